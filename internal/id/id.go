@@ -1,0 +1,100 @@
+// Package id makes and recognises identifiers: object ids, IAM ids and entity
+// tags. Formats live only here. It owns no object and no store.
+package id
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Prefixes of the object ids of IBM Cloud IAM.
+const (
+	APIKey                  = "ApiKey-"
+	ServiceID               = "ServiceId-"
+	ServiceIDGroup          = "ServiceIdGroup-"
+	Profile                 = "Profile-"
+	ClaimRule               = "ClaimRule-"
+	Link                    = "Link-"
+	ProfileTemplate         = "ProfileTemplate-"
+	AccountSettingsTemplate = "AccountSettingsTemplate-"
+	TemplateAssignment      = "TemplateAssignment-"
+	AccessGroup             = "AccessGroupId-"
+	Session                 = "C-"
+)
+
+// IAM id prefixes: an IAM id names an identity everywhere.
+const (
+	IAMPrefix = "iam-"   // service IDs and profiles: "iam-" + object id
+	CRNPrefix = "crn-"   // service instances and compute resources: "crn-" + CRN
+	UserRealm = "IBMid-" // users of the default realm
+)
+
+// Generator makes ids from a source of randomness. The zero value reads
+// crypto/rand. It is safe for concurrent use when its reader is.
+type Generator struct{ Random io.Reader }
+
+func (g Generator) reader() io.Reader {
+	if g.Random == nil {
+		return rand.Reader
+	}
+	return g.Random
+}
+
+// UUID gives a random version 4 UUID in lower case. It panics when the
+// source of randomness fails: no id is better than a guessable one.
+func (g Generator) UUID() string {
+	u, err := uuid.NewRandomFromReader(g.reader())
+	if err != nil {
+		panic("reading randomness: " + err.Error())
+	}
+	return u.String()
+}
+
+// New gives prefix + UUID.
+func (g Generator) New(prefix string) string { return prefix + g.UUID() }
+
+// Hex gives n random bytes as 2n lower-case hex digits; account ids have n = 16.
+func (g Generator) Hex(n int) string {
+	b := make([]byte, n)
+	if _, err := io.ReadFull(g.reader(), b); err != nil {
+		panic("reading randomness: " + err.Error())
+	}
+	return hex.EncodeToString(b)
+}
+
+// ETag gives the entity tag of a version: "<version>-<32 hex>". The random
+// part keeps a deleted and restored object's tags apart.
+func (g Generator) ETag(version int64) string {
+	return strconv.FormatInt(version, 10) + "-" + g.Hex(16)
+}
+
+// IsAccount reports whether s has the form of an account id: 32 lower-case hex digits.
+func IsAccount(s string) bool {
+	if len(s) != 32 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// IAMOf gives the IAM id of a service ID or profile id.
+func IAMOf(objectID string) string { return IAMPrefix + objectID }
+
+// OfIAM gives the object id inside an IAM id of a service ID or profile, and
+// false for identities of other kinds.
+func OfIAM(iamID string) (string, bool) {
+	rest, ok := strings.CutPrefix(iamID, IAMPrefix)
+	if !ok || !(strings.HasPrefix(rest, ServiceID) || strings.HasPrefix(rest, Profile)) {
+		return "", false
+	}
+	return rest, true
+}

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+)
+
+// Entity is a body that embeds Meta.
+type Entity interface{ Base() *Meta }
+
+// Collection is the typed view of one kind of object. T embeds Meta. A
+// Collection holds no state and is safe for concurrent use.
+type Collection[T any] struct {
+	kind string
+	keys func(*T) []Key
+	ids  id.Generator
+}
+
+// NewCollection makes the view of a kind; keys gives an object's unique keys
+// and may be nil. It panics when *T does not embed Meta.
+func NewCollection[T any](kind string, keys func(*T) []Key) *Collection[T] {
+	if _, ok := any(new(T)).(Entity); !ok {
+		panic(fmt.Sprintf("%T does not embed store.Meta", new(T)))
+	}
+	return &Collection[T]{kind: kind, keys: keys}
+}
+
+// Kind is the name under which the objects are stored.
+func (c *Collection[T]) Kind() string { return c.kind }
+
+// Get gives one object, fault.NotFound if there is none. With account "" the
+// id alone must name it.
+func (c *Collection[T]) Get(ctx context.Context, r Reader, account, id string) (*T, error) {
+	rec, err := r.Get(ctx, c.kind, account, id)
+	if err != nil {
+		return nil, err
+	}
+	return c.Decode(rec)
+}
+
+// Lookup gives the object of this kind that holds a unique key.
+func (c *Collection[T]) Lookup(ctx context.Context, r Reader, key Key) (*T, error) {
+	rec, err := r.Lookup(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if rec.Kind != c.kind {
+		return nil, fault.NotFound
+	}
+	return c.Decode(rec)
+}
+
+// List gives the objects of a query; q.Kind is filled in.
+func (c *Collection[T]) List(ctx context.Context, r Reader, q Query) ([]*T, error) {
+	q.Kind = c.kind
+	recs, err := r.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*T, len(recs))
+	for i, rec := range recs {
+		if out[i], err = c.Decode(rec); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Count counts the objects of a query; q.Kind is filled in.
+func (c *Collection[T]) Count(ctx context.Context, r Reader, q Query) (int, error) {
+	q.Kind = c.kind
+	return r.Count(ctx, q)
+}
+
+// Create stores a new object at version 1 and stamps it. It fails with
+// fault.Conflict when its id or one of its keys is taken.
+func (c *Collection[T]) Create(ctx context.Context, tx Tx, obj *T, ev Event) error {
+	m := any(obj).(Entity).Base()
+	m.Version = 1
+	m.CreatedAt, m.CreatedBy = tx.Now(), OriginOf(ctx).IAMID
+	return c.write(ctx, tx, Create, obj, m, 0, ev)
+}
+
+// Update stores a changed object over the version that it was read at
+// (fault.Stale when another write came first) and stamps it.
+func (c *Collection[T]) Update(ctx context.Context, tx Tx, obj *T, ev Event) error {
+	m := any(obj).(Entity).Base()
+	from := m.Version
+	m.Version++
+	return c.write(ctx, tx, Update, obj, m, from, ev)
+}
+
+// Delete removes the object at the version that it was read at.
+func (c *Collection[T]) Delete(ctx context.Context, tx Tx, obj *T, ev Event) error {
+	m := any(obj).(Entity).Base()
+	if ev.Name == "" {
+		ev.Name = m.Name
+	}
+	return tx.Write(ctx, Change{Op: Delete, Record: &Record{Kind: c.kind, Meta: *m}, From: m.Version, Event: ev})
+}
+
+func (c *Collection[T]) write(ctx context.Context, tx Tx, op Op, obj *T, m *Meta, from int64, ev Event) error {
+	m.ModifiedAt, m.ModifiedBy = tx.Now(), OriginOf(ctx).IAMID
+	m.Tag = c.ids.ETag(m.Version)
+	body, err := json.Marshal(obj)
+	if err != nil {
+		return fmt.Errorf("encoding %s %s: %w", c.kind, m.ID, err)
+	}
+	rec := &Record{Kind: c.kind, Meta: *m, Body: body}
+	if c.keys != nil {
+		rec.Keys = c.keys(obj)
+	}
+	if ev.Name == "" {
+		ev.Name = m.Name
+	}
+	ev.Tag = m.Tag
+	return tx.Write(ctx, Change{Op: op, Record: rec, From: from, Event: ev})
+}
+
+// Decode gives the typed form of a record of this kind.
+func (c *Collection[T]) Decode(rec *Record) (*T, error) {
+	obj := new(T)
+	if err := json.Unmarshal(rec.Body, obj); err != nil {
+		return nil, fmt.Errorf("decoding %s %s: %w", c.kind, rec.ID, err)
+	}
+	*any(obj).(Entity).Base() = rec.Meta
+	return obj, nil
+}
