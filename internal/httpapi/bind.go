@@ -1,0 +1,187 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/fault"
+)
+
+// binder fills a request struct. It is made once per operation.
+type binder struct {
+	fields []boundField
+	body   []int // index of the Body field, nil if none
+}
+
+type boundField struct {
+	from  string // "path", "query" or "header"
+	name  string
+	index []int
+}
+
+// newBinder reads the tags of a request type and checks them against the path.
+func newBinder(t reflect.Type, path string) (*binder, error) {
+	if t.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("request type %s is not a struct", t)
+	}
+	b := &binder{}
+	for _, f := range reflect.VisibleFields(t) {
+		if f.Name == "Body" {
+			b.body = f.Index
+			continue
+		}
+		for _, from := range []string{"path", "query", "header"} {
+			name, ok := f.Tag.Lookup(from)
+			if !ok {
+				continue
+			}
+			if !bindable(f.Type) {
+				return nil, fmt.Errorf("field %s has a type that cannot be bound: %s", f.Name, f.Type)
+			}
+			if from == "path" && !strings.Contains(path, "{"+name+"}") {
+				return nil, fmt.Errorf("path %s has no segment {%s}", path, name)
+			}
+			b.fields = append(b.fields, boundField{from, name, f.Index})
+		}
+	}
+	return b, nil
+}
+
+func bindable(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.String, reflect.Bool, reflect.Int:
+		return true
+	case reflect.Slice:
+		return t.Elem().Kind() == reflect.String
+	}
+	return false
+}
+
+// decode fills dst from the request. Errors are fault.Invalid or fault.TooLarge
+// and name the parameter or property.
+func (b *binder) decode(dst any, w http.ResponseWriter, r *http.Request, limit int64) error {
+	v := reflect.ValueOf(dst).Elem()
+	var query url.Values
+	for _, f := range b.fields {
+		var values []string
+		switch f.from {
+		case "path":
+			values = []string{r.PathValue(f.name)}
+		case "query":
+			if query == nil {
+				q, err := url.ParseQuery(r.URL.RawQuery)
+				if err != nil {
+					return fault.Field("query", "The query string is malformed.")
+				}
+				query = q
+			}
+			values = query[f.name]
+		case "header":
+			values = r.Header.Values(f.name)
+		}
+		if len(values) == 0 {
+			continue
+		}
+		if err := setField(v.FieldByIndex(f.index), f.name, values); err != nil {
+			return err
+		}
+	}
+	if b.body == nil {
+		return nil
+	}
+	return DecodeJSON(w, r, limit, v.FieldByIndex(b.body).Addr().Interface())
+}
+
+func setField(v reflect.Value, name string, values []string) error {
+	text := values[0]
+	if strings.ContainsRune(text, 0) {
+		return fault.Field(name, "Parameter '%s' holds a NUL character.", name)
+	}
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Bool:
+		switch strings.ToLower(text) {
+		case "true":
+			v.SetBool(true)
+		case "false", "":
+			v.SetBool(false)
+		default:
+			return fault.Field(name, "Parameter '%s' must be true or false.", name)
+		}
+	case reflect.Int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fault.Field(name, "Parameter '%s' must be a whole number.", name)
+		}
+		v.SetInt(int64(n))
+	case reflect.Slice:
+		for _, item := range values {
+			for part := range strings.SplitSeq(item, ",") {
+				if part = strings.TrimSpace(part); part != "" {
+					v.Set(reflect.Append(v, reflect.ValueOf(part).Convert(v.Type().Elem())))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// DecodeJSON reads a JSON body of at most limit bytes into dst: exactly one
+// value, unknown properties ignored (as the official service does).
+func DecodeJSON(w http.ResponseWriter, r *http.Request, limit int64, dst any) error {
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return fault.New(fault.TooLarge, "The request body is larger than %d bytes.", limit)
+		}
+		return &fault.Error{Kind: fault.Invalid, Message: "The request body could not be read.", Cause: err}
+	}
+	if len(raw) == 0 {
+		return fault.Field("body", "The request body is missing.")
+	}
+	if slices.Contains(raw, 0) {
+		return fault.Field("body", "The request body holds a NUL character.")
+	}
+	return jsonFault(json.Unmarshal(raw, dst))
+}
+
+// jsonFault words a decoding error for the client, without Go's type names.
+func jsonFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		field := wrongType.Field
+		if field == "" {
+			field = "body"
+		}
+		return fault.Field(field, "Property '%s' must not be a JSON %s.", field, wrongType.Value)
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fault.Field("body", "The request body is not valid JSON (near byte %d).", syntax.Offset)
+	}
+	return &fault.Error{Kind: fault.Invalid, Field: "body", Message: "The request body is not valid JSON.", Cause: err}
+}

@@ -1,0 +1,159 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/policy"
+)
+
+// Caller is an authenticated identity: the subject that decisions are made
+// about, and what else a verified token says of it. It is shared between
+// requests and never changed.
+type Caller struct {
+	policy.Subject        // IAMID, Account, Kind, claims of a federated login
+	Name           string // display name
+	Email          string
+	Session        string // login session, "" if none
+	// AuthnID and AuthnName are the original identity behind a profile, else
+	// the identity itself.
+	AuthnID   string
+	AuthnName string
+	ClientID  string
+	GrantType string
+	Expires   time.Time
+}
+
+// Authenticator turns a bearer token into a Caller. Errors are
+// fault.Unauthenticated.
+type Authenticator interface {
+	Authenticate(ctx context.Context, token string) (*Caller, error)
+}
+
+// Authorizer asks the one decision function, policy.Decide, with the snapshot
+// of the resource's account.
+type Authorizer interface {
+	Decide(ctx context.Context, r policy.Request) (policy.Decision, error)
+}
+
+// Call is one request on its way. It belongs to the goroutine of the request.
+type Call struct {
+	Op            *Operation
+	Caller        *Caller // nil for Public operations
+	TransactionID string
+	RequestID     string
+	Start         time.Time
+	Address       netip.Addr // the real client's address
+	Agent         string
+
+	// Filled in on the way, for the log line.
+	Action   string
+	Decision *policy.Decision
+	Err      *fault.Error
+	Status   int
+
+	etag    string
+	success int
+	rt      *Router
+}
+
+// SetETag sets the ETag response header to the entity tag, without quotes as
+// the official service does.
+func (c *Call) SetETag(tag string) { c.etag = tag }
+
+// SetStatus overrides the row's success status.
+func (c *Call) SetStatus(status int) { c.success = status }
+
+func (c *Call) status() int {
+	if c.success != 0 {
+		return c.success
+	}
+	return c.Op.Success
+}
+
+// Now is the server's time: the development clock in dev.
+func (c *Call) Now() time.Time { return c.rt.cfg.Now() }
+
+// Authorize decides an action on a resource for the caller and gives nil,
+// fault.NotFound (the caller may not know of the resource) or fault.Forbidden.
+func (c *Call) Authorize(ctx context.Context, action string, target Target) error {
+	return c.rt.decide(ctx, c, action, target)
+}
+
+// Allowed tells whether the caller may do the action, for operations that show
+// more to some callers than to others.
+func (c *Call) Allowed(ctx context.Context, action string, target Target) (bool, error) {
+	d, err := c.rt.cfg.Authorizer.Decide(ctx, c.question(action, target))
+	return d.Allowed, err
+}
+
+func (c *Call) question(action string, target Target) policy.Request {
+	q := policy.Request{Action: action, Resource: target, Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
+	if c.Caller != nil {
+		q.Subject = c.Caller.Subject
+	}
+	return q
+}
+
+func (rt *Router) authorize(ctx context.Context, c *Call, target Target) error {
+	if c.Op.Access.Action == "" {
+		return nil
+	}
+	return rt.decide(ctx, c, c.Op.Access.Action, target)
+}
+
+func (rt *Router) decide(ctx context.Context, c *Call, action string, target Target) error {
+	d, err := rt.cfg.Authorizer.Decide(ctx, c.question(action, target))
+	if err != nil {
+		return err
+	}
+	c.Action, c.Decision = action, &d
+	if d.Allowed {
+		return nil
+	}
+	// Another account's object must be indistinguishable from none: only
+	// inside the caller's own account does a refusal say that the object is there.
+	if c.Caller == nil || target.Account != c.Caller.Account {
+		return &fault.Error{Kind: fault.NotFound, Code: "not_found", Number: "BXNIM0102E", Message: "Unable to find object",
+			Details: "No object that the caller may know of was found."}
+	}
+	return &fault.Error{Kind: fault.Forbidden, Code: "not_authorized", Number: "BXNIM0501E",
+		Message: "You are not authorized to perform this operation.",
+		Details: "Action " + action + " is not granted."}
+}
+
+func writeEmpty(w http.ResponseWriter, c *Call) error {
+	c.finish(w)
+	c.Status = c.status()
+	w.WriteHeader(c.Status)
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, c *Call, status int, v any) error {
+	c.finish(w)
+	w.Header().Set("Content-Type", "application/json")
+	c.Status = status
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		// The status is out: the connection is gone or the value is a defect.
+		c.Err = fault.Wrap(err, "writing answer")
+	}
+	return nil
+}
+
+// WriteJSON answers a Raw operation with a JSON value.
+func WriteJSON(w http.ResponseWriter, c *Call, status int, v any) error {
+	return writeJSON(w, c, status, v)
+}
+
+func (c *Call) finish(w http.ResponseWriter) {
+	if c.etag != "" {
+		w.Header()["ETag"] = []string{c.etag}
+	}
+}

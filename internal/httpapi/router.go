@@ -1,0 +1,335 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// Config is what a Router needs. All fields but Observe and Intercept are required.
+type Config struct {
+	Operations    []Operation
+	Authenticator Authenticator
+	Authorizer    Authorizer
+	Now           func() time.Time
+	Log           *slog.Logger
+	// Trusted are the networks of proxies whose X-Forwarded-For is believed.
+	Trusted []netip.Prefix
+	// Fallback answers paths that no operation has (pages, health, metrics);
+	// nil answers 404.
+	Fallback http.Handler
+	// Default is the family whose envelope unknown API paths are answered with.
+	Default *Family
+	// Observe sees each call after its answer; it must be quick.
+	Observe func(*Call)
+	// Intercept may answer instead of the operation by returning an error, or
+	// delay it; development uses it to inject faults.
+	Intercept func(context.Context, *Call) error
+}
+
+// Router serves the table of operations. It is safe for concurrent use.
+type Router struct {
+	cfg Config
+	mux *http.ServeMux
+	ids id.Generator
+	// known maps a path pattern to its methods, for 405 answers.
+	known map[string][]string
+	fams  map[string]*Family
+}
+
+// NewRouter checks the table and makes a Router. It fails on duplicate ids or
+// routes and on rows without access rule: an operation that nobody decided on
+// cannot be reached.
+func NewRouter(cfg Config) (rt *Router, err error) {
+	defer func() { // ServeMux panics on conflicting patterns
+		if p := recover(); p != nil {
+			err = fmt.Errorf("building routes: %v", p)
+		}
+	}()
+	rt = &Router{cfg: cfg, mux: http.NewServeMux(), known: map[string][]string{}, fams: map[string]*Family{}}
+	seen := map[string]bool{}
+	for i := range cfg.Operations {
+		op := &cfg.Operations[i]
+		if err := checkRow(op, seen); err != nil {
+			return nil, err
+		}
+		rt.known[op.Path] = append(rt.known[op.Path], op.Method)
+		rt.fams[op.Path] = op.Family
+		rt.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) { rt.serve(op, w, r) })
+	}
+	for path := range rt.known {
+		rt.mux.HandleFunc(path, rt.wrongMethod)
+	}
+	rt.mux.HandleFunc("/", rt.unknownPath)
+	return rt, nil
+}
+
+func checkRow(op *Operation, seen map[string]bool) error {
+	rules := 0
+	for _, s := range []string{op.Access.Action, op.Access.Self, op.Access.Public} {
+		if s != "" {
+			rules++
+		}
+	}
+	key := op.Family.Name + "." + op.ID
+	switch {
+	case rules != 1:
+		return fmt.Errorf("operation %s must have exactly one access rule, has %d", key, rules)
+	case seen[key]:
+		return fmt.Errorf("operation %s stands twice in the table", key)
+	case op.serve == nil || op.Success == 0:
+		return fmt.Errorf("operation %s has no handler or status", key)
+	case strings.HasSuffix(op.Path, "/") && op.Path != "/":
+		return fmt.Errorf("operation %s: path must not end in a slash", key)
+	}
+	seen[key] = true
+	return nil
+}
+
+// Operations gives the table, for documents and reports.
+func (rt *Router) Operations() []Operation { return rt.cfg.Operations }
+
+// ServeHTTP routes on the escaped path: CRNs in path segments arrive with %2F
+// and must stay one segment. Doubled and trailing slashes are dropped, never
+// answered with a redirect (a redirect turns POST into GET in many clients).
+func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	escaped := r.URL.EscapedPath()
+	if clean := cleanPath(escaped); clean != escaped {
+		path, err := url.PathUnescape(clean)
+		if err != nil {
+			http.Error(w, `{"errors":[{"code":"invalid","message":"The path is malformed."}],"status_code":400}`, http.StatusBadRequest)
+			return
+		}
+		u := *r.URL
+		u.Path, u.RawPath = path, clean
+		r2 := *r
+		r2.URL = &u
+		r = &r2
+	}
+	rt.mux.ServeHTTP(w, r)
+}
+
+// cleanPath drops doubled and trailing slashes of an escaped path.
+func cleanPath(p string) string {
+	for strings.Contains(p, "//") {
+		p = strings.ReplaceAll(p, "//", "/")
+	}
+	if len(p) > 1 {
+		p = strings.TrimSuffix(p, "/")
+	}
+	return p
+}
+
+func (rt *Router) serve(op *Operation, w http.ResponseWriter, r *http.Request) {
+	c := rt.begin(op, r)
+	rt.standardHeaders(w, c)
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			rt.cfg.Log.Error("panic in handler", "operation", op.ID, "transaction_id", c.TransactionID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			rt.fail(w, c, &fault.Error{Kind: fault.Internal})
+		}
+		rt.end(c)
+	}()
+	if err := rt.run(op, c, w, r); err != nil {
+		rt.fail(w, c, err)
+	}
+}
+
+func (rt *Router) run(op *Operation, c *Call, w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	if rt.cfg.Intercept != nil {
+		if err := rt.cfg.Intercept(ctx, c); err != nil {
+			return err
+		}
+	}
+	if op.Access.Public == "" {
+		caller, err := rt.authenticate(ctx, r)
+		if err != nil {
+			return err
+		}
+		c.Caller = caller
+	}
+	ctx = store.WithOrigin(ctx, c.origin())
+	return op.serve(rt, c, w, r.WithContext(ctx))
+}
+
+// errNoToken is the documented answer to a call without Authorization header.
+var errNoToken = &fault.Error{Kind: fault.Unauthenticated, Code: "missing_authorization", Number: "BXNIM0308E", Message: "No authorization header found"}
+
+func (rt *Router) authenticate(ctx context.Context, r *http.Request) (*Caller, error) {
+	h := r.Header.Get("Authorization")
+	if h == "" {
+		return nil, errNoToken
+	}
+	scheme, token, ok := strings.Cut(h, " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return nil, &fault.Error{Kind: fault.Unauthenticated, Code: "invalid_access_token", Message: "The Authorization header must hold a Bearer token."}
+	}
+	return rt.cfg.Authenticator.Authenticate(ctx, strings.TrimSpace(token))
+}
+
+func (rt *Router) begin(op *Operation, r *http.Request) *Call {
+	c := &Call{Op: op, Start: time.Now(), rt: rt, Address: realIP(r, rt.cfg.Trusted), Agent: clip(r.UserAgent(), 200)}
+	c.TransactionID = validTransaction(r.Header.Get("Transaction-Id"))
+	if c.TransactionID == "" {
+		c.TransactionID = rt.ids.Hex(16)
+	}
+	c.RequestID = rt.ids.UUID()
+	return c
+}
+
+func (c *Call) origin() store.Origin {
+	o := store.Origin{TransactionID: c.TransactionID, Operation: c.Op.ID, Agent: c.Agent}
+	if c.Address.IsValid() {
+		o.Address = c.Address.String()
+	}
+	if c.Caller != nil {
+		o.IAMID, o.Name, o.Account = c.Caller.IAMID, c.Caller.Name, c.Caller.Account
+		o.Credential = "token"
+		if c.Caller.Kind == policy.KindProfile {
+			o.Credential, o.Subject = "profile", c.Caller.AuthnID
+		}
+	}
+	return o
+}
+
+// standardHeaders are the ones that clients of the official service see on
+// every answer.
+func (rt *Router) standardHeaders(w http.ResponseWriter, c *Call) {
+	h := w.Header()
+	h["Transaction-Id"] = []string{c.TransactionID}
+	h["X-Correlation-Id"] = []string{c.TransactionID}
+	h["X-Request-Id"] = []string{c.RequestID}
+	h["Cache-Control"] = headerNoCache
+	h["Pragma"] = headerPragma
+	h["Expires"] = headerExpires
+	h["Content-Language"] = headerLanguage
+	h["X-Content-Type-Options"] = headerNosniff
+	h["Strict-Transport-Security"] = headerHSTS
+	if c.Op.Family.Service != "" {
+		h["Ibm-Cloud-Service-Name"] = []string{c.Op.Family.Service}
+	}
+}
+
+var (
+	headerNoCache  = []string{"no-cache, no-store, must-revalidate"}
+	headerPragma   = []string{"no-cache"}
+	headerExpires  = []string{"0"}
+	headerLanguage = []string{"en-US"}
+	headerNosniff  = []string{"nosniff"}
+	headerHSTS     = []string{"max-age=31536000; includeSubDomains"}
+)
+
+// fail answers with the family's envelope. Internal errors show no text.
+func (rt *Router) fail(w http.ResponseWriter, c *Call, err error) {
+	e := fault.Of(err)
+	if errors.Is(err, context.Canceled) {
+		e = &fault.Error{Kind: fault.Unavailable, Message: "The request was cancelled.", Cause: err}
+	}
+	status := StatusOf(e.Kind)
+	c.Err, c.Status = e, status
+	if e.Kind == fault.Internal {
+		rt.cfg.Log.Error("internal error", "operation", c.Op.ID, "transaction_id", c.TransactionID, "error", e.Error())
+		e = &fault.Error{Kind: fault.Internal, Code: "internal_error", Message: "An internal error occurred. Quote the transaction id to the operator of this server."}
+	}
+	if e.RetryAfter > 0 {
+		seconds := int((e.RetryAfter + time.Second - 1) / time.Second)
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	}
+	c.Op.Family.WriteError(w, c, e, status)
+}
+
+func (rt *Router) end(c *Call) {
+	attrs := []slog.Attr{
+		slog.String("operation", c.Op.ID), slog.Int("status", c.Status),
+		slog.Duration("took", time.Since(c.Start)), slog.String("transaction_id", c.TransactionID),
+		slog.String("address", c.Address.String()),
+	}
+	if c.Caller != nil {
+		attrs = append(attrs, slog.String("iam_id", c.Caller.IAMID), slog.String("account", c.Caller.Account))
+	}
+	if c.Decision != nil {
+		attrs = append(attrs, slog.String("action", c.Action), slog.Bool("allowed", c.Decision.Allowed))
+	}
+	if c.Err != nil {
+		attrs = append(attrs, slog.String("error", c.Err.Error()))
+	}
+	rt.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
+	if rt.cfg.Observe != nil {
+		rt.cfg.Observe(c)
+	}
+}
+
+// StatusOf maps a kind of fault to its HTTP status. A stale entity tag is 409,
+// not 412: the official service says so.
+func StatusOf(k fault.Kind) int {
+	switch k {
+	case fault.Unauthenticated:
+		return http.StatusUnauthorized
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fault.MethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.Conflict, fault.Stale, fault.Limit:
+		return http.StatusConflict
+	case fault.State:
+		return http.StatusUnprocessableEntity
+	case fault.RateLimited:
+		return http.StatusTooManyRequests
+	case fault.NotBuilt:
+		return http.StatusNotImplemented
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+func (rt *Router) wrongMethod(w http.ResponseWriter, r *http.Request) {
+	methods := rt.known[r.Pattern]
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	rt.refuse(w, r, rt.fams[r.Pattern], &fault.Error{Kind: fault.MethodNotAllowed, Code: "method_not_allowed", Number: "BXNIM0060E",
+		Message: "Method " + clip(r.Method, 20) + " is not allowed here.", Details: "HTTP 405 Method Not Allowed"})
+}
+
+func (rt *Router) unknownPath(w http.ResponseWriter, r *http.Request) {
+	if rt.cfg.Fallback != nil {
+		rt.cfg.Fallback.ServeHTTP(w, r)
+		return
+	}
+	rt.NotFound(w, r)
+}
+
+// NotFound answers a path that nothing serves, in the default family's envelope.
+func (rt *Router) NotFound(w http.ResponseWriter, r *http.Request) {
+	rt.refuse(w, r, rt.cfg.Default, &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "There is nothing at this path."})
+}
+
+func (rt *Router) refuse(w http.ResponseWriter, r *http.Request, f *Family, e *fault.Error) {
+	c := rt.begin(&Operation{ID: "none", Family: f}, r)
+	rt.standardHeaders(w, c)
+	rt.fail(w, c, e)
+	rt.end(c)
+}
+
