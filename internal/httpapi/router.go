@@ -332,4 +332,3 @@ func (rt *Router) refuse(w http.ResponseWriter, r *http.Request, f *Family, e *f
 	rt.fail(w, c, e)
 	rt.end(c)
 }
-
