@@ -1,0 +1,102 @@
+// Package cli is the command line: it reads arguments, calls the server
+// (commands of the client) or starts it (dev, serve and their relatives), and
+// prints. It holds no rule of IAM and no state between two calls of Main.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes of every command.
+const (
+	exitOK      = 0
+	exitFailure = 1 // the command was understood and failed
+	exitUsage   = 2 // wrong arguments, flags or settings: nothing was done
+)
+
+// streams are the process as a command sees it: a test passes its own.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+	getenv   func(string) string
+}
+
+// usageError marks an error of the caller's making, which ends in exitUsage.
+type usageError struct{ error }
+
+// Unwrap gives the error as it was before it was marked.
+func (u usageError) Unwrap() error { return u.error }
+
+// usagef makes a usageError.
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// silentError ends a command with exitFailure without a further line: the
+// command has said everything.
+type silentError struct{ error }
+
+// Main runs one command line, without the program's name, and gives the exit
+// code. SIGINT and SIGTERM cancel the command; a second one ends the process.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := newRoot(&streams{in: stdin, out: stdout, err: stderr, getenv: getenv})
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	return report(stderr, err)
+}
+
+// report prints what a command failed of and gives the exit code.
+func report(stderr io.Writer, err error) int {
+	var silent silentError
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &silent):
+		return exitFailure
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "kagiban: %v\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "kagiban: %v\n", err)
+	return exitFailure
+}
+
+// newRoot builds the tree of commands anew for each call: there are no global
+// commands and no flags that outlive a run.
+func newRoot(s *streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "kagiban",
+		Short:         "Identity and access management, compatible with IBM Cloud IAM",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q; see kagiban --help", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(serverCommands(s)...)
+	return root
+}
+
+// serverCommands start and administer a server.
+func serverCommands(*streams) []*cobra.Command {
+	return nil
+}
