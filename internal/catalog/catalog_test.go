@@ -1,0 +1,120 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/kagiban/kagiban/internal/policy"
+)
+
+func holders(t *testing.T, service, action string) []string {
+	t.Helper()
+	services, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range services {
+		if s.Name != service {
+			continue
+		}
+		for _, r := range s.Roles {
+			if slices.Contains(r.Actions, action) {
+				names = append(names, r.Name)
+			}
+		}
+	}
+	return names
+}
+
+func TestBuiltinRolesHoldTheDocumentedActions(t *testing.T) {
+	for _, c := range []struct {
+		service, action, want string
+	}{
+		// On identities the Operator is stronger than the Editor.
+		{"iam-identity", "iam-identity.apikey.create", "Administrator Operator"},
+		{"iam-identity", "iam-identity.profile.update", "Administrator Editor Operator"},
+		{"iam-identity", "iam-identity.profile.create", "Administrator"},
+		{"iam-identity", "iam-identity.serviceid.create", "ServiceIdCreator"},
+		{"iam-identity", "iam-identity.profile-template.create", "TemplateAdministrator"},
+		{"iam-groups", "iam-groups.groups.list", "Administrator Editor Viewer"},
+		{"kms", "iam.policy.create", "Administrator"},
+		{"kms", "iam.role.read", "Administrator Viewer"},
+		{"container-registry", "container-registry.image.push", "Writer Manager"},
+		{"container-registry", "container-registry.namespace.list", "Reader Manager"},
+	} {
+		if got := strings.Join(holders(t, c.service, c.action), " "); got != c.want {
+			t.Errorf("%s on %s is held by %q, want %q", c.action, c.service, got, c.want)
+		}
+	}
+}
+
+func TestBuiltinCatalogueCompiles(t *testing.T) {
+	services, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := policy.CompileCatalog(services); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOwnServiceJoinsAndReplaces(t *testing.T) {
+	own := fstest.MapFS{"shop.yaml": {Data: []byte(`
+services:
+  - name: web-shop
+    display_name: Web shop
+    roles: [{name: Cashier}]
+    grants:
+      - {roles: [Cashier, Manager], actions: [order.refund]}
+  - name: kms
+    display_name: Replaced
+`)}}
+	services, err := BuiltinWith(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]policy.Service{}
+	for _, s := range services {
+		byName[s.Name] = s
+	}
+	if byName["kms"].DisplayName != "Replaced" || len(byName["kms"].Actions) != 0 {
+		t.Errorf("an own service must replace the built-in one, got %+v", byName["kms"])
+	}
+	shop := byName["web-shop"]
+	i := slices.IndexFunc(shop.Roles, func(r policy.Role) bool { return r.Name == "Cashier" })
+	if i < 0 || !slices.Equal(shop.Roles[i].Actions, []string{"web-shop.order.refund"}) {
+		t.Errorf("Cashier must hold exactly web-shop.order.refund, got %+v", shop.Roles)
+	}
+}
+
+func TestFaultyCatalogueFilesAreRefusedWithFileAndReason(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"unknown field", "services:\n  - name: x\n    colour: red\n", "x.yaml"},
+		{"unknown role", "services:\n  - name: x\n    grants: [{roles: [Nobody], actions: [a.b]}]\n", "Nobody"},
+		{"no name", "services:\n  - display_name: x\n", "no name"},
+		{"not yaml", "services: [", "x.yaml"},
+	} {
+		_, err := Load(fstest.MapFS{"x.yaml": {Data: []byte(c.text)}})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want one that says %q", c.name, err, c.want)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add("services:\n  - name: x\n")
+	f.Add("common:\n  - {roles: [Reader], actions: [a.b]}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		services, err := Load(fstest.MapFS{"x.yaml": {Data: []byte(text)}})
+		if err == nil {
+			for _, s := range services {
+				if s.Name == "" {
+					t.Error("a service without name was accepted")
+				}
+			}
+		}
+	})
+}
