@@ -71,6 +71,28 @@ type Cursor struct {
 	Text string `json:"t,omitempty"`
 	Time int64  `json:"m,omitempty"`
 	ID   string `json:"i"`
+	// Account breaks the tie between equal ids in lists over every account;
+	// it is not read when the query names one.
+	Account string `json:"a,omitempty"`
+}
+
+// CursorAt gives the place of an object in an order, to continue after it.
+func CursorAt(o Order, m *Meta) *Cursor {
+	c := &Cursor{ID: m.ID, Account: m.Account}
+	switch o {
+	case ByModified:
+		c.Time = m.ModifiedAt.UnixMicro()
+	case ByName:
+		c.Text = m.Name
+	case ByDescription:
+		c.Text = m.Description
+	case ByCreator:
+		c.Text = m.CreatedBy
+	case ByID:
+	default:
+		c.Time = m.CreatedAt.UnixMicro()
+	}
+	return c
 }
 
 // Query selects objects of one kind. Empty fields do not restrict.
@@ -87,7 +109,7 @@ type Query struct {
 }
 
 // Reader reads one consistent state. Errors wrap fault.NotFound,
-// fault.Unavailable or are internal.
+// fault.Unavailable or are internal. Records come without their Keys.
 type Reader interface {
 	// Get gives one object. With account "" the id alone must name it.
 	Get(ctx context.Context, kind, account, id string) (*Record, error)
@@ -110,6 +132,10 @@ const (
 	Create Op = "create"
 	Update Op = "update"
 	Delete Op = "delete"
+	// Reset is told to subscribers, in an event without account, when they
+	// must forget everything derived from the store: it was emptied, or its
+	// log could not be followed without a gap. It is never in the log.
+	Reset Op = "reset"
 )
 
 // Change is one write: the new state of an object and the event that tells of
@@ -130,7 +156,10 @@ type Tx interface {
 	Reader
 	// Now is the time of the transaction; all its rows share it.
 	Now() time.Time
-	// Write applies a change. Event's Account, Kind, Target, Parent, Op and At
+	// Write applies a change. Text must be UTF-8 without NUL and within the
+	// sizes of package sqlstore, otherwise fault.Invalid. After a Write that
+	// failed the transaction can only be rolled back: Update gives that error
+	// even when fn swallows it. Event's Account, Kind, Target, Parent, Op and At
 	// are filled in from the record when empty, Origin from the context.
 	Write(ctx context.Context, c Change) error
 	// Tokens gives the transaction's view of the short-lived records.
@@ -139,22 +168,27 @@ type Tx interface {
 
 // DB is a store. All methods are safe for concurrent use.
 type DB interface {
-	// View runs fn on a consistent state.
+	// Direct reads without a transaction: each call sees a state of its own.
+	// It saves the round trips of View where one read is enough.
+	Direct() Reader
+	// View runs fn on a consistent state. fn must not call the DB, only its Reader.
 	View(ctx context.Context, fn func(Reader) error) error
 	// Update runs fn in a transaction and returns when its writes are durable
 	// and this node's subscribers have seen its events. fn may run more than
 	// once (serialization failures) and must not have effects of its own. An
-	// error of fn rolls back and is returned unchanged.
+	// error of fn rolls back and is returned unchanged. fn must not call the
+	// DB, only its Tx: the second connection may never come.
 	Update(ctx context.Context, fn func(Tx) error) error
 
 	// Subscribe registers fn for every event that becomes visible here: own
 	// writes before Update returns, other nodes' writes as the log is followed
 	// (within 100 ms on PostgreSQL; events of one account arrive in order,
-	// each at least once). fn must be quick and must not call the store.
+	// each at least once). fn must be quick, must not call the store and must
+	// not change or keep the slice.
 	// The function that it gives ends the subscription.
 	Subscribe(fn func([]Event)) (cancel func())
 	// Events reads the log of one account after a sequence number, oldest
-	// first, at most limit.
+	// first, at most limit (0: all).
 	Events(ctx context.Context, account string, after int64, limit int) ([]Event, error)
 	// AllEvents reads the newest events of all accounts, newest last, at most
 	// limit, later than since. For operators and development.
