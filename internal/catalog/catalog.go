@@ -195,6 +195,9 @@ func Expand(s Service, common []Grant) (policy.Service, error) {
 			}
 		}
 	}
+	for _, a := range s.Self {
+		out.SelfActions = append(out.SelfActions, qualified(s, a))
+	}
 	for _, g := range common {
 		grant(g, false)
 	}

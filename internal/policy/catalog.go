@@ -16,6 +16,10 @@ type Service struct {
 	Parent string
 	// Actions are the actions that this service defines.
 	Actions []Action
+	// SelfActions are the ids of actions that the owner or creator of an object
+	// may do to it without a policy: a user's own API keys, the service IDs
+	// that somebody made.
+	SelfActions []string
 	// Roles are the roles on this service. The list of a role's actions is
 	// complete: platform roles contain the actions common to every service.
 	Roles []Role
@@ -66,12 +70,3 @@ const AllServices = "alliamserviceroles"
 
 // ServiceGroupIAM is the group of the four services that manage access.
 const ServiceGroupIAM = "IAM"
-
-// Catalog is the compiled catalogue of services. It is immutable and safe for
-// concurrent use.
-type Catalog struct{}
-
-// CompileCatalog checks the services and interns their actions and roles. It
-// names every fault: a service or action defined twice, a role whose action no
-// service defines, an unknown parent.
-func CompileCatalog(services []Service) (*Catalog, error) { return &Catalog{}, nil }

@@ -5,7 +5,7 @@ import "time"
 // Reason says what decided. Its text is stable and safe to show.
 type Reason uint8
 
-// The reasons. The first two allow, all others deny.
+// The reasons. The first two and ReasonSelf allow, all others deny.
 const (
 	// ReasonPolicy: a policy of the subject or of one of its groups allows.
 	ReasonPolicy Reason = iota + 1
@@ -25,6 +25,9 @@ const (
 	ReasonAccountState
 	// ReasonOtherAccount: the resource is not in the snapshot's account.
 	ReasonOtherAccount
+	// ReasonSelf: the object is the subject's own, see Service.SelfActions.
+	// Action controls and the account's state still apply.
+	ReasonSelf
 )
 
 var reasonText = [...]string{
@@ -36,6 +39,7 @@ var reasonText = [...]string{
 	ReasonExternalIdentity: "external_identity",
 	ReasonAccountState:     "account_state",
 	ReasonOtherAccount:     "other_account",
+	ReasonSelf:             "self",
 }
 
 // String gives the name used in scenario files, logs and metrics.

@@ -74,6 +74,11 @@ type Resource struct {
 	ResourceType    string
 	Resource        string
 	ResourceGroupID string
+	// Owner is the IAM id that the object belongs to (the identity of an API
+	// key), Creator the one that made it. They may do the service's
+	// SelfActions to the object without a policy, with a token of its account.
+	Owner   string
+	Creator string
 	// Tags are the access-management tags of the resource, "name:value".
 	Tags []string
 	// Attributes are further attributes of the service. A name of a field
