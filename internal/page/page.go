@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"strings"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/store"
@@ -54,10 +55,11 @@ func (s *Sealer) Seal(t Token) string {
 // fault.Invalid and names the parameter.
 func (s *Sealer) Open(text, query, param string) (Token, error) {
 	bad := fault.Field(param, "Parameter '%s' is not a page token of this list.", param)
-	if len(text) > maxToken {
+	// The decoder skips line breaks; a token has one form only.
+	if len(text) > maxToken || strings.ContainsAny(text, "\r\n") {
 		return Token{}, bad
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(text)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) < macSize {
 		return Token{}, bad
 	}
