@@ -1,0 +1,97 @@
+// Package access owns what gives access: stored policies, custom roles, access
+// groups with members and dynamic rules, and the account settings about them.
+// It compiles an account's into a policy.Snapshot and asks policy.Decide; it
+// decides nothing itself and knows no wire format.
+package access
+
+import (
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// Policy is a stored policy. Meta.Owner is the subject: an IAM id, an access
+// group id, or "" for authorization policies.
+type Policy struct {
+	store.Meta
+	Doc policy.Policy `json:"doc"`
+	// Template marks a policy that a template assignment made.
+	Template *TemplateMark `json:"template,omitempty"`
+}
+
+// TemplateMark says which template and assignment made an object.
+type TemplateMark struct {
+	ID           string `json:"id"`
+	Version      string `json:"version"`
+	AssignmentID string `json:"assignment_id"`
+	RootID       string `json:"root_id,omitempty"`
+	RootVersion  string `json:"root_version,omitempty"`
+}
+
+// CustomRole is a role that an account defined. Meta.Name is its name; the
+// CRN is made from account and name.
+type CustomRole struct {
+	store.Meta
+	DisplayName string        `json:"display_name"`
+	Service     string        `json:"service_name"`
+	Actions     []string      `json:"actions"`
+	Template    *TemplateMark `json:"template,omitempty"`
+}
+
+// CRN is the role's id in policies.
+func (r *CustomRole) CRN() string {
+	return "crn:v1:bluemix:public:iam-access-management::a/" + r.Account + "::customRole:" + r.Name
+}
+
+// Group is an access group.
+type Group struct {
+	store.Meta
+	Template *TemplateMark `json:"template,omitempty"`
+}
+
+// Member is a static member of a group: Meta.Parent is the group, Meta.Owner
+// the member's IAM id, Meta.ID is MemberID(group, iam id).
+type Member struct {
+	store.Meta
+	Type string `json:"type"` // user, service or profile
+}
+
+// MemberID is the id of a Member object.
+func MemberID(group, iamID string) string { return group + "/" + iamID }
+
+// GroupRule is a dynamic rule of a group: Meta.Parent is the group.
+type GroupRule struct {
+	store.Meta
+	RealmName  string                  `json:"realm_name"`
+	Hours      int                     `json:"expiration"` // 1 to 24
+	Conditions []policy.ClaimCondition `json:"conditions"`
+}
+
+// Settings are an account's settings about access. Meta.ID is the account id.
+type Settings struct {
+	store.Meta
+	// PublicAccessOff switches the public access group off. The zero value is
+	// the default: on.
+	PublicAccessOff bool                    `json:"public_access_off,omitempty"`
+	External        policy.ExternalIdentity `json:"external"`
+}
+
+// Control is an action control that a template assignment laid on an account.
+type Control struct {
+	store.Meta
+	Service  string        `json:"service_name"`
+	Actions  []string      `json:"actions"`
+	Template *TemplateMark `json:"template,omitempty"`
+}
+
+// The collections of this package.
+var (
+	Policies    = store.NewCollection[Policy]("policy", nil)
+	CustomRoles = store.NewCollection("custom-role", func(r *CustomRole) []store.Key {
+		return []store.Key{{Space: "custom-role.name", Value: r.Account + "/" + r.Name}}
+	})
+	Groups         = store.NewCollection[Group]("access-group", nil)
+	Members        = store.NewCollection[Member]("group-member", nil)
+	GroupRules     = store.NewCollection[GroupRule]("group-rule", nil)
+	SettingsByAcct = store.NewCollection[Settings]("access-settings", nil)
+	Controls       = store.NewCollection[Control]("action-control", nil)
+)
