@@ -61,7 +61,9 @@ func startDemo(t *testing.T) demo {
 	}
 	t.Cleanup(func() {
 		server.Stop()
-		if t.Failed() {
+		if crash := server.Crash(); crash != "" {
+			t.Errorf("the server is broken: %s", crash)
+		} else if t.Failed() {
 			t.Logf("server log:\n%s", server.Log())
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -134,10 +135,23 @@ func (s *Server) waitReady(ctx context.Context, envFile string) error {
 // Log returns what the server has printed so far.
 func (s *Server) Log() string { return s.log.String() }
 
+// Crash returns the part of the log that starts with a data race (of a binary
+// built with -race) or with an unrecovered panic; it is empty when all is well.
+// Call it after Stop.
+func (s *Server) Crash() string {
+	log := s.Log()
+	for _, mark := range []string{"WARNING: DATA RACE", "fatal error: ", "panic: "} {
+		if i := strings.Index(log, mark); i >= 0 {
+			return log[i:]
+		}
+	}
+	return ""
+}
+
 // Stop ends the server, asking first and insisting after five seconds, and
 // removes its files. It may be called more than once.
 func (s *Server) Stop() {
-	_ = s.cmd.Process.Signal(os.Interrupt) // fails only when it has ended
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
 	select {
 	case <-s.done:
 	case <-time.After(5 * time.Second):

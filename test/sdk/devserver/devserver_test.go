@@ -77,3 +77,15 @@ func TestServerDoesNotSeeTheDevelopersSettings(t *testing.T) {
 		t.Errorf("environment = %v", got)
 	}
 }
+
+func TestDataRaceInTheServerIsFound(t *testing.T) {
+	s := &Server{log: &lockedBuffer{}}
+	for _, text := range []string{"ready\n", "WARNING: DATA RACE\nWrite at\n"} {
+		if _, err := s.log.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.Crash(); !strings.HasPrefix(got, "WARNING: DATA RACE\nWrite") {
+		t.Errorf("crash = %q", got)
+	}
+}

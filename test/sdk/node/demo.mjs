@@ -43,12 +43,14 @@ export async function startDemo() {
   });
   const stop = async () => {
     if (ended === null) {
-      child.kill('SIGINT');
+      child.kill('SIGTERM');
       const insist = setTimeout(() => child.kill('SIGKILL'), 5000);
       await exit;
       clearTimeout(insist);
     }
     await rm(dir, { recursive: true, force: true });
+    const crash = log.match(/(WARNING: DATA RACE|fatal error: |panic: )[^]*/);
+    if (crash) throw new Error(`the server is broken: ${crash[0]}`);
   };
   try {
     const deadline = Date.now() + readyMilliseconds;

@@ -62,6 +62,7 @@ func (r *runner) runSuite(ctx context.Context, name string) ([]spec, error) {
 	}
 	reportFile := filepath.Join(dir, "junit.xml")
 	output, runErr := r.execute(ctx, name, inside, reportFile)
+	server.Stop()
 	if r.keep != "" {
 		if err := r.keepFiles(name, output, reportFile, server.Log()); err != nil {
 			return nil, err
@@ -74,6 +75,9 @@ func (r *runner) runSuite(ctx context.Context, name string) ([]spec, error) {
 	specs, err := parseReport(report)
 	if err != nil {
 		return nil, err
+	}
+	if crash := server.Crash(); crash != "" {
+		return specs, fmt.Errorf("the server is broken: %s", crash)
 	}
 	if len(missing) > 0 {
 		return specs, fmt.Errorf("kagiban dev did not write %s", strings.Join(missing, ", "))

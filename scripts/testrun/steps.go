@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	staticcheckModule = "honnef.co/go/tools/cmd/staticcheck@v0.8.2" // 2026.2.2
+	fuzzBudget        = 3 * time.Minute
+)
+
+// step is one line of the summary.
+type step struct {
+	name string
+	help string
+	run  func(context.Context, *env) (counts, error)
+	// needs names a step of the same lane without which this one is pointless.
+	needs string
+}
+
+// env is what the steps share.
+type env struct {
+	root    string   // the repository
+	cache   string   // folder outside of the repository
+	modules []string // folders with a go.mod, relative to root, root first
+	ci      bool
+	race    bool
+	allowed allowedSkips
+	log     *bytes.Buffer // of the running step
+	notes   *[]string     // lines for the summary
+}
+
+func (e *env) note(format string, args ...any) {
+	*e.notes = append(*e.notes, fmt.Sprintf(format, args...))
+}
+
+func (e *env) printf(format string, args ...any) { fmt.Fprintf(e.log, format, args...) }
+
+func (e *env) kagiban() string { return filepath.Join(e.cache, "bin", "kagiban") }
+
+// command runs a program in a folder of the repository and adds its output to
+// the step's log.
+func (e *env) command(ctx context.Context, dir string, args ...string) error {
+	_, err := e.output(ctx, dir, args...)
+	return err
+}
+
+func (e *env) output(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = filepath.Join(e.root, dir)
+	cmd.Env = append(os.Environ(), "KAGIBAN_BIN="+e.kagiban())
+	// A process group of its own, so that an interrupted run ends all that the
+	// program started: `go test` leaves its test binaries behind.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	text, err := cmd.CombinedOutput()
+	e.log.Write(text)
+	if err != nil {
+		return text, fmt.Errorf("%s (in ./%s): %w", strings.Join(args, " "), dir, err)
+	}
+	return text, nil
+}
+
+// check counts a step that is one yes or no.
+func check(err error) (counts, error) {
+	if err != nil {
+		return counts{failed: 1}, err
+	}
+	return counts{passed: 1}, nil
+}
+
+func stepFormat(ctx context.Context, e *env) (counts, error) {
+	out, err := e.output(ctx, ".", "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.go")
+	e.log.Reset()
+	if err != nil {
+		return check(err)
+	}
+	args := []string{"gofmt", "-l"}
+	for f := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		if _, err := os.Stat(filepath.Join(e.root, f)); err == nil {
+			args = append(args, f)
+		}
+	}
+	out, err = e.output(ctx, ".", args...)
+	if err == nil && len(out) > 0 {
+		err = errors.New("these files are not formatted; run gofmt -w on them")
+	}
+	return check(err)
+}
+
+func stepVet(ctx context.Context, e *env) (counts, error) {
+	return e.eachModule(ctx, "go", "vet", "./...")
+}
+
+func stepStaticcheck(ctx context.Context, e *env) (counts, error) {
+	return e.eachModule(ctx, "go", "run", staticcheckModule, "./...")
+}
+
+func (e *env) eachModule(ctx context.Context, args ...string) (counts, error) {
+	var errs []error
+	for _, dir := range e.modules {
+		errs = append(errs, e.command(ctx, dir, args...))
+	}
+	return check(errors.Join(errs...))
+}
+
+// stepVulncheck is a courtesy: neither the tool nor its data can be had
+// everywhere, and what cannot run is said, not counted.
+func stepVulncheck(ctx context.Context, e *env) (counts, error) {
+	if _, err := exec.LookPath("govulncheck"); err != nil {
+		e.note("govulncheck is not installed here: not run")
+		return counts{}, nil
+	}
+	const found = 3 // govulncheck's exit status when it has findings
+	err := e.command(ctx, ".", "govulncheck", "./...")
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != found) {
+		e.note("govulncheck cannot reach its data here: not run")
+		return counts{}, nil
+	}
+	return check(err)
+}
+
+func stepGoTests(ctx context.Context, e *env) (counts, error) {
+	return e.goTest(ctx, ".")
+}
+
+func stepSDK(ctx context.Context, e *env) (counts, error) {
+	return e.goTest(ctx, "test/sdk")
+}
+
+// goTest runs the tests of the module in dir and counts them one by one.
+func (e *env) goTest(ctx context.Context, dir string) (counts, error) {
+	args := []string{"go", "test", "-json", "-timeout", "15m"}
+	if e.race {
+		args = append(args, "-race", "-count=1")
+	}
+	var quiet bytes.Buffer // the JSON stream is for us, not for the reader
+	own := *e
+	own.log = &quiet
+	out, runErr := own.output(ctx, dir, append(args, "./...")...)
+	r, err := parseGoTest(bytes.NewReader(out))
+	if err != nil {
+		return check(err)
+	}
+	if e.ci {
+		r.judgeSkips(e.allowed)
+	}
+	for _, s := range r.skips {
+		e.note("skipped: %s: %s", s.id, e.allowed.reason(s))
+	}
+	for _, f := range r.failures {
+		e.printf("--- FAILED %s\n%s\n", f.id, strings.TrimSpace(f.output))
+	}
+	switch {
+	case r.failed > 0:
+		return r.counts, fmt.Errorf("%d tests failed", r.failed)
+	case runErr != nil:
+		e.log.Write(out)
+		r.failed++
+		return r.counts, runErr
+	case r.passed == 0:
+		return counts{failed: 1}, errors.New("no test ran")
+	}
+	return r.counts, nil
+}
+
+// stepFuzz gives every fuzz target a few seconds, one after another: each uses
+// all cores.
+func stepFuzz(ctx context.Context, e *env) (counts, error) {
+	var c counts
+	for _, module := range e.modules {
+		targets, err := findFuzzTargets(filepath.Join(e.root, module))
+		if err != nil {
+			return check(err)
+		}
+		each := fuzzTime(len(targets), fuzzBudget)
+		for _, t := range targets {
+			err := e.command(ctx, module, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$",
+				"-fuzztime", each.String(), "-fuzzminimizetime", "5s", "-parallel", "2", t.dir)
+			if err != nil {
+				e.printf("--- FAILED %s in %s: %v\n", t.name, t.dir, err)
+				c.failed++
+				continue
+			}
+			c.passed++
+		}
+	}
+	if c.failed > 0 {
+		return c, fmt.Errorf("%d fuzz targets failed", c.failed)
+	}
+	return c, nil
+}
+
+func stepBuild(ctx context.Context, e *env) (counts, error) {
+	args := []string{"go", "build", "-o", e.kagiban()}
+	if e.race {
+		args = append(args, "-race") // real clients then look for races too
+	}
+	return check(e.command(ctx, ".", append(args, "./cmd/kagiban")...))
+}
+
+var conformanceLine = regexp.MustCompile(`(?m)^(\S+): (\d+) of (\d+) passed \(floor (\d+)\)$`)
+
+// stepConformance counts the specs of the official suites. The gaps that are
+// known by name are counted as skipped: nobody may take them for passed.
+func stepConformance(ctx context.Context, e *env) (counts, error) {
+	out, err := e.output(ctx, ".", "test/conformance/run", "-logs", filepath.Join(e.cache, "conformance"))
+	var c counts
+	for _, m := range conformanceLine.FindAllSubmatch(out, -1) {
+		n := [3]int{}
+		for i := range n {
+			n[i], _ = strconv.Atoi(string(m[i+2])) // the pattern allows digits only
+		}
+		passed, total := n[0], n[1]
+		c.passed += passed
+		if err != nil {
+			c.failed += total - passed
+		} else {
+			c.skipped += total - passed
+		}
+		e.note("%s", m[0])
+	}
+	if err != nil && c.failed == 0 {
+		c.failed = 1
+	}
+	if c.skipped > 0 {
+		e.note("specs that did not pass are known gaps by name (test/conformance/gaps); they count as skipped")
+	}
+	return c, err
+}
+
+var nodeLine = regexp.MustCompile(`(?m)^# (pass|fail|cancelled|skipped|todo) (\d+)$`)
+
+func stepNode(ctx context.Context, e *env) (counts, error) {
+	const dir = "test/sdk/node"
+	if err := e.command(ctx, dir, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"); err != nil {
+		return check(err)
+	}
+	e.log.Reset()
+	out, err := e.output(ctx, dir, "node", "--test", "--test-reporter=tap")
+	var c counts
+	for _, m := range nodeLine.FindAllSubmatch(out, -1) {
+		n, _ := strconv.Atoi(string(m[2])) // the pattern allows digits only
+		switch string(m[1]) {
+		case "pass":
+			c.passed += n
+		case "fail", "cancelled":
+			c.failed += n
+		case "skipped", "todo":
+			if e.ci {
+				c.failed += n
+			} else {
+				c.skipped += n
+			}
+		}
+	}
+	if err == nil && c.failed > 0 {
+		err = fmt.Errorf("%d Node tests did not pass", c.failed)
+	}
+	if err == nil && c.passed == 0 {
+		err = errors.New("no Node test ran")
+	}
+	if err != nil && c.failed == 0 {
+		c.failed = 1
+	}
+	return c, err
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// result is what a step came to.
+type result struct {
+	counts
+	name  string
+	took  time.Duration
+	err   error
+	log   string
+	notes []string
+}
+
+// maxLog bounds what one failed step prints, from its end.
+const maxLog = 60_000
+
+// print writes a line for a step that is done, and its log when it failed.
+func (r result) print(w io.Writer) {
+	if r.err == nil {
+		fmt.Fprintf(w, "ok    %-12s %6.1f s\n", r.name, r.took.Seconds())
+		return
+	}
+	fmt.Fprintf(w, "FAIL  %-12s %6.1f s  %v\n", r.name, r.took.Seconds(), r.err)
+	log := strings.TrimSpace(r.log)
+	if len(log) > maxLog {
+		log = "…" + log[len(log)-maxLog:]
+	}
+	if log != "" {
+		fmt.Fprintf(w, "      %s\n", strings.ReplaceAll(log, "\n", "\n      "))
+	}
+}
+
+// summarize prints the table, the notes and the closing line of counts; it says
+// whether all is well.
+func summarize(w io.Writer, lanes [][]step, results []result, took time.Duration) bool {
+	byName := map[string]result{}
+	for _, r := range results {
+		byName[r.name] = r
+	}
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "STEP\tRESULT\tSECONDS\tPASSED\tFAILED\tSKIPPED")
+	var total counts
+	var notes []string
+	for _, lane := range lanes {
+		for _, s := range lane {
+			r := byName[s.name]
+			word := "ok"
+			if r.err != nil {
+				word = "FAIL"
+			}
+			fmt.Fprintf(table, "%s\t%s\t%.1f\t%d\t%d\t%d\n", r.name, word, r.took.Seconds(), r.passed, r.failed, r.skipped)
+			total.add(r.counts)
+			notes = append(notes, r.notes...)
+		}
+	}
+	_ = table.Flush() // w is standard output or a buffer
+	fmt.Fprintln(w)
+	for _, n := range notes {
+		fmt.Fprintln(w, n)
+	}
+	fmt.Fprintf(w, "took %s\n", took.Round(time.Second))
+	fmt.Fprintf(w, "%d passed, %d failed, %d skipped\n", total.passed, total.failed, total.skipped)
+	return total.failed == 0
+}
