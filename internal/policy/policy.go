@@ -126,7 +126,9 @@ type Rule struct {
 }
 
 // IsGroup reports whether the rule joins conditions instead of comparing.
-func (r *Rule) IsGroup() bool { return r.Operator == OpAnd || r.Operator == OpOr || r.Conditions != nil }
+func (r *Rule) IsGroup() bool {
+	return r.Operator == OpAnd || r.Operator == OpOr || r.Conditions != nil
+}
 
 // Policy gives roles on resources to a subject. Attributes and tags are kept
 // in the order in which they were sent. A Policy that was handed to a Snapshot

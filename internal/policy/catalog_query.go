@@ -1,0 +1,85 @@
+package policy
+
+import "slices"
+
+// Service returns the definition of a service as it was given to
+// CompileCatalog.
+func (c *Catalog) Service(name string) (Service, bool) {
+	v := c.services[name]
+	if v == nil {
+		return Service{}, false
+	}
+	return *v.def, true
+}
+
+// Services lists the definitions in the order in which they were given.
+func (c *Catalog) Services() []Service {
+	out := make([]Service, 0, len(c.names))
+	for _, n := range c.names {
+		out = append(out, *c.services[n].def)
+	}
+	return out
+}
+
+// RolesOf lists the roles that can be granted on a service, those of its
+// parents included. An unknown service has the roles of AllServices.
+func (c *Catalog) RolesOf(service string) []Role {
+	v := c.viewOf(service)
+	out := make([]Role, 0, len(v.roles))
+	for _, r := range v.roles {
+		out = append(out, r.role)
+	}
+	return out
+}
+
+// RolesOfGroup lists the roles of all services of a service group. A role that
+// several of them define appears once, with the union of its actions sorted.
+func (c *Catalog) RolesOfGroup(group string) []Role {
+	return c.unionRoles(func(s *service) bool { return group != "" && s.group == group })
+}
+
+func (c *Catalog) unionRoles(in func(*service) bool) []Role {
+	var out []Role
+	at := map[string]int{}
+	for _, n := range c.names {
+		v := c.services[n]
+		if !in(v) {
+			continue
+		}
+		for _, r := range v.roles {
+			crn := canonicalRole(r.role.CRN)
+			i, ok := at[crn]
+			if !ok {
+				at[crn] = len(out)
+				out = append(out, r.role)
+				continue
+			}
+			merged := append(slices.Clone(out[i].Actions), r.role.Actions...)
+			slices.Sort(merged)
+			out[i].Actions = slices.Compact(merged)
+		}
+	}
+	return out
+}
+
+// Action finds an action that can be asked about on a service.
+func (c *Catalog) Action(service, id string) (Action, bool) {
+	v := c.viewOf(service)
+	i, ok := v.index[id]
+	if !ok {
+		return Action{}, false
+	}
+	return v.actions[i], true
+}
+
+// ServiceType gives the serviceType attribute of a service: platform_service
+// for account management services, service for all others.
+func (c *Catalog) ServiceType(service string) string { return c.viewOf(service).serviceType }
+
+// viewOf finds the view of a service, the fallback for unknown ones.
+func (c *Catalog) viewOf(name string) *service {
+	if v := c.services[name]; v != nil {
+		return v
+	}
+	return c.fallback
+}

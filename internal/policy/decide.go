@@ -1,0 +1,366 @@
+package policy
+
+import (
+	"slices"
+	"sort"
+	"time"
+)
+
+// Decide answers a request. It is the only place that says yes: access is
+// allowed when the owner shortcut, the subject's rights on its own objects or at
+// least one policy of the subject allows it, and neither an action control nor the setting for external identities
+// forbids it. The order of policies never matters to Allowed and Reason.
+//
+// It allocates nothing unless a rule reads the client's address or the subject
+// has more dynamic groups than membersInline.
+func Decide(s *Snapshot, r *Request) Decision {
+	var q query
+	if reason := q.prepare(s, r); reason != 0 {
+		return Decision{Reason: reason, Seq: s.seq}
+	}
+	d := q.permit()
+	d.Seq = s.seq
+	if d.Allowed {
+		q.restrict(&d)
+	}
+	return d
+}
+
+// query is one request being answered.
+type query struct {
+	s      *Snapshot
+	r      *Request
+	target target
+	// action is the number of the action in the target's view, holders the
+	// roles of the catalogue that hold it.
+	action  int
+	holders []roleID
+
+	// The memberships lie in the query itself as long as they fit: it must not
+	// point into itself, or it would be allocated.
+	members int
+	inline  [membersInline]membership
+	more    []membership
+
+	// until and perRequest collect what the rules consulted depend on.
+	until      time.Time
+	perRequest bool
+}
+
+// membership is a group of the subject; until is set for dynamic ones.
+type membership struct {
+	group *group
+	until time.Time
+	rule  string
+}
+
+// membersInline is how many dynamic groups, the public one included, fit
+// without an allocation. Accounts allow 5 rules per group; logins that match
+// more than a handful of groups are rare.
+const membersInline = 4
+
+// prepare resolves the request; a reason other than 0 answers it already.
+func (q *query) prepare(s *Snapshot, r *Request) Reason {
+	if reason := q.resolve(s, r); reason != 0 {
+		return reason
+	}
+	action, ok := q.target.view.index[r.Action]
+	if !ok {
+		return ReasonUnknownAction
+	}
+	q.action, q.holders = action, q.target.view.holders[action]
+	return 0
+}
+
+// resolve does the part of prepare that does not depend on the action.
+func (q *query) resolve(s *Snapshot, r *Request) Reason {
+	if s.account == "" || r.Resource.Account != s.account {
+		return ReasonOtherAccount
+	}
+	if s.state != AccountActive {
+		return ReasonAccountState
+	}
+	q.s, q.r = s, r
+	q.target.fill(s.catalog, &r.Resource)
+	q.join()
+	return 0
+}
+
+// join collects the groups that the subject belongs to without being listed as
+// a member.
+func (q *query) join() {
+	if q.s.public {
+		q.addMembership(membership{group: q.s.groups[publicSlot]})
+	}
+	sub := &q.r.Subject
+	// The claims of a login at another account's identity provider prove
+	// nothing here: that account chooses its provider itself.
+	if sub.Kind != KindUser || sub.Realm == "" || sub.Account != q.s.account {
+		return
+	}
+	rules := q.s.dynamic[sub.Realm]
+	for i := range rules {
+		if until, ok := rules[i].member(sub, q.r.Environment.Now); ok {
+			q.addMembership(membership{q.s.groups[rules[i].group], until, rules[i].id})
+		}
+	}
+}
+
+func (q *query) addMembership(m membership) {
+	if q.members < membersInline {
+		q.inline[q.members] = m
+	} else {
+		q.more = append(q.more, m)
+	}
+	q.members++
+}
+
+func (q *query) membership(i int) *membership {
+	if i < membersInline {
+		return &q.inline[i]
+	}
+	return &q.more[i-membersInline]
+}
+
+// permit looks for something that allows.
+func (q *query) permit() Decision {
+	if q.isOwner() && q.target.view.owner.has(q.action) {
+		return Decision{Allowed: true, Reason: ReasonOwner}
+	}
+	if q.isSelf() {
+		return Decision{Allowed: true, Reason: ReasonSelf}
+	}
+	// Policies without a rule go first, for all groups: their answer can be
+	// kept for longer.
+	for _, ruled := range [...]bool{false, true} {
+		if d := q.search(ruled); d.Allowed {
+			return d
+		}
+	}
+	return Decision{Reason: ReasonNoPolicy, Until: q.until, PerRequest: q.perRequest}
+}
+
+func (q *query) isOwner() bool {
+	sub := &q.r.Subject
+	return sub.Kind == KindUser && sub.IAMID != "" && sub.IAMID == q.s.owner
+}
+
+// isSelf reports whether the object is the subject's own and the action one
+// that owners and creators may always do. The token must be of the object's
+// account: a key made elsewhere carries no rights of its owner here.
+func (q *query) isSelf() bool {
+	sub, res := &q.r.Subject, &q.r.Resource
+	return sub.IAMID != "" && sub.Kind != KindAnonymous && (sub.IAMID == res.Owner || sub.IAMID == res.Creator) &&
+		sub.Account == q.s.account && slices.Contains(q.target.view.def.SelfActions, q.r.Action)
+}
+
+// search goes through everything that the subject has.
+func (q *query) search(ruled bool) Decision {
+	switch kind := q.r.Subject.Kind; kind {
+	case KindUser, KindServiceID, KindProfile:
+		sub, ok := q.s.subjects.get(q.r.Subject.IAMID)
+		if !ok {
+			break
+		}
+		if d := q.scan(&sub.grants, ruled, nil); d.Allowed {
+			return d
+		}
+		for _, slot := range sub.groups {
+			if d := q.scan(&q.s.groups[slot].grants, ruled, &membership{group: q.s.groups[slot]}); d.Allowed {
+				return d
+			}
+		}
+	case KindService:
+		for _, name := range [...]string{q.r.Subject.Source.ServiceName, ""} {
+			if g, ok := q.s.sources.get(name); ok {
+				if d := q.scan(g, ruled, nil); d.Allowed {
+					return d
+				}
+			}
+		}
+	}
+	for i := range q.members {
+		via := q.membership(i)
+		if d := q.scan(&via.group.grants, ruled, via); d.Allowed {
+			return d
+		}
+	}
+	return Decision{}
+}
+
+// longIndex is from which length an index is searched instead of walked: at 16
+// bytes an entry, 64 of them are read in the time of a few cache misses.
+const longIndex = 64
+
+// scan looks for a policy of one index that allows.
+func (q *query) scan(g *grants, ruled bool, via *membership) Decision {
+	list := g.plain
+	if ruled {
+		list = g.ruled
+	}
+	if len(list) <= longIndex {
+		return q.walk(list, via)
+	}
+	if d := q.walk(serviceRange(list, 0), via); d.Allowed {
+		return d
+	}
+	for _, h := range q.target.hashes() {
+		if d := q.walk(serviceRange(list, h), via); d.Allowed {
+			return d
+		}
+	}
+	return Decision{}
+}
+
+// serviceRange cuts the entries of one service out of a sorted list.
+func serviceRange(list []entry, service uint32) []entry {
+	from := sort.Search(len(list), func(i int) bool { return list[i].service >= service })
+	list = list[from:]
+	return list[:sort.Search(len(list), func(i int) bool { return list[i].service > service })]
+}
+
+func (q *query) walk(list []entry, via *membership) Decision {
+	for i := range list {
+		e := &list[i]
+		if e.instance != 0 && e.instance != q.target.instance || e.service != 0 && !slices.Contains(q.target.hashes(), e.service) {
+			continue
+		}
+		if role := q.allows(e.policy); role >= 0 {
+			return q.allowed(e.policy, role, via)
+		}
+	}
+	return Decision{}
+}
+
+// allows evaluates one policy and gives the position of a role of it that
+// permits, -1 when it does not allow.
+func (q *query) allows(c *compiled) int {
+	role := q.grantingRole(c)
+	if role < 0 || !q.covers(c) {
+		return -1
+	}
+	if c.rule == nil {
+		return role
+	}
+	q.perRequest = q.perRequest || c.rule.attributed
+	if c.rule.timed {
+		q.until = earlier(q.until, c.rule.next(q.r.Environment.Now))
+	}
+	if !c.rule.holds(&q.target, &q.r.Environment) {
+		return -1
+	}
+	return role
+}
+
+// covers reports whether the policy is about this source and resource; its
+// rule apart.
+func (q *query) covers(c *compiled) bool {
+	for i := range c.subject {
+		if !sourceHolds(&q.r.Subject.Source, &c.subject[i]) {
+			return false
+		}
+	}
+	for i := range c.conds {
+		if !q.target.holds(&c.conds[i]) {
+			return false
+		}
+	}
+	for i := range c.tags {
+		if !c.tags[i].holds(q.r.Resource.Tags) {
+			return false
+		}
+	}
+	return true
+}
+
+// grantingRole gives the position of the first of the policy's roles that holds
+// the action on the resource's service, -1 when none does.
+func (q *query) grantingRole(c *compiled) int {
+	for i, id := range c.roles {
+		if slices.Contains(q.holders, id) || q.customHolds(id) {
+			return i
+		}
+	}
+	return -1
+}
+
+// customHolds reports whether a custom role holds the action on the resource's
+// service.
+func (q *query) customHolds(id roleID) bool {
+	if len(q.s.roles) == 0 {
+		return false
+	}
+	r := q.s.roles[id]
+	return r != nil && r.actions[q.r.Action] && slices.Contains(q.target.names(), r.def.Service)
+}
+
+func (q *query) allowed(c *compiled, role int, via *membership) Decision {
+	d := Decision{
+		Allowed: true, Reason: ReasonPolicy, PolicyID: c.src.ID, RoleID: c.src.RoleIDs[role],
+	}
+	if c.rule != nil {
+		d.PerRequest = c.rule.attributed
+		d.Until = q.until
+	}
+	if via != nil {
+		d.GroupID = via.group.id
+		d.Until = earlier(d.Until, via.until)
+	}
+	return d
+}
+
+// restrict applies what forbids although something allows.
+func (q *query) restrict(d *Decision) {
+	if c := q.control(q.r.Action); c != nil {
+		*d = Decision{Reason: ReasonActionControl, ControlID: c.ID, Seq: d.Seq}
+		return
+	}
+	d.External = q.external()
+	if d.External == ExternalDeny {
+		*d = Decision{Reason: ReasonExternalIdentity, External: ExternalDeny, Seq: d.Seq}
+	}
+}
+
+// control finds an action control that forbids the action on the resource's
+// service.
+func (q *query) control(action string) *ActionControl {
+	for i, c := range q.s.forbidden[action] {
+		if slices.Contains(q.target.names(), c.Service) {
+			return &q.s.forbidden[action][i]
+		}
+	}
+	return nil
+}
+
+// external applies the account's setting for identities of other accounts.
+func (q *query) external() ExternalOutcome {
+	sub := &q.r.Subject
+	if sub.Account == q.s.account {
+		return ExternalNone
+	}
+	var set *ExternalSetting
+	switch sub.Kind {
+	case KindUser:
+		set = &q.s.external.User
+	case KindServiceID:
+		set = &q.s.external.ServiceID
+	case KindService:
+		set = &q.s.external.Service
+	default:
+		return ExternalNone
+	}
+	listed := slices.Contains(set.Allowed, sub.Account)
+	switch set.Mode {
+	case ExternalLimited:
+		if listed {
+			return ExternalPermit
+		}
+		return ExternalDeny
+	case ExternalMonitor:
+		if listed {
+			return ExternalMonitorPermit
+		}
+		return ExternalMonitorDeny
+	}
+	return ExternalNone
+}
