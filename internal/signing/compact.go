@@ -83,6 +83,10 @@ func (m *Minter) sign(ctx context.Context, digest [sha256.Size]byte) ([]byte, er
 	if m.limit == nil {
 		return m.signer.Sign(digest[:])
 	}
+	// A caller that is gone already must not cost a millisecond.
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("waiting to sign: %w", err)
+	}
 	if err := m.limit.acquire(ctx); err != nil {
 		return nil, fmt.Errorf("waiting to sign: %w", err)
 	}

@@ -12,6 +12,9 @@ import (
 	"log/slog"
 	"strconv"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // DefaultRSABits is the size of new RSA keys. 3072 bits cost 2.75 times, 4096
@@ -86,6 +89,11 @@ func ParseKey(id string, createdAt time.Time, der []byte) (*Key, error) {
 	}
 	if len(der) > maxPKCS8 {
 		return nil, fmt.Errorf("parsing a signing key: %w: %d bytes are too long", ErrKey, len(der))
+	}
+	// The parser overlooks bytes behind the key.
+	var element cryptobyte.String
+	if rest := cryptobyte.String(der); !rest.ReadASN1(&element, asn1.SEQUENCE) || !rest.Empty() {
+		return nil, fmt.Errorf("parsing a signing key: %w: not a PKCS #8 private key", ErrKey)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {

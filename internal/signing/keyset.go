@@ -46,10 +46,10 @@ const (
 	maxJWKSKeys = 100
 )
 
-// ParseJWKS reads a JWKS document, such as that of a cluster. Keys for other
-// uses, of other types or without kid are left out, since they can verify no
-// token here; it fails when none remains, when a kid occurs twice, or when an
-// RSA or P-256 key breaks the limits of ParseKey.
+// ParseJWKS reads a JWKS document, such as that of a cluster. Keys that can
+// verify no token here are left out, as RFC 7517 section 5 advises: other types
+// or uses, no kid, numbers out of the limits of ParseKey. It fails when no key
+// remains or a kid occurs twice.
 func ParseJWKS(document []byte) (*KeySet, error) {
 	if len(document) > maxJWKS {
 		return nil, fmt.Errorf("reading a JWKS: %w: %d bytes are too long", ErrKey, len(document))
@@ -65,45 +65,29 @@ func ParseJWKS(document []byte) (*KeySet, error) {
 	}
 	var keys []*PublicKey
 	for _, entry := range raw.Keys {
-		key, err := parseJWK(entry)
-		if err != nil {
-			return nil, fmt.Errorf("reading a JWKS: %w", err)
-		}
-		if key != nil {
+		if key := parseJWK(entry); key != nil {
 			keys = append(keys, key)
 		}
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("reading a JWKS: %w: it has no RS256 or ES256 key with a kid", ErrKey)
+		return nil, fmt.Errorf("reading a JWKS: %w: it has no acceptable RS256 or ES256 key with a kid", ErrKey)
 	}
 	return NewKeySet(keys...)
 }
 
 // parseJWK returns nil for a key that is of no use here.
-func parseJWK(entry []byte) (*PublicKey, error) {
-	var head struct{ Kty, Crv, Use, Alg, Kid string }
-	if err := json.Unmarshal(entry, &head); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
-	}
-	var alg Algorithm
-	switch {
-	case head.Kty == "RSA":
-		alg = RS256
-	case head.Kty == "EC" && head.Crv == "P-256":
-		alg = ES256
-	default:
-		return nil, nil
-	}
-	if head.Kid == "" || head.Use != "" && head.Use != "sig" || head.Alg != "" && head.Alg != string(alg) {
-		return nil, nil
-	}
+func parseJWK(entry []byte) *PublicKey {
 	var jwk jose.JSONWebKey
-	if err := jwk.UnmarshalJSON(entry); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	if err := jwk.UnmarshalJSON(entry); err != nil || jwk.Use != "" && jwk.Use != "sig" {
+		return nil
 	}
-	// For a key with private members this is the public half.
+	// Of a key with private members this is the public half.
 	public := jwk.Public()
-	return NewPublicKey(head.Kid, public.Key)
+	key, err := NewPublicKey(jwk.KeyID, public.Key)
+	if err != nil || jwk.Algorithm != "" && jwk.Algorithm != string(key.Algorithm) {
+		return nil
+	}
+	return key
 }
 
 // JWK renders the key as a member of a JWKS document: kty, kid, alg, use and
