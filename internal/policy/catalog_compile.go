@@ -51,6 +51,8 @@ type viewRole struct {
 	id   roleID
 	role Role
 	bits actionBits
+	// names are the actions in bits, sorted.
+	names []string
 }
 
 // actionBits is a set of action numbers of one view.
@@ -213,6 +215,7 @@ func (c *Catalog) view(chain []*Service, known map[string]Action) *service {
 		for _, a := range v.roles[i].role.Actions {
 			v.roles[i].bits.add(v.index[a])
 		}
+		v.roles[i].names = slices.Compact(slices.Sorted(slices.Values(v.roles[i].role.Actions)))
 	}
 	c.addAliases(v)
 	v.fillHolders()

@@ -212,3 +212,11 @@ func (t *tagCond) holds(tags []string) bool {
 	}
 	return false
 }
+
+// equal reports whether two tags are the same comparison.
+func (t *tagCond) equal(u tagCond) bool {
+	if t.bad || u.bad || t.text != u.text || (t.wild == nil) != (u.wild == nil) {
+		return false
+	}
+	return t.wild == nil || t.wild.equal(*u.wild)
+}

@@ -47,11 +47,11 @@ type query struct {
 	perRequest bool
 }
 
-// membership is a group of the subject; until is set for dynamic ones.
+// membership is a group that the subject is not listed in: the public one, or
+// one that a rule admits it to.
 type membership struct {
-	group *group
-	until time.Time
-	rule  string
+	via
+	rule string
 }
 
 // membersInline is how many dynamic groups, the public one included, fit
@@ -90,7 +90,7 @@ func (q *query) resolve(s *Snapshot, r *Request) Reason {
 // a member.
 func (q *query) join() {
 	if q.s.public {
-		q.addMembership(membership{group: q.s.groups[publicSlot]})
+		q.addMembership(membership{via: via{group: q.s.groups[publicSlot]}})
 	}
 	sub := &q.r.Subject
 	// The claims of a login at another account's identity provider prove
@@ -101,7 +101,7 @@ func (q *query) join() {
 	rules := q.s.dynamic[sub.Realm]
 	for i := range rules {
 		if until, ok := rules[i].member(sub, q.r.Environment.Now); ok {
-			q.addMembership(membership{q.s.groups[rules[i].group], until, rules[i].id})
+			q.addMembership(membership{via{q.s.groups[rules[i].group], until.Unix()}, rules[i].id})
 		}
 	}
 }
@@ -132,12 +132,19 @@ func (q *query) permit() Decision {
 	}
 	// Policies without a rule go first, for all groups: their answer can be
 	// kept for longer.
-	for _, ruled := range [...]bool{false, true} {
-		if d := q.search(ruled); d.Allowed {
-			return d
+	var d Decision
+	try := func(c *compiled, via via) bool {
+		role := q.allows(c)
+		if role < 0 {
+			return true
 		}
+		d = q.allowed(c, role, via)
+		return false
 	}
-	return Decision{Reason: ReasonNoPolicy, Until: q.until, PerRequest: q.perRequest}
+	if q.candidates(false, try) && q.candidates(true, try) {
+		return Decision{Reason: ReasonNoPolicy, Until: q.until, PerRequest: q.perRequest}
+	}
+	return d
 }
 
 func (q *query) isOwner() bool {
@@ -154,62 +161,75 @@ func (q *query) isSelf() bool {
 		sub.Account == q.s.account && slices.Contains(q.target.view.def.SelfActions, q.r.Action)
 }
 
-// search goes through everything that the subject has.
-func (q *query) search(ruled bool) Decision {
-	switch kind := q.r.Subject.Kind; kind {
+// visitor is given a candidate and how it applies. It returns whether to go on.
+type visitor func(c *compiled, via via) bool
+
+// via is the group through which a policy applies; the zero value means that
+// it names the subject itself. until ends a dynamic membership, in seconds
+// since 1970; 0 for none. It is a small value and no pointer, which would make
+// every query an allocation.
+type via struct {
+	group *group
+	until int64
+}
+
+// candidates visits the policies of the subject, with or without a rule, that
+// may be about the target. It returns false when a visit ended it.
+func (q *query) candidates(ruled bool, visit visitor) bool {
+	switch q.r.Subject.Kind {
 	case KindUser, KindServiceID, KindProfile:
 		sub, ok := q.s.subjects.get(q.r.Subject.IAMID)
 		if !ok {
 			break
 		}
-		if d := q.scan(&sub.grants, ruled, nil); d.Allowed {
-			return d
+		if !q.scan(&sub.grants, ruled, via{}, visit) {
+			return false
 		}
 		for _, slot := range sub.groups {
-			if d := q.scan(&q.s.groups[slot].grants, ruled, &membership{group: q.s.groups[slot]}); d.Allowed {
-				return d
+			g := q.s.groups[slot]
+			if g.len() > 0 && !q.scan(&g.grants, ruled, via{group: g}, visit) {
+				return false
 			}
 		}
 	case KindService:
-		for _, name := range [...]string{q.r.Subject.Source.ServiceName, ""} {
-			if g, ok := q.s.sources.get(name); ok {
-				if d := q.scan(g, ruled, nil); d.Allowed {
-					return d
-				}
-			}
+		if g, ok := q.s.sources.get(q.r.Subject.Source.ServiceName); ok && !q.scan(g, ruled, via{}, visit) {
+			return false
+		}
+		if g, ok := q.s.sources.get(""); ok && q.r.Subject.Source.ServiceName != "" && !q.scan(g, ruled, via{}, visit) {
+			return false
 		}
 	}
 	for i := range q.members {
-		via := q.membership(i)
-		if d := q.scan(&via.group.grants, ruled, via); d.Allowed {
-			return d
+		m := q.membership(i)
+		if !q.scan(&m.group.grants, ruled, m.via, visit) {
+			return false
 		}
 	}
-	return Decision{}
+	return true
 }
 
 // longIndex is from which length an index is searched instead of walked: at 16
 // bytes an entry, 64 of them are read in the time of a few cache misses.
 const longIndex = 64
 
-// scan looks for a policy of one index that allows.
-func (q *query) scan(g *grants, ruled bool, via *membership) Decision {
+// scan visits the entries of one index.
+func (q *query) scan(g *grants, ruled bool, via via, visit visitor) bool {
 	list := g.plain
 	if ruled {
 		list = g.ruled
 	}
 	if len(list) <= longIndex {
-		return q.walk(list, via)
+		return q.walk(list, via, visit)
 	}
-	if d := q.walk(serviceRange(list, 0), via); d.Allowed {
-		return d
+	if !q.walk(serviceRange(list, 0), via, visit) {
+		return false
 	}
 	for _, h := range q.target.hashes() {
-		if d := q.walk(serviceRange(list, h), via); d.Allowed {
-			return d
+		if !q.walk(serviceRange(list, h), via, visit) {
+			return false
 		}
 	}
-	return Decision{}
+	return true
 }
 
 // serviceRange cuts the entries of one service out of a sorted list.
@@ -219,17 +239,19 @@ func serviceRange(list []entry, service uint32) []entry {
 	return list[:sort.Search(len(list), func(i int) bool { return list[i].service > service })]
 }
 
-func (q *query) walk(list []entry, via *membership) Decision {
+// walk visits the entries that the hashes do not rule out.
+func (q *query) walk(list []entry, via via, visit visitor) bool {
+	hashes := q.target.hashes()
 	for i := range list {
 		e := &list[i]
-		if e.instance != 0 && e.instance != q.target.instance || e.service != 0 && !slices.Contains(q.target.hashes(), e.service) {
+		if e.instance != 0 && e.instance != q.target.instance || e.service != 0 && !slices.Contains(hashes, e.service) {
 			continue
 		}
-		if role := q.allows(e.policy); role >= 0 {
-			return q.allowed(e.policy, role, via)
+		if !visit(e.policy, via) {
+			return false
 		}
 	}
-	return Decision{}
+	return true
 }
 
 // allows evaluates one policy and gives the position of a role of it that
@@ -239,17 +261,19 @@ func (q *query) allows(c *compiled) int {
 	if role < 0 || !q.covers(c) {
 		return -1
 	}
-	if c.rule == nil {
-		return role
-	}
-	q.perRequest = q.perRequest || c.rule.attributed
-	if c.rule.timed {
-		q.until = earlier(q.until, c.rule.next(q.r.Environment.Now))
-	}
-	if !c.rule.holds(&q.target, &q.r.Environment) {
+	if c.rule != nil && !q.consult(c.rule) {
 		return -1
 	}
 	return role
+}
+
+// consult evaluates a rule and notes what the answer depends on.
+func (q *query) consult(r *rule) bool {
+	q.perRequest = q.perRequest || r.attributed
+	if r.timed {
+		q.until = earlier(q.until, r.next(q.r.Environment.Now))
+	}
+	return r.holds(&q.target, &q.r.Environment)
 }
 
 // covers reports whether the policy is about this source and resource; its
@@ -260,13 +284,18 @@ func (q *query) covers(c *compiled) bool {
 			return false
 		}
 	}
+	return q.coversTarget(c)
+}
+
+// coversTarget reports whether the policy is about this resource.
+func (q *query) coversTarget(c *compiled) bool {
 	for i := range c.conds {
 		if !q.target.holds(&c.conds[i]) {
 			return false
 		}
 	}
 	for i := range c.tags {
-		if !c.tags[i].holds(q.r.Resource.Tags) {
+		if !q.target.holdsTag(&c.tags[i]) {
 			return false
 		}
 	}
@@ -294,7 +323,7 @@ func (q *query) customHolds(id roleID) bool {
 	return r != nil && r.actions[q.r.Action] && slices.Contains(q.target.names(), r.def.Service)
 }
 
-func (q *query) allowed(c *compiled, role int, via *membership) Decision {
+func (q *query) allowed(c *compiled, role int, via via) Decision {
 	d := Decision{
 		Allowed: true, Reason: ReasonPolicy, PolicyID: c.src.ID, RoleID: c.src.RoleIDs[role],
 	}
@@ -302,9 +331,11 @@ func (q *query) allowed(c *compiled, role int, via *membership) Decision {
 		d.PerRequest = c.rule.attributed
 		d.Until = q.until
 	}
-	if via != nil {
+	if via.group != nil {
 		d.GroupID = via.group.id
-		d.Until = earlier(d.Until, via.until)
+	}
+	if via.until != 0 {
+		d.Until = earlier(d.Until, time.Unix(via.until, 0).UTC())
 	}
 	return d
 }

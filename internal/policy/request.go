@@ -94,6 +94,8 @@ type Resource struct {
 	// the request is about every resource a policy covers. Only policies that
 	// constrain such an attribute identically, or not at all, match.
 	Scope []Attribute
+	// ScopeTags are tags with wildcards in the same sense.
+	ScopeTags []Attribute
 }
 
 // NamedValue is an attribute of the request. An empty Value is present.

@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // target is the resource of a request, with the attributes that follow from
 // the catalogue.
@@ -86,6 +89,14 @@ func (t *target) holds(c *cond) bool {
 	return c.holds(value, present)
 }
 
+// holdsTag looks for a tag of a policy among the resource's.
+func (t *target) holdsTag(c *tagCond) bool {
+	if c.holds(t.res.Tags) {
+		return true
+	}
+	return slices.ContainsFunc(t.res.ScopeTags, func(a Attribute) bool { return c.equal(compileTag(a)) })
+}
+
 // attribute finds a single-valued attribute. Named fields are absent when
 // empty, further attributes when not listed.
 func (t *target) attribute(c *cond) (string, bool) {
@@ -147,13 +158,27 @@ func (c *cond) covers(a *Attribute) bool {
 }
 
 func equalMore(a, b *condMore) bool {
-	return slices.Equal(a.texts, b.texts) && slices.EqualFunc(a.wild, b.wild, func(v, w Wildcard) bool {
-		return v.prefix == w.prefix && slices.Equal(v.rest, w.rest)
-	})
+	return slices.Equal(a.texts, b.texts) && slices.EqualFunc(a.wild, b.wild, Wildcard.equal)
+}
+
+// value gives the attribute as text for an explanation.
+func (t *target) value(c *cond) (string, bool) {
+	if c.key == keyServiceName {
+		return t.res.ServiceName, t.res.ServiceName != ""
+	}
+	return t.attribute(c)
 }
 
 // sourceHolds compares an attribute of a service that acts for itself.
 func sourceHolds(s *Source, c *cond) bool {
+	if c.key == keyAccountGroup {
+		return c.holdsAny(s.AccountGroupIDs)
+	}
+	return c.holds(sourceValue(s, c))
+}
+
+// sourceValue gives an attribute as text, several account groups joined.
+func sourceValue(s *Source, c *cond) (string, bool) {
 	var v string
 	switch c.key {
 	case keyServiceName:
@@ -173,9 +198,7 @@ func sourceHolds(s *Source, c *cond) bool {
 	case keyEnterprise:
 		v = s.EnterpriseID
 	case keyAccountGroup:
-		return c.holdsAny(s.AccountGroupIDs)
-	default:
-		return false
+		v = strings.Join(s.AccountGroupIDs, ", ")
 	}
-	return c.holds(v, v != "")
+	return v, v != ""
 }

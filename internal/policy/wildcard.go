@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -114,4 +115,9 @@ func (w Wildcard) Match(s string) bool {
 		p++
 	}
 	return p == len(w.rest)
+}
+
+// equal reports whether two patterns are the same.
+func (w Wildcard) equal(v Wildcard) bool {
+	return w.prefix == v.prefix && slices.Equal(w.rest, v.rest)
 }

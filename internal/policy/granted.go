@@ -1,0 +1,206 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Granted is what a subject may do to a resource.
+type Granted struct {
+	// Actions are allowed now, sorted. Steady is the part of them that
+	// policies without a rule allow, so that it may be kept by a client.
+	//
+	// The slices may be shared with the catalogue and must not be changed.
+	Actions []string
+	Steady  []string
+}
+
+// ActionsOn lists all actions that Decide would allow to the request's subject
+// on its resource; the request's action is ignored.
+func ActionsOn(s *Snapshot, r *Request) Granted {
+	var q query
+	if q.resolve(s, r) != 0 || q.external() == ExternalDeny {
+		return Granted{}
+	}
+	steady := newActionBits(len(q.target.view.actions))
+	if q.isOwner() {
+		steady.addAll(q.target.view.owner)
+	}
+	q.candidates(false, func(c *compiled, _ via) bool {
+		q.addActions(steady, c)
+		return true
+	})
+	all := slices.Clone(steady)
+	q.candidates(true, func(c *compiled, _ via) bool {
+		q.addActions(all, c)
+		return true
+	})
+	q.removeForbidden(steady)
+	q.removeForbidden(all)
+	v := q.target.view
+	g := Granted{Actions: v.namesOf(all)}
+	g.Steady = g.Actions
+	if !slices.Equal(steady, all) {
+		g.Steady = v.namesOf(steady)
+	}
+	return g
+}
+
+// addActions adds what a policy gives on the target, if it covers it.
+func (q *query) addActions(to actionBits, c *compiled) {
+	if !q.covers(c) || c.rule != nil && !q.consult(c.rule) {
+		return
+	}
+	for _, id := range c.roles {
+		if bits := q.roleActions(id); bits != nil {
+			to.addAll(bits)
+		}
+	}
+}
+
+// roleActions gives the actions of a role on the target's service, nil when it
+// has none there.
+func (q *query) roleActions(id roleID) actionBits {
+	v := q.target.view
+	if i, ok := v.byRole[id]; ok {
+		return v.roles[i].bits
+	}
+	r := q.s.roles[id]
+	if r == nil || !slices.Contains(q.target.names(), r.def.Service) {
+		return nil
+	}
+	bits := newActionBits(len(v.actions))
+	for a := range r.actions {
+		if i, ok := v.index[a]; ok {
+			bits.add(i)
+		}
+	}
+	return bits
+}
+
+func (q *query) removeForbidden(bits actionBits) {
+	for action := range q.s.forbidden {
+		if i, ok := q.target.view.index[action]; ok && q.control(action) != nil {
+			bits.remove(i)
+		}
+	}
+}
+
+// namesOf lists a set's actions, sorted. The common case, exactly one role's
+// actions, costs no allocation.
+func (v *service) namesOf(bits actionBits) []string {
+	for i := range v.roles {
+		if slices.Equal(v.roles[i].bits, bits) {
+			return v.roles[i].names
+		}
+	}
+	var out []string
+	for i := range v.actions {
+		if bits.has(i) {
+			out = append(out, v.actions[i].ID)
+		}
+	}
+	return out
+}
+
+// RoleGrant is a role that a subject holds on a resource.
+type RoleGrant struct {
+	Role Role
+	// Actions are the role's actions on this resource, sorted by id, without
+	// those that an action control forbids.
+	Actions []Action
+	// Policies are the ids of the policies that give the role, sorted; empty
+	// for the roles of the account owner.
+	Policies []string
+}
+
+// RolesOn lists the roles that the request's subject holds on its resource now,
+// ordered by kind and CRN; the request's action is ignored.
+func RolesOn(s *Snapshot, r *Request) []RoleGrant {
+	var q query
+	if q.resolve(s, r) != 0 || q.external() == ExternalDeny {
+		return nil
+	}
+	found := map[string]*RoleGrant{}
+	if q.isOwner() {
+		for _, crn := range [...]string{roleAdministrator, roleManager} {
+			if id, ok := s.role(crn); ok {
+				q.addRole(found, id, "")
+			}
+		}
+	}
+	for _, ruled := range [...]bool{false, true} {
+		q.candidates(ruled, func(c *compiled, _ via) bool {
+			if q.covers(c) && (c.rule == nil || q.consult(c.rule)) {
+				for _, id := range c.roles {
+					q.addRole(found, id, c.src.ID)
+				}
+			}
+			return true
+		})
+	}
+	out := make([]RoleGrant, 0, len(found))
+	for _, g := range found {
+		slices.Sort(g.Policies)
+		g.Policies = slices.Compact(g.Policies)
+		out = append(out, *g)
+	}
+	slices.SortFunc(out, func(a, b RoleGrant) int {
+		if a.Role.Kind != b.Role.Kind {
+			return int(a.Role.Kind) - int(b.Role.Kind)
+		}
+		return strings.Compare(a.Role.CRN, b.Role.CRN)
+	})
+	return out
+}
+
+func (q *query) addRole(found map[string]*RoleGrant, id roleID, policyID string) {
+	bits := q.roleActions(id)
+	if bits == nil {
+		return
+	}
+	def := q.roleDef(id)
+	g := found[def.CRN]
+	if g == nil {
+		g = &RoleGrant{Role: def}
+		allowed := slices.Clone(bits)
+		q.removeForbidden(allowed)
+		for i, a := range q.target.view.actions {
+			if allowed.has(i) {
+				g.Actions = append(g.Actions, a)
+			}
+		}
+		found[def.CRN] = g
+	}
+	if policyID != "" {
+		g.Policies = append(g.Policies, policyID)
+	}
+}
+
+// roleDef gives the definition of a role that roleActions knows.
+func (q *query) roleDef(id roleID) Role {
+	v := q.target.view
+	if i, ok := v.byRole[id]; ok {
+		return v.roles[i].role
+	}
+	return q.s.roles[id].def.Role
+}
+
+// Obligation tells a client what it may keep of an answer.
+type Obligation struct {
+	// Actions may be allowed from memory for MaxAge: every action that the
+	// subject has on the resource by policies without a rule.
+	Actions []string
+	MaxAge  time.Duration
+}
+
+// ObligationOf completes a decision with what a client may keep. Nothing may be
+// kept when the answer depended on attributes of the request.
+func ObligationOf(s *Snapshot, r *Request, d Decision) Obligation {
+	o := Obligation{MaxAge: d.MaxAge(r.Environment.Now)}
+	if d.Allowed {
+		o.Actions = ActionsOn(s, r).Steady
+	}
+	return o
+}
