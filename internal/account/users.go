@@ -1,0 +1,201 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// States of a user. Only an active user gets tokens in the account.
+const (
+	UserActive   = "ACTIVE"
+	UserPending  = "PENDING"
+	UserDisabled = "DISABLED"
+)
+
+// Longest values in bytes. 254 is the longest e-mail address (RFC 5321); IAM
+// ids of the samples have under 64.
+const (
+	maxName  = 300
+	maxEmail = 254
+	maxIAMID = 256
+)
+
+// NewUser says who becomes a user of an account.
+type NewUser struct {
+	ID         string // IAM id, e.g. "IBMid-270000ABCD"
+	Name       string // "" means given and family name, or else the e-mail address
+	Email      string
+	GivenName  string
+	FamilyName string
+	State      string // "" means ACTIVE
+	AllowedIPs string
+}
+
+func (n NewUser) validate() error {
+	if n.ID == "" {
+		return fault.Missing("iam_id")
+	}
+	if err := checkText("iam_id", n.ID, 1, maxIAMID); err != nil {
+		return err
+	}
+	if strings.HasPrefix(n.ID, id.IAMPrefix) || strings.HasPrefix(n.ID, id.CRNPrefix) || strings.ContainsAny(n.ID, "/ ") {
+		return fault.Field("iam_id", "Property 'iam_id' is not the IAM ID of a user.")
+	}
+	if local, domain, ok := strings.Cut(n.Email, "@"); !ok || local == "" || domain == "" {
+		return fault.Field("email", "Property 'email' is not an e-mail address.")
+	}
+	if err := checkText("email", n.Email, 3, maxEmail); err != nil {
+		return err
+	}
+	switch n.State {
+	case "", UserActive, UserPending, UserDisabled:
+	default:
+		return fault.Field("state", "Property 'state' must be ACTIVE, PENDING or DISABLED.")
+	}
+	for field, v := range map[string]string{"name": n.Name, "given_name": n.GivenName, "family_name": n.FamilyName} {
+		if err := checkText(field, v, 0, maxName); err != nil {
+			return err
+		}
+	}
+	return CheckAddresses("allowed_ip_addresses", n.AllowedIPs)
+}
+
+func (n NewUser) displayName() string {
+	if n.Name != "" {
+		return n.Name
+	}
+	if full := strings.TrimSpace(n.GivenName + " " + n.FamilyName); full != "" {
+		return full
+	}
+	return n.Email
+}
+
+// PutUser makes a person a user of an account, or replaces the membership.
+// Errors: fault.Invalid, fault.NotFound for the account.
+func (s *Service) PutUser(ctx context.Context, accountID string, n NewUser) (user *User, err error) {
+	if err := n.validate(); err != nil {
+		return nil, err
+	}
+	err = s.db.Update(ctx, func(tx store.Tx) error {
+		if _, err := get(ctx, tx, Accounts, "Account", accountID, accountID); err != nil {
+			return err
+		}
+		user, err = putUser(ctx, tx, accountID, n)
+		return err
+	})
+	return user, err
+}
+
+func putUser(ctx context.Context, tx store.Tx, accountID string, n NewUser) (*User, error) {
+	user, err := Users.Get(ctx, tx, accountID, n.ID)
+	exists := err == nil
+	if errors.Is(err, fault.NotFound) {
+		user, err = &User{Meta: store.Meta{Account: accountID, ID: n.ID, Owner: n.ID}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading user: %w", err)
+	}
+	user.Name, user.Email, user.GivenName, user.FamilyName, user.AllowedIPs = n.displayName(), n.Email, n.GivenName, n.FamilyName, n.AllowedIPs
+	if user.State = n.State; n.State == "" {
+		user.State = UserActive
+	}
+	if exists {
+		err = Users.Update(ctx, tx, user, store.Event{Action: ActionUserUpdate, Message: "User Management: update user " + user.Name})
+	} else {
+		err = Users.Create(ctx, tx, user, store.Event{Action: ActionUserCreate, Message: "User Management: create user " + user.Name})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("storing user: %w", err)
+	}
+	return user, nil
+}
+
+// User gives a person's membership of an account, fault.NotFound if there is none.
+func (s *Service) User(ctx context.Context, accountID, iamID string) (user *User, err error) {
+	err = s.db.View(ctx, func(r store.Reader) error {
+		user, err = get(ctx, r, Users, "User", accountID, iamID)
+		return err
+	})
+	return user, err
+}
+
+// Users gives the users of an account by IAM id.
+func (s *Service) Users(ctx context.Context, accountID string) (users []*User, err error) {
+	err = s.db.View(ctx, func(r store.Reader) error {
+		users, err = Users.List(ctx, r, store.Query{Account: accountID, Order: store.ByID})
+		return err
+	})
+	return users, err
+}
+
+// RemoveUser ends a membership. The owner cannot be removed (fault.Conflict).
+// The user's API keys are removed by package identity.
+func (s *Service) RemoveUser(ctx context.Context, accountID, iamID string) error {
+	return s.db.Update(ctx, func(tx store.Tx) error {
+		acct, err := get(ctx, tx, Accounts, "Account", accountID, accountID)
+		if err != nil {
+			return err
+		}
+		if acct.Owner == iamID {
+			return fault.New(fault.Conflict, "The owner of an account cannot be removed from it.")
+		}
+		user, err := get(ctx, tx, Users, "User", accountID, iamID)
+		if err != nil {
+			return err
+		}
+		return Users.Delete(ctx, tx, user, store.Event{Action: ActionUserDelete, Message: "User Management: delete user " + user.Name})
+	})
+}
+
+// SetLogin gives a person a local credential, or replaces it. passwordHash is
+// what secret.Passwords.Hash gives, "" refuses password login. Errors:
+// fault.Invalid, fault.Conflict when another person has the e-mail address.
+func (s *Service) SetLogin(ctx context.Context, iamID, email, passwordHash, defaultAccount string) error {
+	if err := (NewUser{ID: iamID, Email: email}).validate(); err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx store.Tx) error {
+		login, err := Logins.Get(ctx, tx, store.System, iamID)
+		exists := err == nil
+		if errors.Is(err, fault.NotFound) {
+			login, err = &Login{Meta: store.Meta{Account: store.System, ID: iamID, Owner: iamID}}, nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading login: %w", err)
+		}
+		login.Name, login.Email, login.PasswordHash, login.DefaultAccount = email, email, passwordHash, defaultAccount
+		ev := store.Event{Action: ActionLoginUpdate, Message: "User Management: update login " + email}
+		if exists {
+			err = Logins.Update(ctx, tx, login, ev)
+		} else {
+			err = Logins.Create(ctx, tx, login, ev)
+		}
+		if errors.Is(err, fault.Conflict) {
+			return fault.New(fault.Conflict, "Another person has the e-mail address '%s'.", email)
+		}
+		return err
+	})
+}
+
+// checkText bounds a text and refuses control characters: names go into logs
+// and tables.
+func checkText(field, text string, least, most int) error {
+	if len(text) < least {
+		return fault.Missing(field)
+	}
+	if len(text) > most {
+		return fault.Field(field, "Property '%s' is longer than %d bytes.", field, most)
+	}
+	for _, c := range text {
+		if c < 0x20 || c == 0x7f {
+			return fault.Field(field, "Property '%s' holds a control character.", field)
+		}
+	}
+	return nil
+}
