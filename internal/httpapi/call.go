@@ -58,12 +58,17 @@ type Call struct {
 
 	etag    string
 	success int
+	absent  *fault.Error // what Seeks said
 	rt      *Router
 }
 
 // SetETag sets the ETag response header to the entity tag, without quotes as
 // the official service does.
 func (c *Call) SetETag(tag string) { c.etag = tag }
+
+// Seeks tells which object the call is about, before it is looked for. An
+// object of another account is then refused with the very text of an absent one.
+func (c *Call) Seeks(what, id string) { c.absent = fault.NoObject(what, id) }
 
 // SetStatus overrides the row's success status.
 func (c *Call) SetStatus(status int) { c.success = status }
@@ -118,6 +123,9 @@ func (rt *Router) decide(ctx context.Context, c *Call, action string, target Tar
 	// Another account's object must be indistinguishable from none: only
 	// inside the caller's own account does a refusal say that the object is there.
 	if c.Caller == nil || target.Account != c.Caller.Account {
+		if c.absent != nil {
+			return c.absent
+		}
 		return &fault.Error{Kind: fault.NotFound, Code: "not_found", Number: "BXNIM0102E", Message: "Unable to find object",
 			Details: "No object that the caller may know of was found."}
 	}

@@ -22,9 +22,10 @@ const (
 	MaxSize     = 100
 )
 
-// maxToken bounds what Open reads; our own tokens stay under it because names
-// are at most 300 bytes.
-const maxToken = 4096
+// maxToken bounds what Open and Read take. Our own tokens stay under it: the
+// largest hold a filter (1,024 bytes) and a description (1,000 bytes) as
+// cursor, which JSON and base64 blow up to 16,000 bytes at worst.
+const maxToken = 16 << 10
 
 // Token is a place in a list.
 type Token struct {
@@ -54,7 +55,21 @@ func (s *Sealer) Seal(t Token) string {
 // Open reads a token that was sealed for the same query. The error is
 // fault.Invalid and names the parameter.
 func (s *Sealer) Open(text, query, param string) (Token, error) {
-	bad := fault.Field(param, "Parameter '%s' is not a page token of this list.", param)
+	t, err := s.Read(text, param)
+	if err == nil && t.Query != query {
+		return Token{}, foreign(param)
+	}
+	return t, err
+}
+
+func foreign(param string) error {
+	return fault.Field(param, "Parameter '%s' is not a page token of this list.", param)
+}
+
+// Read reads a token without knowing its query, for lists that let clients
+// send the token alone: the caller must go by t.Query, authorization included.
+func (s *Sealer) Read(text, param string) (Token, error) {
+	bad := foreign(param)
 	// The decoder skips line breaks; a token has one form only.
 	if len(text) > maxToken || strings.ContainsAny(text, "\r\n") {
 		return Token{}, bad
@@ -67,7 +82,7 @@ func (s *Sealer) Open(text, query, param string) (Token, error) {
 		return Token{}, bad
 	}
 	var t Token
-	if json.Unmarshal(raw[macSize:], &t) != nil || t.Query != query {
+	if json.Unmarshal(raw[macSize:], &t) != nil {
 		return Token{}, bad
 	}
 	return t, nil
