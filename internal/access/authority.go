@@ -74,6 +74,10 @@ func (a *Authority) follow(events []store.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, e := range events {
+		if e.Op == store.Reset {
+			a.accounts = map[string]*view{}
+			return
+		}
 		if v := a.accounts[e.Account]; v != nil && relevant[e.Kind] {
 			v.moved.Add(1)
 		}

@@ -26,4 +26,3 @@ func TestBareKindsBecomeErrorsOfThatKind(t *testing.T) {
 		t.Errorf("Of gave %+v", e)
 	}
 }
-

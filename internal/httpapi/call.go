@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/fault"
@@ -49,6 +50,8 @@ type Call struct {
 	Start         time.Time
 	Address       netip.Addr // the real client's address
 	Agent         string
+	URL           *url.URL // of the request, slashes cleaned
+	Base          string   // scheme and host under which the client reached us
 
 	// Filled in on the way, for the log line.
 	Action   string

@@ -45,9 +45,7 @@ type Router struct {
 	cfg Config
 	mux *http.ServeMux
 	ids id.Generator
-	// known maps a path pattern to its methods, for 405 answers.
-	known map[string][]string
-	fams  map[string]*Family
+	fams map[string]*Family // by mux pattern, for 405 answers
 }
 
 // NewRouter checks the table and makes a Router. It fails on duplicate ids or
@@ -59,19 +57,15 @@ func NewRouter(cfg Config) (rt *Router, err error) {
 			err = fmt.Errorf("building routes: %v", p)
 		}
 	}()
-	rt = &Router{cfg: cfg, mux: http.NewServeMux(), known: map[string][]string{}, fams: map[string]*Family{}}
+	rt = &Router{cfg: cfg, mux: http.NewServeMux(), fams: map[string]*Family{}}
 	seen := map[string]bool{}
 	for i := range cfg.Operations {
 		op := &cfg.Operations[i]
 		if err := checkRow(op, seen); err != nil {
 			return nil, err
 		}
-		rt.known[op.Path] = append(rt.known[op.Path], op.Method)
-		rt.fams[op.Path] = op.Family
+		rt.fams[op.Method+" "+op.Path] = op.Family
 		rt.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) { rt.serve(op, w, r) })
-	}
-	for path := range rt.known {
-		rt.mux.HandleFunc(path, rt.wrongMethod)
 	}
 	rt.mux.HandleFunc("/", rt.unknownPath)
 	return rt, nil
@@ -185,7 +179,7 @@ func (rt *Router) authenticate(ctx context.Context, r *http.Request) (*Caller, e
 }
 
 func (rt *Router) begin(op *Operation, r *http.Request) *Call {
-	c := &Call{Op: op, Start: time.Now(), rt: rt, Address: realIP(r, rt.cfg.Trusted), Agent: clip(r.UserAgent(), 200)}
+	c := &Call{Op: op, Start: time.Now(), rt: rt, Address: realIP(r, rt.cfg.Trusted), Agent: clip(r.UserAgent(), 200), URL: r.URL, Base: BaseURL(r)}
 	c.TransactionID = validTransaction(r.Header.Get("Transaction-Id"))
 	if c.TransactionID == "" {
 		c.TransactionID = rt.ids.Hex(16)
@@ -306,19 +300,34 @@ func StatusOf(k fault.Kind) int {
 	return http.StatusInternalServerError
 }
 
-func (rt *Router) wrongMethod(w http.ResponseWriter, r *http.Request) {
-	methods := rt.known[r.Pattern]
-	w.Header().Set("Allow", strings.Join(methods, ", "))
-	rt.refuse(w, r, rt.fams[r.Pattern], &fault.Error{Kind: fault.MethodNotAllowed, Code: "method_not_allowed", Number: "BXNIM0060E",
-		Message: "Method " + clip(r.Method, 20) + " is not allowed here.", Details: "HTTP 405 Method Not Allowed"})
-}
-
 func (rt *Router) unknownPath(w http.ResponseWriter, r *http.Request) {
+	if family, methods := rt.otherMethods(r); family != nil {
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		rt.refuse(w, r, family, &fault.Error{Kind: fault.MethodNotAllowed, Code: "method_not_allowed", Number: "BXNIM0060E",
+			Message: "Method " + clip(r.Method, 20) + " is not allowed here.", Details: "HTTP 405 Method Not Allowed"})
+		return
+	}
 	if rt.cfg.Fallback != nil {
 		rt.cfg.Fallback.ServeHTTP(w, r)
 		return
 	}
 	rt.NotFound(w, r)
+}
+
+// otherMethods finds the methods that the path has. Patterns without method
+// would do the same, but two rows like /a/{x}/b and /a/c/{y} with different
+// methods would then conflict.
+func (rt *Router) otherMethods(r *http.Request) (*Family, []string) {
+	var family *Family
+	var methods []string
+	probe := *r
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead} {
+		probe.Method = m
+		if _, pattern := rt.mux.Handler(&probe); rt.fams[pattern] != nil {
+			family, methods = rt.fams[pattern], append(methods, m)
+		}
+	}
+	return family, methods
 }
 
 // NotFound answers a path that nothing serves, in the default family's envelope.

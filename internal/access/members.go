@@ -1,0 +1,231 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// MaxBulk is the documented largest number of members or groups in one request.
+const MaxBulk = 50
+
+// Types of members.
+const (
+	MemberUser    = "user"
+	MemberService = "service"
+	MemberProfile = "profile"
+)
+
+func memberEvent(verb string, g *Group, m *Member) store.Event {
+	return store.Event{Action: "iam-groups.member." + verb, Params: []string{"members"}, CRN: GroupCRN(g),
+		Message: fmt.Sprintf("IAM Access Groups: %s member %s of group %s", verb, m.Owner, g.Name)}
+}
+
+// NewMember names an identity that is to join a group.
+type NewMember struct{ IAMID, Type string }
+
+// Check validates the identity and its type against each other.
+func (n NewMember) Check() error {
+	prefix := map[string]string{MemberUser: "", MemberService: "iam-ServiceId-", MemberProfile: "iam-Profile-"}
+	want, ok := prefix[n.Type]
+	switch {
+	case n.IAMID == "" || len(n.IAMID) > 300:
+		return fault.Field("iam_id", "Property 'iam_id' is missing, empty or longer than 300 characters.")
+	case !ok:
+		return fault.Field("type", "Property 'type' must be user, service or profile.")
+	case !strings.HasPrefix(n.IAMID, want):
+		return fault.Field("iam_id", "Property 'iam_id' is not the IAM ID of a %s.", n.Type)
+	}
+	return nil
+}
+
+// Outcome is what became of one item of a bulk request.
+type Outcome struct {
+	IAMID, Type, Group string
+	Member             *Member // nil when Err is set or when the member was removed
+	Err                error
+}
+
+// AddMember makes an identity a static member; being one already is success.
+func (s *Service) AddMember(ctx context.Context, groupID string, n NewMember) (*Member, error) {
+	if err := n.Check(); err != nil {
+		return nil, err
+	}
+	var m *Member
+	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) (err error) {
+		m, err = Members.Get(ctx, tx, g.Account, MemberID(g.ID, n.IAMID))
+		if !errors.Is(err, fault.NotFound) {
+			return err
+		}
+		joined, err := Members.Count(ctx, tx, store.Query{Account: g.Account, Owner: n.IAMID})
+		if err != nil {
+			return err
+		}
+		if joined >= s.Limits.GroupsPerMember {
+			return limitReached("groups of one member", s.Limits.GroupsPerMember)
+		}
+		m = &Member{Meta: store.Meta{Account: g.Account, ID: MemberID(g.ID, n.IAMID), Parent: g.ID, Owner: n.IAMID, Name: n.IAMID}, Type: n.Type}
+		return Members.Create(ctx, tx, m, memberEvent("add", g, m))
+	})
+	return m, err
+}
+
+// AddMembers adds each identity and tells of each what became of it. The error
+// is for the whole: the group is not there.
+func (s *Service) AddMembers(ctx context.Context, groupID string, list []NewMember) ([]Outcome, error) {
+	if _, err := s.GetGroup(ctx, "", groupID); err != nil {
+		return nil, err
+	}
+	out := make([]Outcome, len(list))
+	for i, n := range list {
+		m, err := s.AddMember(ctx, groupID, n)
+		out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: groupID, Member: m, Err: err}
+	}
+	return out, nil
+}
+
+// RemoveMember ends a static membership.
+func (s *Service) RemoveMember(ctx context.Context, groupID, iamID string) error {
+	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
+		m, err := Members.Get(ctx, tx, g.Account, MemberID(g.ID, iamID))
+		if errors.Is(err, fault.NotFound) {
+			return noMember(g.ID, iamID)
+		}
+		if err != nil {
+			return err
+		}
+		return Members.Delete(ctx, tx, m, memberEvent("delete", g, m))
+	})
+	return err
+}
+
+func noMember(groupID, iamID string) error {
+	return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("Member %s of access group %s not found.", iamID, groupID)}
+}
+
+// RemoveMembers removes each identity. When none was a member the whole is NotFound.
+func (s *Service) RemoveMembers(ctx context.Context, groupID string, iamIDs []string) ([]Outcome, error) {
+	if _, err := s.GetGroup(ctx, "", groupID); err != nil {
+		return nil, err
+	}
+	out := make([]Outcome, len(iamIDs))
+	removed := false
+	for i, iamID := range iamIDs {
+		out[i] = Outcome{IAMID: iamID, Group: groupID, Err: s.RemoveMember(ctx, groupID, iamID)}
+		removed = removed || out[i].Err == nil
+	}
+	if !removed {
+		return nil, &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("No member %s of access group %s found.", strings.Join(iamIDs, ", "), groupID)}
+	}
+	return out, nil
+}
+
+// RemoveFromAll removes an identity from every group of an account; being in
+// none is NotFound.
+func (s *Service) RemoveFromAll(ctx context.Context, account, iamID string) ([]Outcome, error) {
+	list, err := Members.List(ctx, s.DB.Direct(), store.Query{Account: account, Owner: iamID})
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("Member %s is in no access group of the account.", iamID)}
+	}
+	out := make([]Outcome, len(list))
+	for i, m := range list {
+		out[i] = Outcome{IAMID: iamID, Group: m.Parent, Err: s.RemoveMember(ctx, m.Parent, iamID)}
+	}
+	return out, nil
+}
+
+// AddToGroups adds one identity to several groups of an account.
+func (s *Service) AddToGroups(ctx context.Context, account string, n NewMember, groups []string) ([]Outcome, error) {
+	if err := n.Check(); err != nil {
+		return nil, err
+	}
+	out := make([]Outcome, len(groups))
+	for i, groupID := range groups {
+		out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: groupID}
+		g, err := s.GetGroup(ctx, "", groupID)
+		if err == nil && g.Account != account {
+			err = noGroup(groupID)
+		}
+		if err == nil {
+			out[i].Member, err = s.AddMember(ctx, groupID, n)
+		}
+		out[i].Err = err
+	}
+	return out, nil
+}
+
+// IsMember tells whether an identity is a static member of a group.
+func (s *Service) IsMember(ctx context.Context, g *Group, iamID string) (bool, error) {
+	_, err := Members.Get(ctx, s.DB.Direct(), g.Account, MemberID(g.ID, iamID))
+	if errors.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ListMembers gives the static members of a group, of one type if typ is set.
+// Sort is id or iam_id; "-" before it reverses; the default is by time of joining.
+func (s *Service) ListMembers(ctx context.Context, g *Group, typ, sort string) ([]*Member, error) {
+	if g.ID == policy.PublicAccessGroupID {
+		return nil, nil
+	}
+	list, err := Members.List(ctx, s.DB.Direct(), store.Query{Account: g.Account, Parent: g.ID})
+	if err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(m *Member) bool { return typ != "" && m.Type != typ })
+	if key, desc := strings.CutPrefix(sort, "-"); key == "id" || key == "iam_id" {
+		slices.SortFunc(list, func(a, b *Member) int {
+			c := strings.Compare(a.Owner, b.Owner)
+			if desc {
+				return -c
+			}
+			return c
+		})
+	}
+	return list, nil
+}
+
+// Person is what member lists show of an identity.
+type Person struct{ Name, Email, Description string }
+
+// Describe gives name, e-mail and description of an identity of an account;
+// empty for identities of elsewhere.
+func (s *Service) Describe(ctx context.Context, accountID, iamID string) (Person, error) {
+	r := s.DB.Direct()
+	if objectID, ok := id.OfIAM(iamID); ok {
+		sid, err := identity.ServiceIDs.Get(ctx, r, accountID, objectID)
+		if err == nil {
+			return Person{Name: sid.Name, Description: sid.Description}, nil
+		}
+		p, err := identity.Profiles.Get(ctx, r, accountID, objectID)
+		if err == nil {
+			return Person{Name: p.Name, Description: p.Description}, nil
+		}
+		return Person{}, ignoreNotFound(err)
+	}
+	u, err := account.Users.Get(ctx, r, accountID, iamID)
+	if err != nil {
+		return Person{}, ignoreNotFound(err)
+	}
+	return Person{Name: u.Name, Email: u.Email}, nil
+}
+
+func ignoreNotFound(err error) error {
+	if errors.Is(err, fault.NotFound) {
+		return nil
+	}
+	return err
+}

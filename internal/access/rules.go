@@ -1,0 +1,127 @@
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+func ruleEvent(verb string, g *Group, r *GroupRule) store.Event {
+	return store.Event{Action: "iam-groups.rule." + verb, Params: []string{"rules"}, CRN: GroupCRN(g),
+		Message: fmt.Sprintf("IAM Access Groups: %s rule %s of group %s", verb, r.Name, g.Name)}
+}
+
+// claimOperators are the operators of dynamic rules.
+var claimOperators = []policy.ClaimOperator{policy.ClaimEquals, policy.ClaimEqualsIgnoreCase, policy.ClaimNotEquals,
+	policy.ClaimNotEqualsIgnoreCase, policy.ClaimContains, policy.ClaimIn}
+
+// maxConditions bounds the conditions of a rule (documented for templates).
+const maxConditions = 50
+
+// CheckRule validates a dynamic rule.
+func CheckRule(r *GroupRule) error {
+	switch {
+	case r.Hours < 1 || r.Hours > 24:
+		return fault.Field("expiration", "Property 'expiration' must be a number of hours from 1 to 24.")
+	case r.RealmName == "" || len(r.RealmName) > 1000:
+		return fault.Field("realm_name", "Property 'realm_name' is missing, empty or longer than 1000 characters.")
+	case len(r.Name) > 300:
+		return fault.Field("name", "Property 'name' must have at most 300 characters.")
+	case len(r.Conditions) == 0 || len(r.Conditions) > maxConditions:
+		return fault.Field("conditions", "Property 'conditions' must hold 1 to %d conditions.", maxConditions)
+	}
+	for i, c := range r.Conditions {
+		field := fmt.Sprintf("conditions[%d]", i)
+		switch {
+		case c.Claim == "" || len(c.Claim) > 300:
+			return fault.Field(field+".claim", "Property '%s.claim' is missing, empty or longer than 300 characters.", field)
+		case !slices.Contains(claimOperators, c.Operator):
+			return fault.Field(field+".operator", "Property '%s.operator' must be one of %v.", field, claimOperators)
+		case len(c.Value) > 1000 || !json.Valid([]byte(c.Value)):
+			return fault.Field(field+".value", "Property '%s.value' must be a JSON value in a string of at most 1000 characters.", field)
+		}
+	}
+	return nil
+}
+
+// CreateRule adds a dynamic rule to a group.
+func (s *Service) CreateRule(ctx context.Context, groupID string, rule *GroupRule) (*GroupRule, error) {
+	if err := CheckRule(rule); err != nil {
+		return nil, err
+	}
+	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
+		n, err := GroupRules.Count(ctx, tx, store.Query{Account: g.Account, Parent: g.ID})
+		if err != nil {
+			return err
+		}
+		if n >= s.Limits.RulesPerGroup {
+			return limitReached("rules of a group", s.Limits.RulesPerGroup)
+		}
+		rule.Meta = store.Meta{Account: g.Account, ID: s.IDs.New(id.ClaimRule), Parent: g.ID, Name: rule.Name}
+		return GroupRules.Create(ctx, tx, rule, ruleEvent("create", g, rule))
+	})
+	return rule, err
+}
+
+// ListRules gives the rules of a group in the order of their creation.
+func (s *Service) ListRules(ctx context.Context, g *Group) ([]*GroupRule, error) {
+	return GroupRules.List(ctx, s.DB.Direct(), store.Query{Account: g.Account, Parent: g.ID})
+}
+
+// GetRule gives a rule of a group.
+func (s *Service) GetRule(ctx context.Context, g *Group, ruleID string) (*GroupRule, error) {
+	return ruleOf(ctx, s.DB.Direct(), g, ruleID)
+}
+
+func ruleOf(ctx context.Context, r store.Reader, g *Group, ruleID string) (*GroupRule, error) {
+	rule, err := GroupRules.Get(ctx, r, g.Account, ruleID)
+	if errors.Is(err, fault.NotFound) || err == nil && rule.Parent != g.ID {
+		return nil, &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "Rule with Id " + ruleID + " not found."}
+	}
+	return rule, err
+}
+
+// ReplaceRule replaces a rule. A replacement without name keeps the stored
+// one: Terraform leaves it out.
+func (s *Service) ReplaceRule(ctx context.Context, groupID, ruleID, ifMatch string, next *GroupRule) (*GroupRule, error) {
+	if err := CheckRule(next); err != nil {
+		return nil, err
+	}
+	var out *GroupRule
+	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
+		old, err := ruleOf(ctx, tx, g, ruleID)
+		if err != nil {
+			return err
+		}
+		if err := old.Match(ifMatch); err != nil {
+			return err
+		}
+		replaced := *next
+		replaced.Meta = old.Meta
+		if next.Name != "" {
+			replaced.Name = next.Name
+		}
+		out = &replaced
+		return GroupRules.Update(ctx, tx, out, ruleEvent("update", g, out))
+	})
+	return out, err
+}
+
+// DeleteRule deletes a rule.
+func (s *Service) DeleteRule(ctx context.Context, groupID, ruleID string) error {
+	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
+		rule, err := ruleOf(ctx, tx, g, ruleID)
+		if err != nil {
+			return err
+		}
+		return GroupRules.Delete(ctx, tx, rule, ruleEvent("delete", g, rule))
+	})
+	return err
+}

@@ -1,0 +1,255 @@
+package iamaccessgroupsv2
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/page"
+)
+
+// item is one entry of a bulk answer: its own status and errors.
+type item struct {
+	IAMID       string      `json:"iam_id,omitempty"`
+	Type        string      `json:"type,omitempty"`
+	GroupID     string      `json:"access_group_id,omitempty"`
+	CreatedAt   string      `json:"created_at,omitempty"`
+	CreatedByID string      `json:"created_by_id,omitempty"`
+	StatusCode  int         `json:"status_code"`
+	Trace       string      `json:"trace,omitempty"`
+	Errors      []itemError `json:"errors,omitempty"`
+}
+
+type itemError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// wireOutcome gives the item of one outcome; ok is the status of success.
+func wireOutcome(c *httpapi.Call, o access.Outcome, ok int) item {
+	out := item{IAMID: o.IAMID, Type: o.Type, StatusCode: ok}
+	if o.Err != nil {
+		e := fault.Of(o.Err)
+		out.StatusCode, out.Trace = httpapi.StatusOf(e.Kind), c.TransactionID
+		code, message := e.Code, e.Message
+		if e.Kind == fault.Internal {
+			code, message = "internal_error", "An internal error occurred."
+		}
+		if code == "" {
+			code = string(e.Kind)
+		}
+		out.Errors = []itemError{{code, message}}
+	}
+	if o.Member != nil {
+		out.CreatedAt, out.CreatedByID = httpapi.Millis(o.Member.CreatedAt), o.Member.CreatedBy
+	}
+	return out
+}
+
+type memberIn struct {
+	groupParam
+	IAMID string `path:"iam_id"`
+}
+
+func (a *API) isMember(ctx context.Context, c *httpapi.Call, in *memberIn) (*item, error) {
+	g, err := a.group(ctx, c, in.GroupID)
+	if err != nil {
+		return nil, err
+	}
+	yes, err := a.groups.IsMember(ctx, g, in.IAMID)
+	if err == nil && !yes {
+		err = &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "Member " + in.IAMID + " not found."}
+	}
+	return nil, err
+}
+
+type addMembersIn struct {
+	groupParam
+	Body struct {
+		Members []struct {
+			IAMID string `json:"iam_id"`
+			Type  string `json:"type"`
+		} `json:"members"`
+	}
+}
+
+func (in *addMembersIn) Validate() error { return bulk("members", len(in.Body.Members)) }
+
+func bulk(field string, n int) error {
+	if n == 0 {
+		return fault.Missing(field)
+	}
+	if n > access.MaxBulk {
+		return fault.Field(field, "Property '%s' must hold at most %d entries.", field, access.MaxBulk)
+	}
+	return nil
+}
+
+type membersOut struct {
+	Members []item `json:"members"`
+}
+
+func (a *API) addMembers(ctx context.Context, c *httpapi.Call, in *addMembersIn) (*membersOut, error) {
+	list := make([]access.NewMember, len(in.Body.Members))
+	for i, m := range in.Body.Members {
+		list[i] = access.NewMember{IAMID: m.IAMID, Type: m.Type}
+	}
+	outcomes, err := a.groups.AddMembers(ctx, in.GroupID, list)
+	if err != nil {
+		return nil, err
+	}
+	out := &membersOut{Members: make([]item, len(outcomes))}
+	for i, o := range outcomes {
+		out.Members[i] = wireOutcome(c, o, 200)
+	}
+	return out, nil
+}
+
+// member is an entry of a member list.
+type member struct {
+	IAMID       string `json:"iam_id"`
+	Type        string `json:"type"`
+	Membership  string `json:"membership_type"`
+	Name        string `json:"name,omitempty"`
+	Email       string `json:"email,omitempty"`
+	Description string `json:"description,omitempty"`
+	Href        string `json:"href"`
+	CreatedAt   string `json:"created_at"`
+	CreatedByID string `json:"created_by_id"`
+}
+
+type memberList struct {
+	page.Offsets
+	Members []member `json:"members"`
+}
+
+type listMembersIn struct {
+	groupParam
+	Membership string `query:"membership_type"`
+	Limit      *int   `query:"limit"`
+	Offset     *int   `query:"offset"`
+	Type       string `query:"type"`
+	Verbose    bool   `query:"verbose"`
+	Sort       string `query:"sort"`
+}
+
+func (in *listMembersIn) Validate() error {
+	if in.Type != "" && !slices.Contains([]string{access.MemberUser, access.MemberService, access.MemberProfile}, in.Type) {
+		return fault.Field("type", "Parameter 'type' must be user, service or profile.")
+	}
+	if in.Sort != "" && !slices.Contains([]string{"id", "iam_id", "name", "email"}, strings.TrimPrefix(in.Sort, "-")) {
+		return fault.Field("sort", "Parameter 'sort' must be id, name or email.")
+	}
+	return nil
+}
+
+func (a *API) listMembers(ctx context.Context, c *httpapi.Call, in *listMembersIn) (*memberList, error) {
+	g, err := a.group(ctx, c, in.GroupID)
+	if err != nil {
+		return nil, err
+	}
+	var all []*access.Member
+	if in.Membership != "dynamic" {
+		if all, err = a.groups.ListMembers(ctx, g, in.Type, in.Sort); err != nil {
+			return nil, err
+		}
+	}
+	head, from, to, err := page.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	if err != nil {
+		return nil, err
+	}
+	out := &memberList{Offsets: head, Members: []member{}}
+	for _, m := range all[from:to] {
+		w := member{IAMID: m.Owner, Type: m.Type, Membership: "static", Href: c.Base + "/v2/groups/" + g.ID + "/members/" + m.Owner,
+			CreatedAt: httpapi.Millis(m.CreatedAt), CreatedByID: m.CreatedBy}
+		if in.Verbose {
+			p, err := a.groups.Describe(ctx, g.Account, m.Owner)
+			if err != nil {
+				return nil, err
+			}
+			w.Name, w.Email, w.Description = p.Name, p.Email, p.Description
+		}
+		out.Members = append(out.Members, w)
+	}
+	return out, nil
+}
+
+func (a *API) removeMember(ctx context.Context, _ *httpapi.Call, in *memberIn) (*item, error) {
+	return nil, a.groups.RemoveMember(ctx, in.GroupID, in.IAMID)
+}
+
+type removeMembersIn struct {
+	groupParam
+	Body struct {
+		Members []string `json:"members"`
+	}
+}
+
+func (in *removeMembersIn) Validate() error { return bulk("members", len(in.Body.Members)) }
+
+type removedOut struct {
+	GroupID string `json:"access_group_id"`
+	Members []item `json:"members"`
+}
+
+func (a *API) removeMembers(ctx context.Context, c *httpapi.Call, in *removeMembersIn) (*removedOut, error) {
+	outcomes, err := a.groups.RemoveMembers(ctx, in.GroupID, in.Body.Members)
+	if err != nil {
+		return nil, err
+	}
+	out := &removedOut{GroupID: in.GroupID, Members: make([]item, len(outcomes))}
+	for i, o := range outcomes {
+		out.Members[i] = wireOutcome(c, o, 204)
+	}
+	return out, nil
+}
+
+type allGroupsIn struct {
+	accountParam
+	IAMID string `path:"iam_id"`
+}
+
+type groupsOut struct {
+	IAMID  string `json:"iam_id"`
+	Groups []item `json:"groups"`
+}
+
+func wireGroupOutcomes(c *httpapi.Call, iamID string, outcomes []access.Outcome, ok int) *groupsOut {
+	out := &groupsOut{IAMID: iamID, Groups: make([]item, len(outcomes))}
+	for i, o := range outcomes {
+		w := wireOutcome(c, o, ok)
+		w.IAMID, w.GroupID = "", o.Group
+		out.Groups[i] = w
+	}
+	return out
+}
+
+func (a *API) removeFromAll(ctx context.Context, c *httpapi.Call, in *allGroupsIn) (*groupsOut, error) {
+	outcomes, err := a.groups.RemoveFromAll(ctx, in.AccountID, in.IAMID)
+	if err != nil {
+		return nil, err
+	}
+	return wireGroupOutcomes(c, in.IAMID, outcomes, 204), nil
+}
+
+type addToManyIn struct {
+	accountParam
+	IAMID string `path:"iam_id"`
+	Body  struct {
+		Type   string   `json:"type"`
+		Groups []string `json:"groups"`
+	}
+}
+
+func (in *addToManyIn) Validate() error { return bulk("groups", len(in.Body.Groups)) }
+
+func (a *API) addToMany(ctx context.Context, c *httpapi.Call, in *addToManyIn) (*groupsOut, error) {
+	outcomes, err := a.groups.AddToGroups(ctx, in.AccountID, access.NewMember{IAMID: in.IAMID, Type: in.Body.Type}, in.Body.Groups)
+	if err != nil {
+		return nil, err
+	}
+	return wireGroupOutcomes(c, in.IAMID, outcomes, 200), nil
+}
