@@ -104,8 +104,8 @@ func marshalPlain(x any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
-// errNestedValue is returned for arrays in arrays and for objects.
-var errNestedValue = errors.New("value must be a string, boolean, number or an array of these")
+// ErrValueType is returned for objects and for arrays in arrays.
+var ErrValueType = errors.New("value must be a string, boolean, number or an array of these")
 
 // UnmarshalJSON accepts a string, boolean, number, null or an array of
 // strings, booleans and numbers.
@@ -124,7 +124,7 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 			return err
 		}
 		if v.List[i].Kind == KindNone {
-			return errNestedValue
+			return ErrValueType
 		}
 	}
 	return nil
@@ -132,7 +132,7 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 
 func (v *Value) unmarshalScalar(data []byte) error {
 	if len(data) == 0 {
-		return errNestedValue
+		return ErrValueType
 	}
 	switch c := data[0]; {
 	case c == '"':
@@ -155,7 +155,7 @@ func (v *Value) unmarshalScalar(data []byte) error {
 		}
 		*v = Value{Kind: KindNumber, Text: n.String()}
 	default:
-		return errNestedValue
+		return ErrValueType
 	}
 	return nil
 }

@@ -1,0 +1,144 @@
+package document
+
+import "github.com/kagiban/kagiban/internal/policy"
+
+// V2 is the body of a v2 policy.
+type V2 struct {
+	Type        string      `json:"type"`
+	Description string      `json:"description,omitempty"`
+	Subject     *V2Subject  `json:"subject,omitempty"`
+	Control     *V2Control  `json:"control,omitempty"`
+	Resource    *V2Resource `json:"resource,omitempty"`
+	Rule        *V2Rule     `json:"rule,omitempty"`
+	Pattern     string      `json:"pattern,omitempty"`
+}
+
+// V2Subject is who a v2 policy is for.
+type V2Subject struct {
+	Attributes []V2Attribute `json:"attributes"`
+}
+
+// V2Resource is what a v2 policy is about.
+type V2Resource struct {
+	Attributes []V2Attribute `json:"attributes"`
+	Tags       []V2Attribute `json:"tags,omitempty"`
+}
+
+// V2Attribute is an attribute or tag.
+type V2Attribute struct {
+	Key      string       `json:"key"`
+	Operator string       `json:"operator"`
+	Value    policy.Value `json:"value,omitzero"`
+}
+
+// V2Control says what the policy does; there is nothing but a grant.
+type V2Control struct {
+	Grant V2Grant `json:"grant"`
+}
+
+// V2Grant gives roles.
+type V2Grant struct {
+	Roles []Role `json:"roles"`
+}
+
+// V2Rule is one comparison, or conditions joined by and or or.
+type V2Rule struct {
+	Key        string       `json:"key,omitempty"`
+	Operator   string       `json:"operator"`
+	Value      policy.Value `json:"value,omitzero"`
+	Conditions []V2Rule     `json:"conditions,omitempty"`
+}
+
+// DecodeV2 reads a v2 body.
+func DecodeV2(data []byte) (*policy.Policy, error) {
+	var d V2
+	if err := decode(data, &d); err != nil {
+		return nil, err
+	}
+	return d.Policy(), nil
+}
+
+// Policy gives the neutral policy, active and without id and account. Parts
+// that the document lacks stay empty.
+func (d *V2) Policy() *policy.Policy {
+	p := &policy.Policy{
+		Version: policy.V2, Type: policy.Type(d.Type), State: policy.StateActive,
+		Description: d.Description, Pattern: d.Pattern,
+	}
+	if d.Subject != nil {
+		p.Subject = fromV2(d.Subject.Attributes)
+	}
+	if d.Resource != nil {
+		p.Resource, p.Tags = fromV2(d.Resource.Attributes), fromV2(d.Resource.Tags)
+	}
+	if d.Control != nil {
+		p.RoleIDs = roleIDs(d.Control.Grant.Roles)
+	}
+	if d.Rule != nil {
+		r := d.Rule.rule()
+		p.Rule = &r
+	}
+	return p
+}
+
+// ToV2 gives the v2 document of a policy of either schema. Attributes of v1
+// policies that came without an operator have stringEquals.
+func ToV2(p *policy.Policy) *V2 {
+	d := &V2{Type: string(p.Type), Description: p.Description, Pattern: p.Pattern}
+	if p.Subject != nil {
+		d.Subject = &V2Subject{Attributes: toV2(p.Subject)}
+	}
+	if p.Resource != nil || p.Tags != nil {
+		d.Resource = &V2Resource{Attributes: toV2(p.Resource), Tags: toV2(p.Tags)}
+	}
+	if p.RoleIDs != nil {
+		d.Control = &V2Control{Grant: V2Grant{Roles: roles(p.RoleIDs)}}
+	}
+	if p.Rule != nil {
+		r := toRule(p.Rule)
+		d.Rule = &r
+	}
+	return d
+}
+
+func fromV2(list []V2Attribute) []policy.Attribute {
+	if list == nil {
+		return nil
+	}
+	out := make([]policy.Attribute, len(list))
+	for i, a := range list {
+		out[i] = policy.Attribute{Key: a.Key, Operator: policy.Operator(a.Operator), Value: a.Value}
+	}
+	return out
+}
+
+func toV2(list []policy.Attribute) []V2Attribute {
+	if list == nil {
+		return nil
+	}
+	out := make([]V2Attribute, len(list))
+	for i, a := range list {
+		op := a.Operator
+		if op == "" {
+			op = policy.OpStringEquals
+		}
+		out[i] = V2Attribute{Key: a.Key, Operator: string(op), Value: a.Value}
+	}
+	return out
+}
+
+func (r *V2Rule) rule() policy.Rule {
+	out := policy.Rule{Key: r.Key, Operator: policy.Operator(r.Operator), Value: r.Value}
+	for i := range r.Conditions {
+		out.Conditions = append(out.Conditions, r.Conditions[i].rule())
+	}
+	return out
+}
+
+func toRule(r *policy.Rule) V2Rule {
+	out := V2Rule{Key: r.Key, Operator: string(r.Operator), Value: r.Value}
+	for i := range r.Conditions {
+		out.Conditions = append(out.Conditions, toRule(&r.Conditions[i]))
+	}
+	return out
+}
