@@ -97,6 +97,6 @@ func newRoot(s *streams) *cobra.Command {
 }
 
 // serverCommands start and administer a server.
-func serverCommands(*streams) []*cobra.Command {
-	return nil
+func serverCommands(s *streams) []*cobra.Command {
+	return []*cobra.Command{newDev(s)}
 }

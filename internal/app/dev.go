@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/kagiban/kagiban/internal/demo"
+	"github.com/kagiban/kagiban/internal/devapi"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/secret"
+)
+
+// devMode is what a development server has beside a server.
+type devMode struct {
+	app      *App
+	faults   *devapi.Faults
+	requests *devapi.Requests
+	data     *demo.Data
+	// gate is held for reading by each request and for writing by a reset, so
+	// that nobody meets half of the demo data.
+	gate sync.RWMutex
+}
+
+// purposeDemoSeed seals the seed of the demo data.
+const purposeDemoSeed secret.Purpose = "demo-seed"
+
+const demoSeedID = "demo-seed"
+
+// loadDemo derives the demo data and writes it into a store that has none. The
+// seed is kept with it: a later start on the same database knows the keys.
+func (a *App) loadDemo(ctx context.Context, s *secrets) error {
+	present, err := demo.Present(ctx, a.db)
+	if err != nil {
+		return fmt.Errorf("looking for demo data: %w", err)
+	}
+	seed, err := readInstalled(ctx, a.db, s.sealer, demoSeedID, purposeDemoSeed)
+	switch {
+	case err == nil:
+	case !errors.Is(err, fault.NotFound):
+		return err
+	case present:
+		return errors.New("the database was not made by `kagiban dev`: development keys must not get into it; use `kagiban serve`, or another folder")
+	default:
+		if seed, err = a.newSeed(); err != nil {
+			return err
+		}
+		if err := install(ctx, a.db, s.sealer, demoSeedID, purposeDemoSeed, seed); err != nil {
+			return err
+		}
+	}
+	if a.dev.data, err = demo.New(seed); err != nil || present {
+		return err
+	}
+	return a.writeDemo(ctx, s)
+}
+
+func (a *App) writeDemo(ctx context.Context, s *secrets) error {
+	hasher, err := s.hasher(secret.PurposeAPIKey)
+	if err != nil {
+		return err
+	}
+	return a.dev.data.Load(ctx, a.db, hasher.Lookup)
+}
+
+func (a *App) newSeed() ([]byte, error) {
+	if !a.cfg.Dev.Random {
+		return demo.FixedSeed(), nil
+	}
+	seed := make([]byte, demo.SeedSize)
+	if _, err := io.ReadFull(rand.Reader, seed); err != nil {
+		return nil, fmt.Errorf("drawing a seed: %w", err)
+	}
+	return seed, nil
+}
+
+// reset empties the store and brings back what a fresh start has. Requests wait
+// meanwhile; long polls end. The signing keys stay, so that tokens which
+// clients hold remain good when their identities come back.
+func (a *App) reset(ctx context.Context) error {
+	d := a.dev
+	a.core.polls.release(false)
+	d.gate.Lock()
+	defer d.gate.Unlock()
+	// A client that goes away must not leave an empty store behind.
+	ctx = context.WithoutCancel(ctx)
+	if err := a.db.Reset(ctx); err != nil {
+		return fmt.Errorf("emptying the store: %w", err)
+	}
+	if err := a.core.secrets.restore(ctx, a.db); err != nil {
+		return err
+	}
+	if err := install(ctx, a.db, a.core.secrets.sealer, demoSeedID, purposeDemoSeed, d.data.Seed()); err != nil {
+		return err
+	}
+	return a.writeDemo(ctx, a.core.secrets)
+}
+
+// ServeHTTP lets requests through the gate. The reset itself must not hold it.
+func (d *devMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.TrimRight(r.URL.Path, "/") != devapi.ResetPath {
+		d.gate.RLock()
+		defer d.gate.RUnlock()
+	}
+	d.app.core.router.ServeHTTP(w, r)
+}

@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/devapi"
+)
+
+// Time limits of a connection. A client that sends its request slower than
+// these, or reads its answer slower, is cut off: otherwise a few thousand idle
+// sockets keep everybody else out.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	// writeTimeout leaves room for a long poll (25 s) and for a fault that
+	// delays an answer by its longest (60 s).
+	writeTimeout = 90 * time.Second
+	idleTimeout  = 2 * time.Minute
+	// maxHeaderBytes holds the largest tokens (a few KiB) several times.
+	maxHeaderBytes = 64 << 10
+)
+
+func (a *App) mainServer() (*http.Server, error) {
+	s := a.newServer(a.handler())
+	if a.cfg.TLSCert == "" {
+		return s, nil
+	}
+	certs, err := newCertificates(a.cfg.TLSCert, a.cfg.TLSKey)
+	if err != nil {
+		return nil, err
+	}
+	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certs.get}
+	return s, nil
+}
+
+func (a *App) newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(a.cfg.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// adminServer answers health and metrics on an address of its own.
+func (a *App) adminServer() *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.metrics.handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeHealth(w, health{Status: "ok"}) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { writeHealth(w, a.ready(r.Context())) })
+	return a.newServer(mux)
+}
+
+// handler is what the main listener serves: the router, in dev behind the
+// guard of the development aids and the gate of the reset.
+func (a *App) handler() http.Handler {
+	if a.dev == nil {
+		return a.core.router
+	}
+	return devapi.Guard(a.dev, a.guardHosts()...)
+}
+
+// guardHosts are the names under which the operator said that this server is
+// known.
+func (a *App) guardHosts() []string {
+	var hosts []string
+	if host, _, err := net.SplitHostPort(a.cfg.Listen); err == nil && host != "" {
+		hosts = append(hosts, host)
+	}
+	if host := hostOfURL(a.cfg.Issuer); host != "" {
+		hosts = append(hosts, host)
+	}
+	return hosts
+}
+
+func serve(s *http.Server, l net.Listener) error {
+	var err error
+	if s.TLSConfig != nil {
+		err = s.ServeTLS(l, "", "")
+	} else {
+		err = s.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving %s: %w", l.Addr(), err)
+}
+
+// certificateCheck is how often the certificate's file is looked at.
+const certificateCheck = 10 * time.Second
+
+// certificates holds a certificate and follows its file, so that a renewal
+// needs no restart. A file that is broken meanwhile leaves the old one in use.
+type certificates struct {
+	cert, key string
+
+	mu      sync.Mutex // guards the fields below
+	loaded  *tls.Certificate
+	changed time.Time // modification time of the loaded file
+	checked time.Time
+}
+
+func newCertificates(cert, key string) (*certificates, error) {
+	c := &certificates{cert: cert, key: key}
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *certificates) load() error {
+	info, err := os.Stat(c.cert)
+	if err != nil {
+		return fmt.Errorf("reading certificate: %w", err)
+	}
+	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	if err != nil {
+		return fmt.Errorf("reading certificate: %w", err)
+	}
+	c.loaded, c.changed, c.checked = &pair, info.ModTime(), time.Now()
+	return nil
+}
+
+func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.checked) > certificateCheck {
+		c.checked = time.Now()
+		if info, err := os.Stat(c.cert); err == nil && !info.ModTime().Equal(c.changed) {
+			_ = c.load() // keeps the old one; the next check tries again
+		}
+	}
+	return c.loaded, nil
+}
+
+// ready tells whether requests can be answered.
+func (a *App) ready(ctx context.Context) health {
+	h := health{Status: "ready", Checks: map[string]string{"database": "ok"}}
+	if a.draining.Load() {
+		return health{Status: "shutting down"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := a.db.Ping(ctx); err != nil {
+		h.Status, h.Checks["database"] = "not ready", "no answer"
+	}
+	return h
+}

@@ -1,0 +1,61 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/config"
+	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/store/sqlitestore"
+)
+
+// openStore opens the configured database and refuses one whose schema is not
+// this program's; with AutoMigrate it brings the schema up to date first.
+func openStore(ctx context.Context, s *config.Settings, now func() time.Time) (store.DB, error) {
+	db, err := connect(ctx, s, now)
+	if err != nil {
+		return nil, err
+	}
+	if s.AutoMigrate {
+		err = db.Migrate(ctx)
+	}
+	if err == nil {
+		err = db.CheckSchema(ctx)
+	}
+	if err != nil {
+		_ = db.Close() // the first error is the one to tell
+		return nil, err
+	}
+	return db, nil
+}
+
+// migratable is a store with a schema.
+type migratable interface {
+	store.DB
+	Migrate(context.Context) error
+	CheckSchema(context.Context) error
+}
+
+func connect(ctx context.Context, s *config.Settings, now func() time.Time) (migratable, error) {
+	switch {
+	case s.Database == "":
+		return sqlitestore.Open(ctx, sqlitestore.Options{Memory: true, Now: now})
+	case s.Postgres():
+		return nil, fmt.Errorf("opening database: PostgreSQL is not built in")
+	}
+	return sqlitestore.Open(ctx, sqlitestore.Options{Path: s.Database, Now: now})
+}
+
+// Migrate brings the schema of the configured database up to date.
+func Migrate(ctx context.Context, s *config.Settings) error {
+	db, err := connect(ctx, s, time.Now)
+	if err != nil {
+		return err
+	}
+	if err := db.Migrate(ctx); err != nil {
+		_ = db.Close() // the first error is the one to tell
+		return err
+	}
+	return db.Close()
+}

@@ -1,0 +1,164 @@
+package app
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/httpapi"
+)
+
+// systemFamily holds the operations of the server itself: page, document,
+// health and metrics.
+var systemFamily = &httpapi.Family{Name: "system", Title: "Server", WriteError: httpapi.WriteErrors}
+
+// system serves the operations of the server itself.
+type system struct {
+	app *App
+	// document is made when it is first asked for: it costs more than the
+	// rest of the start-up together.
+	document func() ([]byte, error)
+}
+
+func newSystem(a *App, table func() []httpapi.Operation) *system {
+	return &system{app: a, document: sync.OnceValues(func() ([]byte, error) {
+		return httpapi.OpenAPI(table(), httpapi.Info{Title: "Kagiban", Version: a.cfg.Version, Server: a.Issuer()})
+	})}
+}
+
+// operations gives the rows.
+func (s *system) operations() []httpapi.Operation {
+	probe := httpapi.Public("probes of load balancers carry no token; the answer names no internals")
+	return []httpapi.Operation{
+		httpapi.Raw(systemFamily, "get_page", http.MethodGet, "/{$}", http.StatusOK, httpapi.Public("says what this server is"), s.page),
+		httpapi.Raw(systemFamily, "get_openapi", http.MethodGet, "/openapi.json", http.StatusOK, httpapi.Public("the description of the API is no secret"), s.openAPI),
+		httpapi.Raw(systemFamily, "get_health", http.MethodGet, "/healthz", http.StatusOK, probe, s.healthz),
+		httpapi.Raw(systemFamily, "get_readiness", http.MethodGet, "/readyz", http.StatusOK, probe, s.readyz),
+		httpapi.Raw(systemFamily, "get_metrics", http.MethodGet, "/metrics", http.StatusOK,
+			httpapi.Public("scrapers carry no token; only the networks of metrics.allow are answered"), s.getMetrics),
+	}
+}
+
+//go:embed page.html
+var pageText string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageText))
+
+// about is what GET / says.
+type about struct {
+	Name    string            `json:"name"`
+	About   string            `json:"about"`
+	Version string            `json:"version"`
+	Mode    string            `json:"mode"` // dev or serve
+	Issuer  string            `json:"issuer"`
+	Links   map[string]string `json:"links"`
+}
+
+func (s *system) page(_ context.Context, c *httpapi.Call, w http.ResponseWriter, r *http.Request) error {
+	a := about{
+		Name: "kagiban", About: "Identity and access management, compatible with IBM Cloud IAM. Not affiliated with IBM.",
+		Version: s.app.cfg.Version, Mode: "serve", Issuer: s.app.Issuer(),
+		Links: map[string]string{
+			"openapi": "/openapi.json", "discovery": "/identity/.well-known/openid-configuration",
+			"keys": "/identity/keys", "health": "/healthz", "readiness": "/readyz",
+		},
+	}
+	if s.app.dev != nil {
+		a.Mode = "dev"
+		a.Links["clock"], a.Links["requests"], a.Links["events"] = "/dev/v1/clock", "/dev/v1/requests", "/dev/v1/events"
+	}
+	if !wantsHTML(r) {
+		return httpapi.WriteJSON(w, c, http.StatusOK, a)
+	}
+	c.Status = http.StatusOK
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	w.WriteHeader(c.Status)
+	// An error means that the browser is gone: the template has been parsed.
+	_ = pageTemplate.Execute(w, a)
+	return nil
+}
+
+// wantsHTML tells a browser from a program.
+func wantsHTML(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+func (s *system) openAPI(_ context.Context, c *httpapi.Call, w http.ResponseWriter, _ *http.Request) error {
+	doc, err := s.document()
+	if err != nil {
+		return fault.Wrap(err, "describing the API")
+	}
+	c.Status = http.StatusOK
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(c.Status)
+	// An error means that the client is gone.
+	_, _ = w.Write(doc)
+	return nil
+}
+
+// health is the answer of the probes.
+type health struct {
+	Status string            `json:"status"`
+	Checks map[string]string `json:"checks,omitempty"`
+}
+
+func (h health) code() int {
+	if h.Status == "ok" || h.Status == "ready" {
+		return http.StatusOK
+	}
+	return http.StatusServiceUnavailable
+}
+
+func writeHealth(w http.ResponseWriter, h health) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(h.code())
+	// An error means that the client is gone.
+	_ = json.NewEncoder(w).Encode(h)
+}
+
+func (s *system) healthz(_ context.Context, c *httpapi.Call, w http.ResponseWriter, _ *http.Request) error {
+	return httpapi.WriteJSON(w, c, http.StatusOK, health{Status: "ok"})
+}
+
+func (s *system) readyz(ctx context.Context, c *httpapi.Call, w http.ResponseWriter, _ *http.Request) error {
+	h := s.app.ready(ctx)
+	return httpapi.WriteJSON(w, c, h.code(), h)
+}
+
+// getMetrics answers the networks of metrics.allow; to others there is nothing
+// here.
+func (s *system) getMetrics(_ context.Context, c *httpapi.Call, w http.ResponseWriter, r *http.Request) error {
+	if s.app.cfg.MetricsListen != "" || !contains(s.app.cfg.MetricsAllow, c.Address) {
+		return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "There is nothing at this path."}
+	}
+	c.Status = http.StatusOK
+	s.app.metrics.handler().ServeHTTP(w, r)
+	return nil
+}
+
+func contains(nets []netip.Prefix, a netip.Addr) bool {
+	for _, n := range nets {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// hostOfURL gives the host of a URL without port, "" for none.
+func hostOfURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}

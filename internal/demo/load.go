@@ -1,0 +1,166 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/crn"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+func accountsCount(ctx context.Context, db store.DB) (int, error) {
+	return account.Accounts.Count(ctx, db.Direct(), store.Query{})
+}
+
+// Load writes the data into an empty store, in one transaction. hash gives the
+// look-up hash of an API key.
+func (d *Data) Load(ctx context.Context, db store.DB, hash func(secret.Value) string) error {
+	ctx = store.WithOrigin(ctx, store.Origin{IAMID: d.Owner.IAMID, Name: d.Owner.Email, Account: d.Root, Operation: "load_demo_data"})
+	passwordHash := d.passwordHash()
+	err := db.Update(ctx, func(tx store.Tx) error {
+		w := &writer{ctx: ctx, tx: tx}
+		d.accounts(w)
+		d.people(w, passwordHash)
+		d.machines(w)
+		d.keys(w, hash)
+		d.grants(w)
+		return w.err
+	})
+	if err != nil {
+		return fmt.Errorf("writing demo data: %w", err)
+	}
+	return nil
+}
+
+// writer remembers the first error, so that the data reads as data.
+type writer struct {
+	ctx context.Context
+	tx  store.Tx
+	err error
+}
+
+func create[T any](w *writer, c *store.Collection[T], obj *T, action, object string) {
+	if w.err == nil {
+		w.err = c.Create(w.ctx, w.tx, obj, store.Event{Action: action, CRN: object, Message: "Demo data: " + action})
+	}
+}
+
+func (d *Data) accounts(w *writer) {
+	for _, a := range []*account.Account{
+		{Meta: store.Meta{Account: d.Root, Name: "Demo Enterprise", Owner: d.Owner.IAMID}, Enterprise: d.Enterprise, EnterpriseRoot: true},
+		{Meta: store.Meta{Account: d.Child, Name: "Demo Child", Owner: d.Owner.IAMID}, Enterprise: d.Enterprise, ParentGroup: d.Group, EnterpriseManaged: true},
+		{Meta: store.Meta{Account: d.Caller, Name: "Story Caller", Owner: d.Visitor.IAMID}, Classic: "1700023"},
+		{Meta: store.Meta{Account: d.Called, Name: "Story Called", Owner: d.Host.IAMID}, Classic: "2600003"},
+	} {
+		a.ID, a.State = a.Account, account.Active
+		create(w, account.Accounts, a, "account.account.create", "")
+		create(w, account.SettingsByAcct, account.DefaultSettings(a.ID), "iam-identity.accountsettings.create", "")
+	}
+}
+
+func (d *Data) people(w *writer, passwordHash string) {
+	for _, m := range []struct {
+		account string
+		person  Person
+	}{
+		{d.Root, d.Owner}, {d.Child, d.Owner}, {d.Root, d.Admin}, {d.Root, d.Member}, {d.Root, d.Console},
+		{d.Caller, d.Visitor}, {d.Called, d.Host},
+	} {
+		p := m.person
+		create(w, account.Users, &account.User{
+			Meta:  store.Meta{Account: m.account, ID: p.IAMID, Owner: p.IAMID, Name: p.Name()},
+			Email: p.Email, GivenName: p.Given, FamilyName: p.Family, State: "ACTIVE",
+		}, "user-management.user.create", "")
+	}
+	create(w, account.Logins, &account.Login{
+		Meta:  store.Meta{Account: store.System, ID: d.Console.IAMID, Owner: d.Console.IAMID, Name: d.Console.Email},
+		Email: d.Console.Email, PasswordHash: passwordHash, DefaultAccount: d.Root,
+	}, "user-management.login.create", "")
+}
+
+func (d *Data) machines(w *writer) {
+	serviceIAM, profileIAM := id.IAMOf(d.ServiceID), id.IAMOf(d.Profile)
+	create(w, identity.ServiceIDs, &identity.ServiceID{
+		Meta:               store.Meta{Account: d.Root, ID: d.ServiceID, Owner: serviceIAM, Name: "demo-service", Description: "Service ID of the demo data"},
+		UniqueInstanceCRNs: []string{},
+	}, "iam-identity.account-serviceid.create", crn.Of("iam-identity", d.Root, "serviceid", d.ServiceID))
+	create(w, identity.Profiles, &identity.Profile{
+		Meta: store.Meta{Account: d.Called, ID: d.Profile, Owner: profileIAM, Name: ProfileName, Description: "Lets people of another account read the bill of this one"},
+	}, "iam-identity.account-profile.create", crn.Of("iam-identity", d.Called, "profile", d.Profile))
+	create(w, identity.TrustLists, &identity.TrustList{
+		Meta: store.Meta{Account: d.Called, ID: d.Profile, Parent: d.Profile},
+	}, "iam-identity.account-profile.update", "")
+	for _, t := range []struct {
+		who  Person
+		from string
+	}{{d.Visitor, d.Caller}, {d.Owner, d.Root}} {
+		create(w, identity.Trusts, &identity.Trust{
+			Meta: store.Meta{Account: d.Called, ID: identity.TrustID(d.Profile, "user", t.who.IAMID), Parent: d.Profile, Owner: t.who.IAMID},
+			Type: "user", Identifier: t.who.IAMID, Accounts: []string{t.from},
+		}, "iam-identity.account-profile.update", "")
+	}
+}
+
+func (d *Data) keys(w *writer, hash func(secret.Value) string) {
+	for _, k := range []struct {
+		account, owner, name string
+		key                  Key
+	}{
+		{d.Root, d.Owner.IAMID, "demo-key", d.OwnerKey},
+		{d.Root, d.Admin.IAMID, "admin-key", d.AdminKey},
+		{d.Caller, d.Visitor.IAMID, "story-key", d.VisitorKey},
+		{d.Root, id.IAMOf(d.ServiceID), "demo-service-key", d.ServiceKey},
+	} {
+		action := "iam-identity.user-apikey.create"
+		if k.owner == id.IAMOf(d.ServiceID) {
+			action = "iam-identity.serviceid-apikey.create"
+		}
+		create(w, identity.APIKeys, &identity.APIKey{
+			Meta:  store.Meta{Account: k.account, ID: k.key.ID, Owner: k.owner, Name: k.name, Description: "Key of the demo data"},
+			IAMID: k.owner, Hash: hash(k.key.Value), ActionWhenLeaked: "none",
+		}, action, crn.Of("iam-identity", k.account, "apikey", k.key.ID))
+	}
+}
+
+const (
+	roleAdministrator = "crn:v1:bluemix:public:iam::::role:Administrator"
+	roleViewer        = "crn:v1:bluemix:public:iam::::role:Viewer"
+)
+
+func (d *Data) grants(w *writer) {
+	create(w, access.Groups, &access.Group{
+		Meta: store.Meta{Account: d.Root, ID: d.AccessGroup, Name: "demo-group", Description: "Group that invited users join"},
+	}, "iam-groups.group.create", crn.Of("iam-access-groups", d.Root, "access_group", d.AccessGroup))
+	platform := policy.Attribute{Key: policy.AttrServiceType, Value: policy.String(policy.ServiceTypePlatform)}
+	services := policy.Attribute{Key: policy.AttrServiceType, Value: policy.String(policy.ServiceTypeService)}
+	service := func(name string) policy.Attribute {
+		return policy.Attribute{Key: policy.AttrServiceName, Value: policy.String(name)}
+	}
+	for _, g := range []struct {
+		account, subject, role string
+		resource               policy.Attribute
+	}{
+		{d.Root, d.Admin.IAMID, roleAdministrator, platform},
+		{d.Root, d.Admin.IAMID, roleAdministrator, services},
+		{d.Root, d.Console.IAMID, roleAdministrator, platform},
+		{d.Root, id.IAMOf(d.ServiceID), roleViewer, service("iam-identity")},
+		{d.Called, id.IAMOf(d.Profile), roleViewer, service("billing")},
+		{d.Called, id.IAMOf(d.Profile), roleViewer, service("iam-identity")},
+	} {
+		policyID := id.Generator{Random: d.source("policy " + g.account + g.subject + g.resource.Value.Text)}.UUID()
+		create(w, access.Policies, &access.Policy{
+			Meta: store.Meta{Account: g.account, ID: policyID, Owner: g.subject},
+			Doc: policy.Policy{
+				Version: policy.V1, Type: policy.TypeAccess, State: policy.StateActive, RoleIDs: []string{g.role},
+				Subject:  []policy.Attribute{{Key: policy.AttrIAMID, Value: policy.String(g.subject)}},
+				Resource: []policy.Attribute{{Key: policy.AttrAccountID, Value: policy.String(g.account)}, g.resource},
+			},
+		}, "iam-am.policy.create", crn.Of("iam-access-management", g.account, "policy", policyID))
+	}
+}
