@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kagiban/kagiban/internal/config"
 )
 
 // The exit codes of every command.
@@ -62,9 +64,15 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(
 func report(stderr io.Writer, err error) int {
 	var silent silentError
 	var usage usageError
+	var faults config.Faults
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &faults):
+		for _, line := range faults {
+			fmt.Fprintf(stderr, "kagiban: %s\n", line)
+		}
+		return exitUsage
 	case errors.As(err, &silent):
 		return exitFailure
 	case errors.As(err, &usage):
@@ -98,5 +106,5 @@ func newRoot(s *streams) *cobra.Command {
 
 // serverCommands start and administer a server.
 func serverCommands(s *streams) []*cobra.Command {
-	return []*cobra.Command{newDev(s)}
+	return []*cobra.Command{newDev(s), newServe(s), newInit(s), newMigrate(s)}
 }

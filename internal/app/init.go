@@ -1,0 +1,141 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/config"
+	"github.com/kagiban/kagiban/internal/crn"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// Founder is who an installation begins with. Email is required.
+type Founder struct {
+	Email string
+	Name  string // "": the e-mail address
+	// Account is the name of the account, "": the founder's name.
+	Account string
+}
+
+// First is what Init made.
+type First struct {
+	Account, IAMID, Email string
+	KeyID                 string
+	Key                   secret.Value // stored nowhere
+}
+
+// ErrInitialized says that the installation has an account already.
+var ErrInitialized = errors.New("this installation has its first account already; nothing was changed")
+
+// founding is the mark that Init leaves, so that of two at the same time one
+// finds it.
+type founding struct {
+	store.Meta
+	Account string `json:"account_id"`
+}
+
+var foundings = store.NewCollection[founding]("founding", nil)
+
+// Init makes the first account with its owner and an API key, in one
+// transaction, and the schema before if need be. It fails with ErrInitialized
+// when there is an account.
+func Init(ctx context.Context, s *config.Settings, f Founder) (_ *First, err error) {
+	if err := f.fill(); err != nil {
+		return nil, err
+	}
+	set := *s
+	set.AutoMigrate = true
+	db, err := openStore(ctx, &set, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	secrets, err := openSecrets(ctx, db, set.MasterKeys)
+	if err != nil {
+		return nil, err
+	}
+	hasher, err := secrets.hasher(secret.PurposeAPIKey)
+	if err != nil {
+		return nil, err
+	}
+	key, err := secret.NewAPIKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	var ids id.Generator
+	first := &First{Account: ids.Hex(16), IAMID: id.UserRealm + userNumber(ids), Email: f.Email, KeyID: ids.New(id.APIKey), Key: key}
+	err = db.Update(ctx, func(tx store.Tx) error { return found(ctx, tx, f, first, hasher.Lookup(key)) })
+	if errors.Is(err, fault.Conflict) {
+		return nil, ErrInitialized
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making the first account: %w", err)
+	}
+	return first, nil
+}
+
+func (f *Founder) fill() error {
+	f.Email = strings.TrimSpace(f.Email)
+	if at := strings.LastIndexByte(f.Email, '@'); at < 1 || at == len(f.Email)-1 || len(f.Email) > 254 || strings.ContainsAny(f.Email, " \t\r\n<>,;") {
+		return fmt.Errorf("%q is not an e-mail address", f.Email)
+	}
+	if f.Name == "" {
+		f.Name = f.Email
+	}
+	if f.Account == "" {
+		f.Account = f.Name
+	}
+	return nil
+}
+
+// userNumber gives the part after the realm: ten upper-case hex digits fit the
+// form that official clients check (ten of A-Z and 0-9).
+func userNumber(ids id.Generator) string { return strings.ToUpper(ids.Hex(5)) }
+
+func found(ctx context.Context, tx store.Tx, f Founder, first *First, hash string) error {
+	n, err := account.Accounts.Count(ctx, tx, store.Query{})
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return fault.Conflict
+	}
+	ctx = store.WithOrigin(ctx, store.Origin{IAMID: first.IAMID, Name: first.Email, Account: first.Account, Operation: "init"})
+	at, owner := first.Account, first.IAMID
+	mark := &founding{Meta: store.Meta{Account: store.System, ID: "first-account"}, Account: at}
+	if err := foundings.Create(ctx, tx, mark, store.Event{Action: "kagiban.founding.create", Message: "Kagiban: begin the installation"}); err != nil {
+		return err
+	}
+	acct := &account.Account{Meta: store.Meta{Account: at, ID: at, Name: f.Account, Owner: owner}, State: account.Active}
+	if err := account.Accounts.Create(ctx, tx, acct, store.Event{Action: "account.account.create", Message: "Account: create account " + f.Account}); err != nil {
+		return err
+	}
+	if err := account.SettingsByAcct.Create(ctx, tx, account.DefaultSettings(at), store.Event{Action: "iam-identity.accountsettings.create"}); err != nil {
+		return err
+	}
+	user := &account.User{Meta: store.Meta{Account: at, ID: owner, Owner: owner, Name: f.Name}, Email: f.Email, State: "ACTIVE"}
+	if err := account.Users.Create(ctx, tx, user, store.Event{Action: "user-management.user.create", Message: "User Management: create user " + f.Email}); err != nil {
+		return err
+	}
+	login := &account.Login{Meta: store.Meta{Account: store.System, ID: owner, Owner: owner, Name: f.Email}, Email: f.Email, DefaultAccount: at}
+	if err := account.Logins.Create(ctx, tx, login, store.Event{Action: "user-management.login.create"}); err != nil {
+		return err
+	}
+	key := &identity.APIKey{
+		Meta:  store.Meta{Account: at, ID: first.KeyID, Owner: owner, Name: "first-key", Description: "Made with the account"},
+		IAMID: owner, Hash: hash, ActionWhenLeaked: "none",
+	}
+	return identity.APIKeys.Create(ctx, tx, key, store.Event{
+		Action: "iam-identity.user-apikey.create", CRN: crn.Of("iam-identity", at, "apikey", key.ID),
+		Message: "IAM Identity Service: create user-apikey " + key.Name,
+	})
+}
