@@ -17,7 +17,7 @@ import (
 
 const (
 	staticcheckModule = "honnef.co/go/tools/cmd/staticcheck@v0.8.2" // 2026.2.2
-	fuzzBudget        = 3 * time.Minute
+	fuzzBudget        = 2 * time.Minute
 )
 
 // step is one line of the summary.
