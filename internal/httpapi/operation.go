@@ -69,6 +69,9 @@ type Family struct {
 	Service string
 	// WriteError renders the family's error envelope. status is the one of StatusOf.
 	WriteError func(w http.ResponseWriter, c *Call, e *fault.Error, status int)
+	// ErrorType is the Go type of the error body, for the OpenAPI document; nil
+	// is that of WriteErrors.
+	ErrorType reflect.Type
 }
 
 // Target is the resource that an operation touches.
@@ -155,6 +158,14 @@ func (o *Operation) limit() int64 {
 		return DefaultBodyLimit
 	}
 	return o.Limit
+}
+
+// Describing gives a Raw row with the Go types of its request and answer, for
+// the OpenAPI document: In has the tags that Op binds, and `form:"name"` for
+// fields of a form.
+func Describing[In, Out any](o Operation) Operation {
+	o.In, o.Out = reflect.TypeFor[In](), reflect.TypeFor[Out]()
+	return o
 }
 
 // Limited gives the row with another body limit in bytes.
