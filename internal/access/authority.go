@@ -122,6 +122,18 @@ func (a *Authority) Snapshot(ctx context.Context, accountID string) (*policy.Sna
 	return s, nil
 }
 
+// ready gives an account's snapshot if one is built, however old, else nil.
+func (a *Authority) ready(accountID string) *policy.Snapshot {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if v := a.accounts[accountID]; v != nil {
+		if b := v.ready.Load(); b != nil {
+			return b.snapshot
+		}
+	}
+	return nil
+}
+
 func (a *Authority) view(accountID string) (v *view, known bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -178,7 +190,7 @@ func (a *Authority) load(ctx context.Context, accountID string) (*policy.Snapsho
 }
 
 func loadPolicies(ctx context.Context, r store.Reader, accountID string) ([]*policy.Policy, error) {
-	stored, err := Policies.List(ctx, r, store.Query{Account: accountID, Order: store.ByID})
+	stored, err := Policies.List(ctx, r, store.Query{Account: accountID, Parent: string(policy.StateActive), Order: store.ByID})
 	if err != nil {
 		return nil, err
 	}

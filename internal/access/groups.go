@@ -79,12 +79,13 @@ func (s *Service) GetGroup(ctx context.Context, account, groupID string) (*Group
 	}
 	g, err := Groups.Get(ctx, s.DB.Direct(), "", groupID)
 	if errors.Is(err, fault.NotFound) {
-		return nil, noGroup(groupID)
+		return nil, NoGroup(groupID)
 	}
 	return g, err
 }
 
-func noGroup(groupID string) error {
+// NoGroup is the error for a group that is not there, or not for the caller to know.
+func NoGroup(groupID string) *fault.Error {
 	return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "Access group with Id " + groupID + " not found."}
 }
 
@@ -97,7 +98,7 @@ func (s *Service) changeGroup(ctx context.Context, groupID, ifMatch string, fn f
 		}
 		if g, err = Groups.Get(ctx, tx, "", groupID); err != nil {
 			if errors.Is(err, fault.NotFound) {
-				return noGroup(groupID)
+				return NoGroup(groupID)
 			}
 			return err
 		}
@@ -174,8 +175,7 @@ func deletePoliciesOf(ctx context.Context, tx store.Tx, account, subject string)
 		return err
 	}
 	for _, p := range policies {
-		ev := store.Event{Action: "iam-am.policy.delete", Message: "IAM Access Management: delete policy " + p.ID}
-		if err := Policies.Delete(ctx, tx, p, ev); err != nil {
+		if err := Policies.Delete(ctx, tx, p, policyEvent("delete", p)); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,9 @@ import (
 )
 
 // Policy is a stored policy. Meta.Owner is the subject: an IAM id, an access
-// group id, or "" for authorization policies.
+// group id, or "" for authorization policies. Meta.Parent is its state, so that
+// listing and counting the active ones are index reads although deleted ones
+// are kept.
 type Policy struct {
 	store.Meta
 	Doc policy.Policy `json:"doc"`
@@ -85,7 +87,7 @@ type Control struct {
 
 // The collections of this package.
 var (
-	Policies    = store.NewCollection[Policy]("policy", nil)
+	Policies    = store.NewCollection("policy", uniqueKey)
 	CustomRoles = store.NewCollection("custom-role", func(r *CustomRole) []store.Key {
 		return []store.Key{{Space: "custom-role.name", Value: r.Account + "/" + r.Name}}
 	})

@@ -156,7 +156,7 @@ func (s *Service) AddToGroups(ctx context.Context, account string, n NewMember, 
 		out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: groupID}
 		g, err := s.GetGroup(ctx, "", groupID)
 		if err == nil && g.Account != account {
-			err = noGroup(groupID)
+			err = NoGroup(groupID)
 		}
 		if err == nil {
 			out[i].Member, err = s.AddMember(ctx, groupID, n)

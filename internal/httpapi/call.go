@@ -73,6 +73,9 @@ func (c *Call) SetETag(tag string) { c.etag = tag }
 // object of another account is then refused with the very text of an absent one.
 func (c *Call) Seeks(what, id string) { c.absent = fault.NoObject(what, id) }
 
+// SeeksOr is Seeks for families that word the absence of an object themselves.
+func (c *Call) SeeksOr(absent *fault.Error) { c.absent = absent }
+
 // SetStatus overrides the row's success status.
 func (c *Call) SetStatus(status int) { c.success = status }
 

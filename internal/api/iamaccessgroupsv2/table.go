@@ -89,7 +89,9 @@ func inAccount[In any](_ context.Context, _ *httpapi.Call, in *In) (httpapi.Targ
 // the caller's account.
 func onGroup[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		g, err := a.group(ctx, c, any(in).(interface{ groupID() string }).groupID())
+		groupID := any(in).(interface{ groupID() string }).groupID()
+		c.SeeksOr(access.NoGroup(groupID))
+		g, err := a.group(ctx, c, groupID)
 		if err != nil {
 			return httpapi.Target{}, err
 		}

@@ -1,0 +1,224 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// roleName is the documented form of a custom role's name.
+var roleName = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,29}$`)
+
+// Bounds of the texts of a custom role, as documented.
+const (
+	maxRoleDisplayName = 50
+	maxRoleDescription = 250
+)
+
+func roleEvent(verb string, r *CustomRole, params ...string) store.Event {
+	return store.Event{Action: "iam-access-management.role." + verb, CRN: r.CRN(), Params: params,
+		Message: "IAM Access Management: " + verb + " role " + r.Name}
+}
+
+// NoRole is the error for a role that is not there, or not for the caller to know.
+func NoRole(roleID string) *fault.Error {
+	return &fault.Error{Kind: fault.NotFound, Code: "role_not_found", Message: "Role with Id " + roleID + " not found."}
+}
+
+func badRole(field, format string, args ...any) error {
+	e := fault.Field(field, format, args...)
+	e.Code = policy.CodeInvalidBody
+	return e
+}
+
+// CheckRole validates a custom role against the catalogue: texts, service, and
+// at least one action that the service itself defines.
+func (s *Service) CheckRole(r *CustomRole) error {
+	if !roleName.MatchString(r.Name) {
+		return badRole("name", "Property 'name' must begin with a capital letter and hold at most 30 letters and digits.")
+	}
+	if n := utf8.RuneCountInString(r.DisplayName); n < 1 || n > maxRoleDisplayName {
+		return badRole("display_name", "Property 'display_name' must have 1 to %d characters.", maxRoleDisplayName)
+	}
+	if utf8.RuneCountInString(r.Description) > maxRoleDescription {
+		return badRole("description", "Property 'description' must have at most %d characters.", maxRoleDescription)
+	}
+	if r.Service == "" || r.Service == policy.AllServices {
+		return badRole("service_name", "Property 'service_name' is missing or no service.")
+	}
+	catalog := s.Authority.Catalog()
+	if _, ok := catalog.Service(r.Service); !ok {
+		return badRole("service_name", "Service '%s' is not in the catalogue.", r.Service)
+	}
+	if len(r.Actions) == 0 {
+		return badRole("actions", "Property 'actions' is missing or empty.")
+	}
+	own := false
+	for i, a := range r.Actions {
+		if _, ok := catalog.Action(r.Service, a); !ok {
+			return badRole(fmt.Sprintf("actions[%d]", i), "Action '%s' does not exist on service '%s'.", a, r.Service)
+		}
+		own = own || strings.HasPrefix(a, r.Service+".")
+	}
+	if !own {
+		return badRole("actions", "Property 'actions' must hold at least one action that service '%s' defines.", r.Service)
+	}
+	return nil
+}
+
+// RoleConflict is the Body of a role conflict.
+type RoleConflict struct{ Existing *CustomRole }
+
+// noRoleConflict refuses a second role with the same name, or with the same
+// actions on the same service.
+func noRoleConflict(ctx context.Context, tx store.Tx, r *CustomRole) error {
+	others, err := CustomRoles.List(ctx, tx, store.Query{Account: r.Account})
+	if err != nil {
+		return err
+	}
+	mine := sortedSet(r.Actions)
+	for _, o := range others {
+		if o.ID == r.ID {
+			continue
+		}
+		if o.Name == r.Name || o.Service == r.Service && slices.Equal(sortedSet(o.Actions), mine) {
+			return &fault.Error{Kind: fault.Conflict, Code: "role_conflict_error", Body: RoleConflict{o},
+				Message: fmt.Sprintf("Role '%s' (%s) has the same name, or the same actions on the same service.", o.DisplayName, o.ID)}
+		}
+	}
+	return nil
+}
+
+func sortedSet(list []string) []string {
+	out := slices.Clone(list)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// CreateRole stores a new custom role.
+func (s *Service) CreateRole(ctx context.Context, account string, r *CustomRole) (*CustomRole, error) {
+	if err := s.CheckRole(r); err != nil {
+		return nil, err
+	}
+	err := s.DB.Update(ctx, func(tx store.Tx) error { return s.CreateRoleIn(ctx, tx, account, r) })
+	return r, err
+}
+
+// CreateRoleIn is CreateRole inside a transaction, for a role that was checked.
+func (s *Service) CreateRoleIn(ctx context.Context, tx store.Tx, account string, r *CustomRole) error {
+	n, err := CustomRoles.Count(ctx, tx, store.Query{Account: account})
+	if err != nil {
+		return err
+	}
+	if n >= s.Limits.CustomRoles {
+		return limitReached("custom roles", s.Limits.CustomRoles)
+	}
+	r.Meta = store.Meta{Account: account, ID: s.IDs.Hex(16), Name: r.Name, Description: r.Description}
+	if err := noRoleConflict(ctx, tx, r); err != nil {
+		return err
+	}
+	return CustomRoles.Create(ctx, tx, r, roleEvent("create", r))
+}
+
+// GetRole gives a custom role.
+func (s *Service) GetRole(ctx context.Context, roleID string) (*CustomRole, error) {
+	r, err := CustomRoles.Get(ctx, s.DB.Direct(), "", roleID)
+	if errors.Is(err, fault.NotFound) {
+		return nil, NoRole(roleID)
+	}
+	return r, err
+}
+
+// ListRoles gives the custom roles of an account, of one service if it is set.
+func (s *Service) ListRoles(ctx context.Context, account, service string) ([]*CustomRole, error) {
+	list, err := CustomRoles.List(ctx, s.DB.Direct(), store.Query{Account: account})
+	return slices.DeleteFunc(list, func(r *CustomRole) bool { return service != "" && r.Service != service }), err
+}
+
+// RolePatch is what can change of a custom role; nil leaves a text.
+type RolePatch struct {
+	DisplayName string
+	Actions     []string
+	Description *string
+}
+
+// UpdateRole changes a custom role; name and service stay.
+func (s *Service) UpdateRole(ctx context.Context, roleID, ifMatch string, patch RolePatch) (*CustomRole, error) {
+	if ifMatch == "" {
+		return nil, fault.Missing("If-Match")
+	}
+	var r *CustomRole
+	err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
+		if r, err = roleIn(ctx, tx, roleID); err != nil {
+			return err
+		}
+		if err := r.Match(ifMatch); err != nil {
+			return err
+		}
+		if r.Template != nil {
+			return managedByEnterprise("role")
+		}
+		r.DisplayName, r.Actions = patch.DisplayName, patch.Actions
+		if patch.Description != nil {
+			r.Description = *patch.Description
+		}
+		if err := s.CheckRole(r); err != nil {
+			return err
+		}
+		if err := noRoleConflict(ctx, tx, r); err != nil {
+			return err
+		}
+		return CustomRoles.Update(ctx, tx, r, roleEvent("update", r, "display_name", "actions", "description"))
+	})
+	return r, err
+}
+
+func roleIn(ctx context.Context, tx store.Tx, roleID string) (*CustomRole, error) {
+	r, err := CustomRoles.Get(ctx, tx, "", roleID)
+	if errors.Is(err, fault.NotFound) {
+		return nil, NoRole(roleID)
+	}
+	return r, err
+}
+
+// DeleteRole deletes a custom role and takes it out of the policies that name
+// it; a policy that is left without roles grants nothing.
+func (s *Service) DeleteRole(ctx context.Context, roleID string) error {
+	return s.DB.Update(ctx, func(tx store.Tx) error {
+		r, err := roleIn(ctx, tx, roleID)
+		if err != nil {
+			return err
+		}
+		if r.Template != nil {
+			return managedByEnterprise("role")
+		}
+		return s.DeleteRoleIn(ctx, tx, r)
+	})
+}
+
+// DeleteRoleIn is DeleteRole inside a transaction, whoever manages the role.
+func (s *Service) DeleteRoleIn(ctx context.Context, tx store.Tx, r *CustomRole) error {
+	policies, err := Policies.List(ctx, tx, store.Query{Account: r.Account, Parent: string(policy.StateActive)})
+	if err != nil {
+		return err
+	}
+	crn := r.CRN()
+	for _, p := range policies {
+		if !slices.Contains(p.Doc.RoleIDs, crn) {
+			continue
+		}
+		p.Doc.RoleIDs = slices.DeleteFunc(slices.Clone(p.Doc.RoleIDs), func(x string) bool { return x == crn })
+		if err := Policies.Update(ctx, tx, p, policyEvent("update", p, "roles")); err != nil {
+			return err
+		}
+	}
+	return CustomRoles.Delete(ctx, tx, r, roleEvent("delete", r))
+}

@@ -1,0 +1,226 @@
+package iampolicymanagementv1
+
+import (
+	"context"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/policy/document"
+)
+
+// sender is a request with a policy document in it.
+type sender interface {
+	document() (*policy.Policy, error)
+}
+
+// scopeOfSent checks the document of a request and gives what it covers.
+func (a *API) scopeOfSent(ctx context.Context, in sender) (httpapi.Target, error) {
+	doc, err := in.document()
+	if err != nil {
+		return httpapi.Target{}, err
+	}
+	if err := a.access.CheckPolicy(ctx, doc); err != nil {
+		return httpapi.Target{}, err
+	}
+	return policy.ScopeOf(doc), nil
+}
+
+func (a *API) scopeOfStored(ctx context.Context, c *httpapi.Call, policyID string, deletedToo bool) (httpapi.Target, error) {
+	c.SeeksOr(access.NoPolicy(policyID))
+	p, err := a.access.GetPolicy(ctx, policyID, deletedToo)
+	if err != nil {
+		return httpapi.Target{}, err
+	}
+	return policy.ScopeOf(&p.Doc), nil
+}
+
+type policyIn struct {
+	PolicyID string `path:"policy_id"`
+}
+
+func (in policyIn) policyID() string { return in.PolicyID }
+
+type createV1In struct{ Body raw }
+
+func (in *createV1In) document() (*policy.Policy, error) { return document.DecodeV1(in.Body) }
+
+type createV2In struct{ Body raw }
+
+func (in *createV2In) document() (*policy.Policy, error) { return document.DecodeV2(in.Body) }
+
+type replaceV1In struct {
+	policyIn
+	IfMatch string `header:"If-Match"`
+	Body    raw
+}
+
+func (in *replaceV1In) document() (*policy.Policy, error) { return document.DecodeV1(in.Body) }
+
+// Validate checks the precondition header.
+func (in *replaceV1In) Validate() error { return needTag(in.IfMatch) }
+
+type replaceV2In struct {
+	policyIn
+	IfMatch string `header:"If-Match"`
+	Body    raw
+}
+
+func (in *replaceV2In) document() (*policy.Policy, error) { return document.DecodeV2(in.Body) }
+
+// Validate checks the precondition header.
+func (in *replaceV2In) Validate() error { return needTag(in.IfMatch) }
+
+func needTag(ifMatch string) error {
+	if ifMatch == "" {
+		return fault.Missing("If-Match")
+	}
+	return nil
+}
+
+func (a *API) createV1(ctx context.Context, c *httpapi.Call, in *createV1In) (*v1Policy, error) {
+	p, err := a.create(ctx, c, in)
+	if err != nil {
+		return nil, err
+	}
+	return a.wireV1(c, p), nil
+}
+
+func (a *API) createV2(ctx context.Context, c *httpapi.Call, in *createV2In) (*v2Policy, error) {
+	p, err := a.create(ctx, c, in)
+	if err != nil {
+		return nil, err
+	}
+	return a.wireV2(c, p), nil
+}
+
+func (a *API) create(ctx context.Context, c *httpapi.Call, in sender) (*access.Policy, error) {
+	doc, err := in.document()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.mayDelegate(ctx, c, doc); err != nil {
+		return nil, err
+	}
+	p, err := a.access.CreatePolicy(ctx, doc, nil)
+	if err == nil {
+		c.SetETag(p.Tag)
+	}
+	return p, err
+}
+
+// mayDelegate refuses an authorization policy that gives a service more than
+// the caller holds on the target: a service acts for whoever asks it.
+func (a *API) mayDelegate(ctx context.Context, c *httpapi.Call, doc *policy.Policy) error {
+	if doc.Type != policy.TypeAuthorization {
+		return nil
+	}
+	scope := policy.ScopeOf(doc)
+	snapshot, err := a.access.Authority.Snapshot(ctx, scope.Account)
+	if err != nil {
+		return err
+	}
+	held := map[string]bool{}
+	ask := policy.Request{Subject: c.Caller.Subject, Resource: scope, Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
+	for _, action := range policy.ActionsOn(snapshot, &ask).Actions {
+		held[action] = true
+	}
+	for _, action := range a.access.ActionsOfRoles(snapshot, scope.ServiceName, doc.RoleIDs) {
+		if !held[action] {
+			return &fault.Error{Kind: fault.Forbidden, Message: "An authorization can give only what its creator holds on the target.",
+				Details: "Action " + action + " is not granted to the caller."}
+		}
+	}
+	return nil
+}
+
+func (a *API) replaceV1(ctx context.Context, c *httpapi.Call, in *replaceV1In) (*v1Policy, error) {
+	p, err := a.replace(ctx, c, in.PolicyID, in.IfMatch, in)
+	if err != nil {
+		return nil, err
+	}
+	return a.wireV1(c, p), nil
+}
+
+func (a *API) replaceV2(ctx context.Context, c *httpapi.Call, in *replaceV2In) (*v2Policy, error) {
+	p, err := a.replace(ctx, c, in.PolicyID, in.IfMatch, in)
+	if err != nil {
+		return nil, err
+	}
+	return a.wireV2(c, p), nil
+}
+
+func (a *API) replace(ctx context.Context, c *httpapi.Call, policyID, ifMatch string, in sender) (*access.Policy, error) {
+	doc, err := in.document()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.mayDelegate(ctx, c, doc); err != nil {
+		return nil, err
+	}
+	p, err := a.access.ReplacePolicy(ctx, policyID, ifMatch, doc)
+	if err == nil {
+		c.SetETag(p.Tag)
+	}
+	return p, err
+}
+
+type getIn struct {
+	policyIn
+	Format string `query:"format"`
+}
+
+// Validate checks the format.
+func (in *getIn) Validate() error { return checkFormat(in.Format) }
+
+func (a *API) getV1(ctx context.Context, c *httpapi.Call, in *getIn) (*v1Policy, error) {
+	p, err := a.access.GetPolicy(ctx, in.PolicyID, false)
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(p.Tag)
+	return a.wireV1(c, p), nil
+}
+
+func (a *API) getV2(ctx context.Context, c *httpapi.Call, in *getIn) (*v2Policy, error) {
+	p, err := a.access.GetPolicy(ctx, in.PolicyID, false)
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(p.Tag)
+	out := []*v2Policy{a.wireV2(c, p)}
+	return out[0], a.decorate(ctx, in.Format, []*access.Policy{p}, out)
+}
+
+func (a *API) deletePolicy(ctx context.Context, _ *httpapi.Call, in *policyIn) (*v1Policy, error) {
+	return nil, a.access.DeletePolicy(ctx, in.PolicyID)
+}
+
+type stateIn struct {
+	policyIn
+	IfMatch string `header:"If-Match"`
+	Body    struct {
+		State string `json:"state"`
+	}
+}
+
+// Validate checks header and state.
+func (in *stateIn) Validate() error {
+	if err := needTag(in.IfMatch); err != nil {
+		return err
+	}
+	if in.Body.State != string(policy.StateActive) {
+		return fault.Field("state", "Property 'state' must be active.")
+	}
+	return nil
+}
+
+func (a *API) updateState(ctx context.Context, c *httpapi.Call, in *stateIn) (*v1Policy, error) {
+	p, err := a.access.RestorePolicy(ctx, in.PolicyID, in.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(p.Tag)
+	return a.wireV1(c, p), nil
+}

@@ -1,0 +1,85 @@
+package iampolicymanagementv1
+
+import (
+	"context"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/policy"
+)
+
+type settingsIn struct {
+	AccountID string `path:"account_id"`
+}
+
+func (in settingsIn) accountID() string { return in.AccountID }
+
+// identityType is the setting for one type of identity.
+type identityType struct {
+	State   string   `json:"state"`
+	Allowed []string `json:"external_allowed_accounts"`
+}
+
+type interaction struct {
+	IdentityTypes struct {
+		User      *identityType `json:"user,omitempty"`
+		ServiceID *identityType `json:"service_id,omitempty"`
+		Service   *identityType `json:"service,omitempty"`
+	} `json:"identity_types"`
+}
+
+type settings struct {
+	Interaction interaction `json:"external_account_identity_interaction"`
+}
+
+func wireSettings(s *access.Settings) *settings {
+	show := func(set policy.ExternalSetting) *identityType {
+		out := &identityType{State: string(set.Mode), Allowed: set.Allowed}
+		if out.State == "" {
+			out.State = string(policy.ExternalEnabled)
+		}
+		if out.Allowed == nil {
+			out.Allowed = []string{}
+		}
+		return out
+	}
+	out := &settings{}
+	types := &out.Interaction.IdentityTypes
+	types.User, types.ServiceID, types.Service = show(s.External.User), show(s.External.ServiceID), show(s.External.Service)
+	return out
+}
+
+func (a *API) getSettings(ctx context.Context, c *httpapi.Call, in *settingsIn) (*settings, error) {
+	s, err := a.access.GetSettings(ctx, in.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(s.Tag)
+	return wireSettings(s), nil
+}
+
+type updateSettingsIn struct {
+	settingsIn
+	IfMatch string `header:"If-Match"`
+	Body    settings
+}
+
+// Validate checks the precondition header.
+func (in *updateSettingsIn) Validate() error { return needTag(in.IfMatch) }
+
+func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn) (*settings, error) {
+	read := func(t *identityType) *policy.ExternalSetting {
+		if t == nil {
+			return nil
+		}
+		return &policy.ExternalSetting{Mode: policy.ExternalMode(t.State), Allowed: t.Allowed}
+	}
+	types := in.Body.Interaction.IdentityTypes
+	s, err := a.access.SetExternal(ctx, in.AccountID, in.IfMatch, access.ExternalPatch{
+		User: read(types.User), ServiceID: read(types.ServiceID), Service: read(types.Service)})
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(s.Tag)
+	return wireSettings(s), nil
+}

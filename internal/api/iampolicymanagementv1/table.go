@@ -1,0 +1,177 @@
+// Package iampolicymanagementv1 is the wire of the Policy Management API as
+// the SDK package of the same name speaks it: rows, shapes and mapping.
+// Package access stores, package policy judges.
+package iampolicymanagementv1
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/id"
+)
+
+// Family is the API's name, title and envelope.
+var Family = &httpapi.Family{Name: "iampolicymanagementv1", Title: "IAM Policy Management", Service: "iam-access-management", WriteError: writeError}
+
+// writeError renders the errors[] envelope with the family's own codes and
+// with the conflicting object in the schema of the API that was called.
+func writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status int) {
+	out := *e
+	switch e.Kind {
+	case fault.Unauthenticated:
+		out.Code = "invalid_token"
+	case fault.Forbidden:
+		out.Code = "insufficent_permissions" // spelt so on the official service
+	case fault.Invalid:
+		if out.Code == "" {
+			out.Code = "invalid_body"
+		}
+	case fault.RateLimited:
+		out.Code = "too_many_requests"
+	case fault.Internal, fault.Unavailable:
+		out.Code = "request_not_processed"
+	}
+	switch body := e.Body.(type) {
+	case access.PolicyConflict:
+		out.Body = conflict(c, body.Existing)
+	case access.RoleConflict:
+		out.Body = conflictsWith{ConflictsWith: conflictRef{ETag: body.Existing.Tag, Role: body.Existing.ID}}
+	}
+	httpapi.WriteErrors(w, c, &out, status)
+}
+
+// API serves the table.
+type API struct{ access *access.Service }
+
+// New makes the API over the access service.
+func New(a *access.Service) *API { return &API{a} }
+
+// Operations is the table of the API.
+func (a *API) Operations() []httpapi.Operation {
+	on, own := httpapi.Action, httpapi.Self("lists only what the caller may read")
+	return append([]httpapi.Operation{
+		httpapi.Op(Family, "list_policies", http.MethodGet, "/v1/policies", 200, own, nil, a.listV1),
+		httpapi.Op(Family, "create_policy", http.MethodPost, "/v1/policies", 201, on("iam.policy.create"), onNew[createV1In](a), a.createV1),
+		httpapi.Op(Family, "replace_policy", http.MethodPut, "/v1/policies/{policy_id}", 200, on("iam.policy.update"), onReplaced[replaceV1In](a), a.replaceV1),
+		httpapi.Op(Family, "get_policy", http.MethodGet, "/v1/policies/{policy_id}", 200, on("iam.policy.read"), onPolicy[getIn](a, false), a.getV1),
+		httpapi.Op(Family, "delete_policy", http.MethodDelete, "/v1/policies/{policy_id}", 204, on("iam.policy.delete"), onPolicy[policyIn](a, false), a.deletePolicy),
+		httpapi.Op(Family, "update_policy_state", http.MethodPatch, "/v1/policies/{policy_id}", 200, on("iam.policy.update"), onPolicy[stateIn](a, true), a.updateState),
+		httpapi.Op(Family, "list_v2_policies", http.MethodGet, "/v2/policies", 200, own, nil, a.listV2),
+		httpapi.Op(Family, "create_v2_policy", http.MethodPost, "/v2/policies", 201, on("iam.policy.create"), onNew[createV2In](a), a.createV2),
+		httpapi.Op(Family, "replace_v2_policy", http.MethodPut, "/v2/policies/{policy_id}", 200, on("iam.policy.update"), onReplaced[replaceV2In](a), a.replaceV2),
+		httpapi.Op(Family, "get_v2_policy", http.MethodGet, "/v2/policies/{policy_id}", 200, on("iam.policy.read"), onPolicy[getIn](a, false), a.getV2),
+		httpapi.Op(Family, "delete_v2_policy", http.MethodDelete, "/v2/policies/{policy_id}", 204, on("iam.policy.delete"), onPolicy[policyIn](a, false), a.deletePolicy),
+		httpapi.Op(Family, "list_roles", http.MethodGet, "/v2/roles", 200, httpapi.Self("custom roles are listed only to those who may read them"), nil, a.listRoles),
+		httpapi.Op(Family, "create_role", http.MethodPost, "/v2/roles", 201, on("iam-access-management.customRole.create"), onNewRole, a.createRole),
+		httpapi.Op(Family, "replace_role", http.MethodPut, "/v2/roles/{role_id}", 200, on("iam-access-management.customRole.update"), onRole[replaceRoleIn](a), a.replaceRole),
+		httpapi.Op(Family, "get_role", http.MethodGet, "/v2/roles/{role_id}", 200, on("iam-access-management.customRole.read"), onRole[roleIn](a), a.getRole),
+		httpapi.Op(Family, "delete_role", http.MethodDelete, "/v2/roles/{role_id}", 204, on("iam-access-management.customRole.delete"), onRole[roleIn](a), a.deleteRole),
+		httpapi.Op(Family, "get_settings", http.MethodGet, "/v1/accounts/{account_id}/settings/access_management", 200, on("iam-access-management.settings.read"), onSettings[settingsIn], a.getSettings),
+		httpapi.Op(Family, "update_settings", http.MethodPatch, "/v1/accounts/{account_id}/settings/access_management", 200, on("iam-access-management.settings.update"), onSettings[updateSettingsIn], a.updateSettings),
+	}, templateRows()...)
+}
+
+// templateRows are the operations about templates and their assignments; the
+// four kinds share their paths' form.
+func templateRows() []httpapi.Operation {
+	var rows []httpapi.Operation
+	for _, k := range []struct{ op, path, action string }{
+		{"policy", "policy", "policy"}, {"action_control", "action_control", "action-control"}, {"role", "role", "role"},
+	} {
+		template, assignment := "/v1/"+k.path+"_templates", "/v1/"+k.path+"_assignments"
+		row := func(id, method, path string, success int, verb string) {
+			rows = append(rows, httpapi.NotBuilt(Family, id, method, path, success, httpapi.Action("iam-access-management."+k.action+"-"+verb)))
+		}
+		row("list_"+k.op+"_templates", http.MethodGet, template, 200, "template.read")
+		row("create_"+k.op+"_template", http.MethodPost, template, 201, "template.create")
+		row("get_"+k.op+"_template", http.MethodGet, template+"/{template_id}", 200, "template.read")
+		row("delete_"+k.op+"_template", http.MethodDelete, template+"/{template_id}", 204, "template.delete")
+		row("create_"+k.op+"_template_version", http.MethodPost, template+"/{template_id}/versions", 201, "template.create")
+		row("list_"+k.op+"_template_versions", http.MethodGet, template+"/{template_id}/versions", 200, "template.read")
+		row("replace_"+k.op+"_template", http.MethodPut, template+"/{template_id}/versions/{version}", 200, "template.update")
+		row("get_"+k.op+"_template_version", http.MethodGet, template+"/{template_id}/versions/{version}", 200, "template.read")
+		row("delete_"+k.op+"_template_version", http.MethodDelete, template+"/{template_id}/versions/{version}", 204, "template.delete")
+		row("commit_"+k.op+"_template", http.MethodPost, template+"/{template_id}/versions/{version}/commit", 204, "template.update")
+		row("list_"+k.op+"_assignments", http.MethodGet, assignment, 200, "assignment.read")
+		row("create_"+k.op+"_template_assignment", http.MethodPost, assignment, 201, "assignment.create")
+		row("get_"+k.op+"_assignment", http.MethodGet, assignment+"/{assignment_id}", 200, "assignment.read")
+		row("update_"+k.op+"_assignment", http.MethodPatch, assignment+"/{assignment_id}", 200, "assignment.update")
+		row("delete_"+k.op+"_assignment", http.MethodDelete, assignment+"/{assignment_id}", 204, "assignment.delete")
+	}
+	return rows
+}
+
+// onNew is the target of creating a policy: everything that the policy covers.
+// The right to give access is decided on what is given access to.
+func onNew[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
+	return func(ctx context.Context, _ *httpapi.Call, in *In) (httpapi.Target, error) {
+		return a.scopeOfSent(ctx, any(in).(sender))
+	}
+}
+
+// onReplaced is the target of replacing a policy: the new scope, after the
+// right over the old one was decided.
+func onReplaced[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
+		next, err := a.scopeOfSent(ctx, any(in).(sender))
+		if err != nil {
+			return httpapi.Target{}, err
+		}
+		old, err := a.scopeOfStored(ctx, c, any(in).(interface{ policyID() string }).policyID(), false)
+		if err != nil {
+			return httpapi.Target{}, err
+		}
+		if err := c.Authorize(ctx, "iam.policy.update", old); err != nil {
+			return httpapi.Target{}, err
+		}
+		return next, nil
+	}
+}
+
+// onPolicy is the target of operations on a stored policy.
+func onPolicy[In any](a *API, deletedToo bool) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
+		return a.scopeOfStored(ctx, c, any(in).(interface{ policyID() string }).policyID(), deletedToo)
+	}
+}
+
+func onRole[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
+		roleID := any(in).(interface{ roleID() string }).roleID()
+		c.SeeksOr(access.NoRole(roleID))
+		r, err := a.access.GetRole(ctx, roleID)
+		if err != nil {
+			return httpapi.Target{}, err
+		}
+		return roleTarget(r.Account, r.ID), nil
+	}
+}
+
+func roleTarget(account, role string) httpapi.Target {
+	return httpapi.Target{ServiceName: "iam-access-management", Account: account, ResourceType: "customRole", Resource: role}
+}
+
+func onSettings[In any](_ context.Context, _ *httpapi.Call, in *In) (httpapi.Target, error) {
+	account := any(in).(interface{ accountID() string }).accountID()
+	if err := checkAccount(account); err != nil {
+		return httpapi.Target{}, err
+	}
+	return httpapi.Target{ServiceName: "iam-access-management", Account: account, ResourceType: "settings"}, nil
+}
+
+func checkAccount(account string) error {
+	switch {
+	case account == "":
+		return &fault.Error{Kind: fault.Invalid, Code: "missing_required_query_parameter", Field: "account_id", Message: "Parameter 'account_id' is missing or empty."}
+	case !id.IsAccount(account):
+		return fault.Field("account_id", "Parameter 'account_id' is no account id.")
+	}
+	return nil
+}
+
+// raw is a JSON body that is decoded by package document.
+type raw = json.RawMessage
