@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/config"
 )
 
@@ -65,6 +66,8 @@ func report(stderr io.Writer, err error) int {
 	var silent silentError
 	var usage usageError
 	var faults config.Faults
+	var reported shell.Reported
+	var clientUsage shell.Usage
 	switch {
 	case err == nil:
 		return exitOK
@@ -73,9 +76,9 @@ func report(stderr io.Writer, err error) int {
 			fmt.Fprintf(stderr, "kagiban: %s\n", line)
 		}
 		return exitUsage
-	case errors.As(err, &silent):
+	case errors.As(err, &silent), errors.As(err, &reported):
 		return exitFailure
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &clientUsage):
 		fmt.Fprintf(stderr, "kagiban: %v\n", err)
 		return exitUsage
 	}
@@ -101,6 +104,7 @@ func newRoot(s *streams) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(serverCommands(s)...)
+	root.AddCommand(clientCommands(s)...)
 	return root
 }
 

@@ -1,0 +1,27 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kagiban/kagiban/internal/cli/iam"
+	"github.com/kagiban/kagiban/internal/cli/shell"
+)
+
+// clientCommands call a server. A further group of verbs is one line here.
+func clientCommands(s *streams) []*cobra.Command {
+	sh := &shell.Shell{
+		In: s.in, Out: s.out, Err: s.err, Getenv: s.getenv,
+		Version: version(), Now: time.Now, NewID: shell.RandomID,
+	}
+	return []*cobra.Command{
+		loginCommand(sh),
+		logoutCommand(sh),
+		targetCommand(sh),
+		apiCommand(sh),
+		configCommand(sh),
+		versionCommand(sh),
+		iam.Command(sh),
+	}
+}

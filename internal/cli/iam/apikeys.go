@@ -1,0 +1,303 @@
+package iam
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kagiban/kagiban/internal/cli/shell"
+	"github.com/kagiban/kagiban/internal/client"
+)
+
+var apiKeys = kind[client.APIKey]{
+	noun: "API key", prefix: "ApiKey-", path: "/v1/apikeys", array: "apikeys",
+	key: func(k client.APIKey) (string, string) { return k.ID, k.Name },
+}
+
+// owner is the identity whose keys a verb is about: the session's own, or a
+// service ID of its account.
+type owner struct {
+	iamID string // as sent when a key is made
+	of    string // for sentences: "" or " of service ID x"
+	label string // "API key" or "Service ID API key"
+}
+
+func self(s *shell.Session) owner { return owner{iamID: s.Claims.IAMID, label: "API key"} }
+
+// ofService finds a service ID and speaks of its keys.
+func ofService(ctx context.Context, s *shell.Session, nameOrID string) (owner, error) {
+	found, err := findServiceID(ctx, s, nameOrID)
+	if err != nil {
+		return owner{}, err
+	}
+	return owner{iamID: found.Value.IAMID, of: " of service ID " + nameOrID, label: "Service ID API key"}, nil
+}
+
+// keys lists the keys of an owner.
+func keys(ctx context.Context, s *shell.Session, o owner) ([]client.Object[client.APIKey], error) {
+	query := ofAccount(s)
+	query.Set("iam_id", o.iamID)
+	return client.List[client.APIKey](ctx, s.API, apiKeys.path, apiKeys.array, query)
+}
+
+// findKey gets a key of an owner by name or ID.
+func findKey(ctx context.Context, s *shell.Session, o owner, nameOrID string) (client.Object[client.APIKey], error) {
+	list, err := keys(ctx, s, o)
+	if err != nil {
+		return client.Object[client.APIKey]{}, err
+	}
+	return apiKeys.choose(list, nameOrID)
+}
+
+func keyPath(k client.APIKey, more ...string) string {
+	return "/v1" + client.Path(append([]string{"apikeys", k.ID}, more...)...)
+}
+
+func keyRows(k client.APIKey) [][2]string {
+	rows := [][2]string{
+		{"ID", k.ID},
+		{"Name", k.Name},
+		{"Description", k.Description},
+		{"Created At", k.CreatedAt},
+	}
+	if k.Value != "" {
+		rows = append(rows, [2]string{"API Key", k.Value})
+	}
+	return append(rows, [2]string{"Locked", yesNo(k.Locked)})
+}
+
+// keyFacts are keyRows with all that is known of an old key.
+func keyFacts(k client.APIKey) [][2]string {
+	rows := append(keyRows(k),
+		[2]string{"Disabled", yesNo(k.Disabled)},
+		[2]string{"Last Updated", k.ModifiedAt},
+		[2]string{"Action If Leaked", k.ActionWhenLeaked},
+		[2]string{"Bound To", k.IAMID},
+		[2]string{"CRN", k.CRN},
+		[2]string{"Version", k.EntityTag},
+	)
+	if k.ExpiresAt != "" {
+		rows = append(rows, [2]string{"Expires At", k.ExpiresAt})
+	}
+	return rows
+}
+
+func keyTable(c *shell.Call, list []client.Object[client.APIKey], match filter, bare bool) error {
+	list = keep(match, list, func(k client.APIKey) (string, string) { return k.Name, k.Description })
+	if bare {
+		return idOnly(c, list, func(k client.APIKey) string { return k.ID })
+	}
+	header := []string{"Name", "ID", "Created At", "Last Updated", "Locked", "Disabled", "Description"}
+	return table(c, "API keys", header, list, func(k client.APIKey) []string {
+		return []string{k.Name, k.ID, k.CreatedAt, k.ModifiedAt, yesNo(k.Locked), yesNo(k.Disabled), k.Description}
+	})
+}
+
+func apiKeyVerbs() []shell.Verb {
+	verbs := []shell.Verb{apiKeysVerb(), apiKeyVerb(), apiKeyCreateVerb(), apiKeyUpdateVerb(), apiKeyDeleteVerb()}
+	for _, change := range keyChanges {
+		verbs = append(verbs, shell.Verb{
+			Use:   "api-key-" + change.verb + " NAME|ID",
+			Short: change.short + " an API key of yours",
+			Args:  cobra.ExactArgs(1),
+			Force: true,
+			Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
+				return change.run(ctx, c, session, self(session))
+			},
+		})
+	}
+	return verbs
+}
+
+func apiKeysVerb() shell.Verb {
+	var match filter
+	var bare bool
+	return shell.Verb{
+		Use:    "api-keys",
+		Short:  "List your API keys",
+		Output: true,
+		Flags: func(f *pflag.FlagSet) {
+			bareFlag(f, &bare)
+			match.flags(f)
+		},
+		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
+			progress(c, bare, "Getting all API keys under %s as %s", session.Account(), session.User())
+			list, err := keys(ctx, session, self(session))
+			if err != nil {
+				return err
+			}
+			return keyTable(c, list, match, bare)
+		},
+	}
+}
+
+func apiKeyVerb() shell.Verb {
+	var bare bool
+	return shell.Verb{
+		Use:    "api-key NAME|ID",
+		Short:  "Show an API key of yours",
+		Args:   cobra.ExactArgs(1),
+		Output: true,
+		Flags:  func(f *pflag.FlagSet) { bareFlag(f, &bare) },
+		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
+			return showKey(ctx, c, session, self(session), bare)
+		},
+	}
+}
+
+func showKey(ctx context.Context, c *shell.Call, session *shell.Session, o owner, bare bool) error {
+	progress(c, bare, "Getting API key %s%s under %s as %s", c.Args[0], o.of, session.Account(), session.User())
+	found, err := findKey(ctx, session, o, c.Args[0])
+	if err != nil {
+		return err
+	}
+	if bare {
+		return idOnly(c, []client.Object[client.APIKey]{found}, func(k client.APIKey) string { return k.ID })
+	}
+	return details(c, found, keyFacts)
+}
+
+// newKey are the flags of a verb that makes a key.
+type newKey struct {
+	description, file, leaked string
+	lock                      bool
+}
+
+func (n *newKey) flags(f *pflag.FlagSet) {
+	f.StringVarP(&n.description, "description", "d", "", "description")
+	f.StringVar(&n.file, "file", "", "write the key to this file, readable by you only, and not to the terminal")
+	f.StringVar(&n.leaked, "action-if-leaked", "DISABLE", "what happens to a key that was found in public: NONE, DISABLE or DELETE")
+	f.BoolVar(&n.lock, "lock", false, "lock it against changes at once")
+}
+
+var leakActions = map[string][]string{"action-if-leaked": {"NONE", "DISABLE", "DELETE"}}
+
+func apiKeyCreateVerb() shell.Verb {
+	var n newKey
+	return shell.Verb{
+		Use:     "api-key-create NAME",
+		Short:   "Create an API key of yours",
+		Example: `  kagiban iam api-key-create ci --file ci-key.json`,
+		Args:    cobra.ExactArgs(1),
+		Output:  true,
+		Flags:   n.flags,
+		Values:  leakActions,
+		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
+			return n.create(ctx, c, session, self(session))
+		},
+	}
+}
+
+func apiKeyUpdateVerb() shell.Verb {
+	return shell.Verb{
+		Use:    "api-key-update NAME|ID",
+		Short:  "Change an API key of yours",
+		Args:   cobra.ExactArgs(1),
+		Output: true,
+		Force:  true,
+		Flags:  keyUpdateFlags,
+		Values: leakActions,
+		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
+			return updateKey(ctx, c, session, self(session))
+		},
+	}
+}
+
+func keyUpdateFlags(f *pflag.FlagSet) {
+	f.StringP("name", "n", "", "new name")
+	f.StringP("description", "d", "", "new description")
+	f.String("action-if-leaked", "", "what happens to a key that was found in public: NONE, DISABLE or DELETE")
+}
+
+func updateKey(ctx context.Context, c *shell.Call, session *shell.Session, o owner) error {
+	body, err := changes(c, map[string]string{"name": "name", "description": "description", "action-if-leaked": "action_when_leaked"})
+	if err != nil {
+		return err
+	}
+	if action, ok := body["action_when_leaked"].(string); ok {
+		if body["action_when_leaked"], err = leakAction(action); err != nil {
+			return err
+		}
+	}
+	c.Progress("Updating API key %s%s under %s as %s", c.Args[0], o.of, session.Account(), session.User())
+	old, err := findKey(ctx, session, o, c.Args[0])
+	if err != nil {
+		return err
+	}
+	changed, err := client.Put[client.APIKey](ctx, session.API, keyPath(old.Value), old.Value.EntityTag, body)
+	if err != nil {
+		return err
+	}
+	return created(c, changed, o.label+" "+changed.Value.Name+" is updated", keyFacts)
+}
+
+func leakAction(text string) (string, error) {
+	switch action := strings.ToLower(text); action {
+	case "none", "disable", "delete":
+		return action, nil
+	}
+	return "", shell.Usagef("--action-if-leaked must be NONE, DISABLE or DELETE, not %q", text)
+}
+
+func apiKeyDeleteVerb() shell.Verb {
+	return shell.Verb{
+		Use:   "api-key-delete NAME|ID",
+		Short: "Delete an API key of yours",
+		Args:  cobra.ExactArgs(1),
+		Force: true,
+		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
+			return deleteKey(ctx, c, session, self(session))
+		},
+	}
+}
+
+func deleteKey(ctx context.Context, c *shell.Call, session *shell.Session, o owner) error {
+	found, err := findKey(ctx, session, o, c.Args[0])
+	if err != nil {
+		return err
+	}
+	if err := c.Confirm("Really delete API key %s (%s)%s?", found.Value.Name, found.Value.ID, o.of); err != nil {
+		return err
+	}
+	c.Progress("Deleting API key %s%s under %s as %s", c.Args[0], o.of, session.Account(), session.User())
+	if err := session.API.Delete(ctx, keyPath(found.Value)); err != nil {
+		return err
+	}
+	done(c, "%s %s is deleted", o.label, found.Value.Name)
+	return nil
+}
+
+// keyChange is a change of state of a key that takes no parameters.
+type keyChange struct {
+	verb, short, doing, state string
+	method, path              string
+	ask                       bool // what depends on the key stops working
+}
+
+var keyChanges = []keyChange{
+	{verb: "lock", short: "Lock", doing: "Locking", state: "locked", method: http.MethodPost, path: "lock"},
+	{verb: "unlock", short: "Unlock", doing: "Unlocking", state: "unlocked", method: http.MethodDelete, path: "lock"},
+	{verb: "disable", short: "Disable", doing: "Disabling", state: "disabled", method: http.MethodPost, path: "disable", ask: true},
+	{verb: "enable", short: "Enable", doing: "Enabling", state: "enabled", method: http.MethodDelete, path: "disable"},
+}
+
+func (k keyChange) run(ctx context.Context, c *shell.Call, session *shell.Session, o owner) error {
+	found, err := findKey(ctx, session, o, c.Args[0])
+	if err != nil {
+		return err
+	}
+	if k.ask {
+		if err := c.Confirm("Really %s API key %s (%s)%s?", k.verb, found.Value.Name, found.Value.ID, o.of); err != nil {
+			return err
+		}
+	}
+	c.Progress("%s API key %s%s under %s as %s", k.doing, c.Args[0], o.of, session.Account(), session.User())
+	if err := session.API.Call(ctx, client.Request{Method: k.method, Path: keyPath(found.Value, k.path)}, nil); err != nil {
+		return err
+	}
+	done(c, "%s %s is %s", o.label, found.Value.Name, k.state)
+	return nil
+}
