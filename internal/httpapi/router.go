@@ -42,9 +42,9 @@ type Config struct {
 
 // Router serves the table of operations. It is safe for concurrent use.
 type Router struct {
-	cfg Config
-	mux *http.ServeMux
-	ids id.Generator
+	cfg  Config
+	mux  *http.ServeMux
+	ids  id.Generator
 	fams map[string]*Family // by mux pattern, for 405 answers
 }
 
