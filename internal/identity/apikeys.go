@@ -1,0 +1,367 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/crn"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// What happens to an API key that is found in public.
+const (
+	LeakNone    = "none"
+	LeakDisable = "disable"
+	LeakDelete  = "delete"
+)
+
+// NewAPIKey says what API key to make.
+type NewAPIKey struct {
+	// IAMID is the identity that the key authenticates, as the client names
+	// it: a user's IAM id, or a service ID with or without "iam-".
+	IAMID string
+	// Account is the account of the key. A service ID's key must be in the
+	// service ID's own; "" takes it from there.
+	Account          string
+	Name             string
+	Description      string
+	Value            secret.Value // zero: drawn
+	StoreValue       bool         // service IDs only: the value can be read again
+	SupportSessions  bool         // users only
+	ActionWhenLeaked string       // "" means disable for users and none for service IDs
+	ExpiresAt        string       // "" means never
+	Locked           bool
+	Disabled         bool
+}
+
+// ServiceIDOf gives the id of the service ID that an IAM id of a request
+// names, in either spelling, and false for other identities.
+func ServiceIDOf(iamID string) (string, bool) {
+	object := strings.TrimPrefix(iamID, id.IAMPrefix)
+	return object, strings.HasPrefix(object, id.ServiceID)
+}
+
+// Validate checks what can be checked without the store. The error is
+// fault.Invalid and names the property.
+func (n *NewAPIKey) Validate() error {
+	if err := required("name", n.Name, maxName); err != nil {
+		return err
+	}
+	if err := required("iam_id", n.IAMID, maxIAMID); err != nil {
+		return err
+	}
+	_, service := ServiceIDOf(n.IAMID)
+	if !service && (strings.HasPrefix(n.IAMID, id.IAMPrefix) || strings.HasPrefix(n.IAMID, id.CRNPrefix)) {
+		return fault.Field("iam_id", "Property 'iam_id' must be the IAM ID of a user or a service ID.")
+	}
+	if n.Account != "" {
+		if err := CheckAccount("account_id", n.Account); err != nil {
+			return err
+		}
+	}
+	if n.SupportSessions && service {
+		return fault.Field("support_sessions", "Property 'support_sessions' is available for API keys of users only.")
+	}
+	if n.StoreValue && !service {
+		return fault.Field("store_value", "Property 'store_value' must be false for API keys of users.")
+	}
+	return n.validateRest()
+}
+
+// validateRest checks what a key that is made with its service ID has too.
+func (n *NewAPIKey) validateRest() error {
+	if err := text("description", n.Description, maxDescription); err != nil {
+		return err
+	}
+	if v := len(n.Value.Reveal()); v > 0 && v < minValue || v > maxValue {
+		return fault.Field("apikey", "Property 'apikey' must have %d to %d characters.", minValue, maxValue)
+	}
+	if n.ActionWhenLeaked != "" {
+		if err := oneOf("action_when_leaked", strings.ToLower(n.ActionWhenLeaked), LeakNone, LeakDisable, LeakDelete); err != nil {
+			return err
+		}
+	}
+	_, err := parseExpiry(n.ExpiresAt)
+	return err
+}
+
+// CreateAPIKey makes an API key and gives its value, which is not stored but
+// for service IDs that ask for it. Errors: fault.Invalid; fault.NotFound for
+// the service ID; fault.Conflict when a key with this value exists; fault.Limit.
+func (s *Service) CreateAPIKey(ctx context.Context, n NewAPIKey) (*APIKey, secret.Value, error) {
+	if err := n.Validate(); err != nil {
+		return nil, secret.Value{}, err
+	}
+	key, value, err := s.newKey(n)
+	if err != nil {
+		return nil, secret.Value{}, err
+	}
+	err = s.DB.Update(ctx, func(tx store.Tx) error {
+		if object, service := ServiceIDOf(n.IAMID); service {
+			owner, err := find(ctx, tx, ServiceIDs, whatServiceID, object)
+			if err != nil {
+				return err
+			}
+			if n.Account != "" && n.Account != owner.Account {
+				return fault.Field("account_id", "Property 'account_id' is not the account of the service ID.")
+			}
+			key.Account, key.GroupID = owner.Account, owner.Parent
+		}
+		return s.storeKey(ctx, tx, key)
+	})
+	if err != nil {
+		return nil, secret.Value{}, err
+	}
+	return key, value, nil
+}
+
+// newKey builds the object of a key, with its value's hash.
+func (s *Service) newKey(n NewAPIKey) (*APIKey, secret.Value, error) {
+	value := n.Value
+	if value.IsZero() {
+		var err error
+		if value, err = secret.NewAPIKey(s.Random); err != nil {
+			return nil, value, err
+		}
+	}
+	expires, err := parseExpiry(n.ExpiresAt)
+	if err != nil {
+		return nil, value, err
+	}
+	if !expires.IsZero() && !expires.After(s.Now()) {
+		return nil, value, fault.Field("expires_at", "Property 'expires_at' lies in the past.")
+	}
+	key := &APIKey{
+		Meta:  store.Meta{Account: n.Account, ID: s.IDs.New(id.APIKey), Name: n.Name, Description: n.Description, Owner: n.IAMID},
+		IAMID: n.IAMID, Hash: s.Hasher.Lookup(value), StoreValue: n.StoreValue, Locked: n.Locked, Disabled: n.Disabled,
+		SupportSessions: n.SupportSessions, ExpiresAt: expires, ExpiresAtText: n.ExpiresAt,
+	}
+	if object, service := ServiceIDOf(n.IAMID); service {
+		key.Owner = id.IAMOf(object)
+	}
+	key.ActionWhenLeaked = leakAction(n.ActionWhenLeaked, key)
+	if n.StoreValue {
+		if key.Sealed, err = s.Sealer.SealValue(secret.PurposeAPIKey, key.ID, value); err != nil {
+			return nil, value, fmt.Errorf("sealing an API key: %w", err)
+		}
+	}
+	return key, value, nil
+}
+
+// leakAction is the stored form of action_when_leaked. The documentation names
+// "disable" as default; the tutorial's key of a service ID answers "none".
+func leakAction(given string, key *APIKey) string {
+	if given != "" {
+		return strings.ToLower(given)
+	}
+	if key.IsUser() {
+		return LeakDisable
+	}
+	return LeakNone
+}
+
+// storeKey writes a new key within its owner's limit.
+func (s *Service) storeKey(ctx context.Context, tx store.Tx, key *APIKey) error {
+	if key.Account == "" {
+		return fault.Missing("account_id")
+	}
+	count, err := APIKeys.Count(ctx, tx, store.Query{Account: key.Account, Owner: key.Owner})
+	if err != nil {
+		return fmt.Errorf("counting API keys: %w", err)
+	}
+	warning, err := within("API keys", "for identity "+key.Owner, count, s.Limits.APIKeysPerIdentity)
+	if err != nil {
+		return err
+	}
+	err = APIKeys.Create(ctx, tx, key, key.object().created(&key.Meta, warning))
+	if errors.Is(err, fault.Conflict) {
+		return &fault.Error{Kind: fault.Conflict, Code: "conflict", Field: "apikey", Message: "API key could not be created.",
+			Details: "The value of property 'apikey' cannot be used."}
+	}
+	return err
+}
+
+func (k *APIKey) object() object {
+	if k.IsUser() {
+		return userKey
+	}
+	return serviceKey
+}
+
+// CRN is the key's resource name.
+func (k *APIKey) CRN() string { return crn.Of("iam-identity", k.Account, "apikey", k.ID) }
+
+// Expired tells whether the key is past its expiry.
+func (k *APIKey) Expired(now time.Time) bool {
+	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
+}
+
+// APIKey gives a key by its id, whatever its account, or fault.NotFound.
+func (s *Service) APIKey(ctx context.Context, keyID string) (*APIKey, error) {
+	return view(ctx, s, APIKeys, whatAPIKey, keyID)
+}
+
+// APIKeyByValue gives the key with a value, or fault.NotFound.
+func (s *Service) APIKeyByValue(ctx context.Context, value secret.Value) (key *APIKey, err error) {
+	err = s.DB.View(ctx, func(r store.Reader) error {
+		key, err = APIKeys.Lookup(ctx, r, store.Key{Space: KeySpace, Value: s.Hasher.Lookup(value)})
+		if errors.Is(err, fault.NotFound) {
+			return &fault.Error{Kind: fault.NotFound, Code: "not_found", Number: "BXNIM0102E", Message: "Unable to find object",
+				Details: "No API key with the given value was found."}
+		}
+		return err
+	})
+	return key, err
+}
+
+// StoredValue gives the value of a key that was made with StoreValue, the zero
+// value for others.
+func (s *Service) StoredValue(key *APIKey) (secret.Value, error) {
+	if !key.StoreValue || len(key.Sealed) == 0 {
+		return secret.Value{}, nil
+	}
+	v, err := s.Sealer.OpenValue(secret.PurposeAPIKey, key.ID, key.Sealed)
+	if err != nil {
+		return v, fmt.Errorf("opening the value of %s: %w", key.ID, err)
+	}
+	return v, nil
+}
+
+// APIKeyChange holds the properties to change; nil leaves one as it is. Empty
+// texts clear the optional ones.
+type APIKeyChange struct {
+	Name, Description, ActionWhenLeaked, ExpiresAt *string
+	SupportSessions                                *bool
+}
+
+// Validate checks what can be checked without the store.
+func (c *APIKeyChange) Validate() error {
+	if err := optionalName(c.Name); err != nil {
+		return err
+	}
+	if err := optionalText("description", c.Description, maxDescription); err != nil {
+		return err
+	}
+	if c.ActionWhenLeaked != nil && *c.ActionWhenLeaked != "" {
+		if err := oneOf("action_when_leaked", strings.ToLower(*c.ActionWhenLeaked), LeakNone, LeakDisable, LeakDelete); err != nil {
+			return err
+		}
+	}
+	if c.ExpiresAt != nil {
+		_, err := parseExpiry(*c.ExpiresAt)
+		return err
+	}
+	return nil
+}
+
+// UpdateAPIKey changes a key. An expiry may lie in the past: the key ends at
+// once. Errors: fault.Invalid, fault.NotFound, fault.Stale, fault.Conflict when
+// the key is locked.
+func (s *Service) UpdateAPIKey(ctx context.Context, keyID, ifMatch string, c APIKeyChange) (*APIKey, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return s.changeKey(ctx, keyID, func(key *APIKey) (store.Event, error) {
+		if c.SupportSessions != nil && *c.SupportSessions && !key.IsUser() {
+			return silent, fault.Field("support_sessions", "Property 'support_sessions' is available for API keys of users only.")
+		}
+		if err := key.Match(ifMatch); err != nil {
+			return silent, err
+		}
+		if key.Locked {
+			return silent, locked("update", whatAPIKey, key.ID)
+		}
+		var done changes
+		before := key.Name
+		set(&done, "name", &key.Name, c.Name)
+		set(&done, "description", &key.Description, c.Description)
+		set(&done, "support_sessions", &key.SupportSessions, c.SupportSessions)
+		if c.ActionWhenLeaked != nil {
+			action := leakAction(*c.ActionWhenLeaked, key)
+			set(&done, "action_when_leaked", &key.ActionWhenLeaked, &action)
+		}
+		if c.ExpiresAt != nil {
+			set(&done, "expires_at", &key.ExpiresAtText, c.ExpiresAt)
+			key.ExpiresAt, _ = parseExpiry(*c.ExpiresAt) // Validate has read it
+		}
+		return key.object().updated(&key.Meta, done, requestData{InstanceName: key.Name, PrevInstanceName: before}), nil
+	})
+}
+
+// LockAPIKey locks or unlocks a key; it is no error when it is so already.
+func (s *Service) LockAPIKey(ctx context.Context, keyID string, lock bool) (*APIKey, error) {
+	return s.changeKey(ctx, keyID, func(key *APIKey) (store.Event, error) {
+		if key.Locked == lock {
+			return silent, errUnchanged
+		}
+		key.Locked = lock
+		return key.object().updated(&key.Meta, []string{"locked"}, requestData{Lock: &lock}), nil
+	})
+}
+
+// DisableAPIKey disables or enables a key; it is no error when it is so
+// already. A locked key does not change (fault.Conflict).
+func (s *Service) DisableAPIKey(ctx context.Context, keyID string, disable bool) (*APIKey, error) {
+	return s.changeKey(ctx, keyID, func(key *APIKey) (store.Event, error) {
+		if key.Disabled == disable {
+			return silent, errUnchanged
+		}
+		if key.Locked {
+			return silent, locked("update", whatAPIKey, key.ID)
+		}
+		key.Disabled = disable
+		return key.object().updated(&key.Meta, []string{"disabled"}, requestData{Disable: &disable}), nil
+	})
+}
+
+// errUnchanged ends a change that would write what is there.
+var errUnchanged = errors.New("nothing to change")
+
+// changeKey applies a change to a key in one transaction.
+func (s *Service) changeKey(ctx context.Context, keyID string, change func(*APIKey) (store.Event, error)) (key *APIKey, err error) {
+	err = s.DB.Update(ctx, func(tx store.Tx) error {
+		if key, err = find(ctx, tx, APIKeys, whatAPIKey, keyID); err != nil {
+			return err
+		}
+		ev, err := change(key)
+		if err != nil {
+			return err
+		}
+		return APIKeys.Update(ctx, tx, key, ev)
+	})
+	if errors.Is(err, errUnchanged) {
+		err = nil
+	}
+	return key, err
+}
+
+// DeleteAPIKey removes a key. Errors: fault.NotFound, fault.Conflict when it
+// is locked.
+func (s *Service) DeleteAPIKey(ctx context.Context, keyID string) error {
+	return s.DB.Update(ctx, func(tx store.Tx) error {
+		key, err := find(ctx, tx, APIKeys, whatAPIKey, keyID)
+		if err != nil {
+			return err
+		}
+		if key.Locked {
+			return locked("delete", whatAPIKey, key.ID)
+		}
+		return APIKeys.Delete(ctx, tx, key, key.object().deleted(&key.Meta))
+	})
+}
+
+// locked is the refusal to change a locked object.
+func locked(verb, what, objectID string) error {
+	e := &fault.Error{Kind: fault.Conflict, Code: verb + "_not_possible", Message: "Unable to " + verb + " object",
+		Details: fmt.Sprintf("Object type '%s' with ID '%s' is locked.", what, objectID)}
+	if verb == "delete" {
+		e.Number = "BXNIM0105E"
+	}
+	return e
+}

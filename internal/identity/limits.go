@@ -1,0 +1,213 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// Limits bounds what an account may hold.
+type Limits struct {
+	APIKeysPerIdentity    int
+	ServiceIDsPerGroup    int // the default group is one of them
+	ServiceIDGroups       int
+	Profiles              int
+	RulesPerProfile       int
+	RulesPerAccessGroup   int // enforced by package access
+	LinksPerProfile       int
+	Links                 int
+	ComputeRules          int
+	ComputeRulesPerProf   int
+	IdentitiesPerProfile  int
+	IdentityProviders     int
+	ProfileTemplates      int
+	SettingsTemplates     int
+	VersionsPerTemplate   int
+	PreferencesPerProfile int
+}
+
+// DefaultLimits are those of IBM Cloud where its page "IAM limits" names one:
+// API keys, service IDs, profiles, rules, identity providers. The others are
+// ours.
+var DefaultLimits = Limits{
+	APIKeysPerIdentity: 20, ServiceIDsPerGroup: 2000, ServiceIDGroups: 100, Profiles: 2000,
+	RulesPerProfile: 20, RulesPerAccessGroup: 5, LinksPerProfile: 1000, Links: 20000,
+	ComputeRules: 40000, ComputeRulesPerProf: 20, IdentitiesPerProfile: 500, IdentityProviders: 5,
+	ProfileTemplates: 100, SettingsTemplates: 100, VersionsPerTemplate: 100, PreferencesPerProfile: 100,
+}
+
+// within tells whether one more object fits, and words the warning that an
+// event carries from 90 % on.
+func within(things, where string, count, limit int) (warning string, err error) {
+	if count >= limit {
+		return "", &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: "The maximum number of " + things + " is reached.",
+			Details: fmt.Sprintf("The maximum number of allowed %s %s is %d.", things, where, limit)}
+	}
+	if (count+1)*10 >= limit*9 {
+		warning = fmt.Sprintf("Warning: You have reached 90%% of the maximum number of allowed %s %s. The current count is %d and the limit is %d.",
+			things, where, count+1, limit)
+	}
+	return warning, nil
+}
+
+// Usage asks for the counts of an account's limited objects.
+type Usage struct {
+	ServiceIDGroups    bool
+	Profiles           bool
+	Templates          bool
+	IdentityProviders  bool
+	Links              bool
+	ComputeRules       bool
+	ServiceIDsOfGroups []string
+	KeysOfIdentities   []string // IAM ids; service IDs in either spelling
+	VersionsOf         []string // template ids
+	RulesOfGroups      []string // access group ids
+	RulesOf            []string // profile ids, as the next two
+	LinksOf            []string
+	ComputeRulesOf     []string
+}
+
+// maxUsageIDs bounds the ids of one request: each costs a count.
+const maxUsageIDs = 200
+
+// Validate bounds the request.
+func (u *Usage) Validate() error {
+	for field, ids := range map[string][]string{
+		"serviceids_per_group": u.ServiceIDsOfGroups, "apikeys_per_identity": u.KeysOfIdentities,
+		"template_versions_per_template": u.VersionsOf, "claim_rules_per_group": u.RulesOfGroups,
+		"claim_rules_per_profile": u.RulesOf, "cr_links_per_profile": u.LinksOf, "cr_rules_per_profile": u.ComputeRulesOf,
+	} {
+		if len(ids) > maxUsageIDs {
+			return fault.Field(field, "Property '%s' holds more than %d IDs.", field, maxUsageIDs)
+		}
+		for _, one := range ids {
+			if err := required(field, one, maxID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Counts answers a Usage. Counts that were not asked for are nil; lists are in
+// the order of the request, and ids that the account does not have count 0.
+type Counts struct {
+	ServiceIDGroups, Profiles, Links, ComputeRules *int
+	ProfileTemplates, SettingsTemplates            *int
+	IdentityProviders                              *int
+	ServiceIDsOfGroups, KeysOfIdentities           []Count
+	VersionsOf, RulesOfGroups                      []Count
+	RulesOf, LinksOf, ComputeRulesOf               []Count
+}
+
+// Count is the number of objects that belong to one id.
+type Count struct {
+	ID    string
+	Count int
+}
+
+// Usage counts what an account holds.
+func (s *Service) Usage(ctx context.Context, accountID string, u Usage) (*Counts, error) {
+	if err := u.Validate(); err != nil {
+		return nil, err
+	}
+	out := &Counts{}
+	err := s.DB.View(ctx, func(r store.Reader) error {
+		c := counter{ctx: ctx, r: r, account: accountID}
+		*out = Counts{
+			ServiceIDGroups: c.all(u.ServiceIDGroups, ServiceIDGroups.Kind()),
+			Profiles:        c.all(u.Profiles, Profiles.Kind()),
+			Links:           c.all(u.Links, Links.Kind()),
+			ComputeRules:    c.computeRules(u.ComputeRules, ""),
+			// Neither templates nor identity providers can be made yet.
+			ProfileTemplates: none(u.Templates), SettingsTemplates: none(u.Templates), IdentityProviders: none(u.IdentityProviders),
+			VersionsOf: c.each(u.VersionsOf, func(string) int { return 0 }),
+			ServiceIDsOfGroups: c.each(u.ServiceIDsOfGroups, func(group string) int {
+				return c.count(store.Query{Kind: ServiceIDs.Kind(), Parent: group})
+			}),
+			KeysOfIdentities: c.each(u.KeysOfIdentities, func(iamID string) int {
+				if object, service := ServiceIDOf(iamID); service {
+					iamID = id.IAMOf(object)
+				}
+				return c.count(store.Query{Kind: APIKeys.Kind(), Owner: iamID})
+			}),
+			RulesOf:        c.each(u.RulesOf, func(p string) int { return c.count(store.Query{Kind: Rules.Kind(), Parent: p}) }),
+			LinksOf:        c.each(u.LinksOf, func(p string) int { return c.count(store.Query{Kind: Links.Kind(), Parent: p}) }),
+			ComputeRulesOf: c.each(u.ComputeRulesOf, func(p string) int { return *c.computeRules(true, p) }),
+		}
+		return c.err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counting objects: %w", err)
+	}
+	for _, group := range u.RulesOfGroups {
+		n := 0
+		if s.GroupRules != nil {
+			if n, err = s.GroupRules(ctx, accountID, group); err != nil {
+				return nil, fmt.Errorf("counting rules of access groups: %w", err)
+			}
+		}
+		out.RulesOfGroups = append(out.RulesOfGroups, Count{group, n})
+	}
+	return out, nil
+}
+
+// counter counts in one account and keeps the first error.
+type counter struct {
+	ctx     context.Context
+	r       store.Reader
+	account string
+	err     error
+}
+
+func (c *counter) count(q store.Query) int {
+	q.Account = c.account
+	n, err := c.r.Count(c.ctx, q)
+	if c.err == nil {
+		c.err = err
+	}
+	return n
+}
+
+func (c *counter) all(wanted bool, kind string) *int {
+	if !wanted {
+		return nil
+	}
+	n := c.count(store.Query{Kind: kind})
+	return &n
+}
+
+func (c *counter) each(ids []string, count func(string) int) (out []Count) {
+	for _, one := range ids {
+		out = append(out, Count{one, count(one)})
+	}
+	return out
+}
+
+// computeRules counts the rules for compute resources of a profile, "" being all.
+func (c *counter) computeRules(wanted bool, profileID string) *int {
+	if !wanted {
+		return nil
+	}
+	rules, err := Rules.List(c.ctx, c.r, store.Query{Account: c.account, Parent: profileID})
+	if c.err == nil {
+		c.err = err
+	}
+	n := 0
+	for _, r := range rules {
+		if r.Type == RuleCompute {
+			n++
+		}
+	}
+	return &n
+}
+
+func none(wanted bool) *int {
+	if !wanted {
+		return nil
+	}
+	return new(int)
+}

@@ -1,0 +1,224 @@
+package identity
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/crn"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// NewProfile says what trusted profile to make.
+type NewProfile struct{ Account, Name, Description, Email string }
+
+// Validate checks what can be checked without the store.
+func (n *NewProfile) Validate() error {
+	if err := CheckAccount("account_id", n.Account); err != nil {
+		return err
+	}
+	if err := required("name", n.Name, maxName); err != nil {
+		return err
+	}
+	if err := text("description", n.Description, maxDescription); err != nil {
+		return err
+	}
+	return checkEmail(n.Email)
+}
+
+func checkEmail(email string) error {
+	if email == "" {
+		return nil
+	}
+	if local, domain, ok := strings.Cut(email, "@"); !ok || local == "" || domain == "" || strings.ContainsAny(email, " \t") {
+		return fault.Field("email", "Property 'email' is not an e-mail address.")
+	}
+	return text("email", email, maxEmail)
+}
+
+// CRN is the profile's resource name.
+func (p *Profile) CRN() string { return crn.Of("iam-identity", p.Account, profile.crnType, p.ID) }
+
+// CreateProfile makes a profile and its empty list of trusted identities.
+// Errors: fault.Invalid, fault.Conflict when the account has one of this name,
+// fault.Limit.
+func (s *Service) CreateProfile(ctx context.Context, n NewProfile) (*Profile, error) {
+	if err := n.Validate(); err != nil {
+		return nil, err
+	}
+	p := &Profile{
+		Meta:  store.Meta{Account: n.Account, ID: s.IDs.New(id.Profile), Name: n.Name, Description: n.Description},
+		Email: n.Email,
+	}
+	p.Owner = id.IAMOf(p.ID)
+	err := s.DB.Update(ctx, func(tx store.Tx) error {
+		count, err := Profiles.Count(ctx, tx, store.Query{Account: n.Account})
+		if err != nil {
+			return fmt.Errorf("counting profiles: %w", err)
+		}
+		warning, err := within("trusted profiles", "in account "+n.Account, count, s.Limits.Profiles)
+		if err != nil {
+			return err
+		}
+		if err := Profiles.Create(ctx, tx, p, profile.created(&p.Meta, warning)); err != nil {
+			return nameTaken(err, whatProfile, n.Name)
+		}
+		head := &TrustList{store.Meta{Account: p.Account, ID: p.ID, Parent: p.ID}}
+		return TrustLists.Create(ctx, tx, head, silent)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Profile gives a profile by its id, whatever its account, or fault.NotFound.
+func (s *Service) Profile(ctx context.Context, profileID string) (*Profile, error) {
+	return view(ctx, s, Profiles, whatProfile, profileID)
+}
+
+// ProfileChange holds the properties to change; nil leaves one as it is.
+type ProfileChange struct{ Name, Description, Email *string }
+
+// Validate checks what can be checked without the store.
+func (c *ProfileChange) Validate() error {
+	if err := optionalName(c.Name); err != nil {
+		return err
+	}
+	if err := optionalText("description", c.Description, maxDescription); err != nil {
+		return err
+	}
+	if c.Email == nil {
+		return nil
+	}
+	return checkEmail(*c.Email)
+}
+
+// UpdateProfile changes a profile. Errors: fault.Invalid, fault.NotFound,
+// fault.Stale, fault.Conflict for the name.
+func (s *Service) UpdateProfile(ctx context.Context, profileID, ifMatch string, c ProfileChange) (p *Profile, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(ctx, func(tx store.Tx) error {
+		if p, err = find(ctx, tx, Profiles, whatProfile, profileID); err != nil {
+			return err
+		}
+		if err := p.Match(ifMatch); err != nil {
+			return err
+		}
+		var done changes
+		before := p.Name
+		set(&done, "name", &p.Name, c.Name)
+		set(&done, "description", &p.Description, c.Description)
+		set(&done, "email", &p.Email, c.Email)
+		ev := profile.updated(&p.Meta, done, requestData{InstanceName: p.Name, PrevInstanceName: before})
+		return nameTaken(Profiles.Update(ctx, tx, p, ev), whatProfile, p.Name)
+	})
+	return p, err
+}
+
+// DeleteProfile removes a profile with its rules, links, trusted identities
+// and preferences.
+func (s *Service) DeleteProfile(ctx context.Context, profileID string) error {
+	return s.DB.Update(ctx, func(tx store.Tx) error {
+		p, err := find(ctx, tx, Profiles, whatProfile, profileID)
+		if err != nil {
+			return err
+		}
+		parts := store.Query{Account: p.Account, Parent: p.ID}
+		for _, remove := range []func() error{
+			func() error { return deleteAll(ctx, tx, Rules, parts) },
+			func() error { return deleteAll(ctx, tx, Links, parts) },
+			func() error { return deleteAll(ctx, tx, Trusts, parts) },
+			func() error { return deleteAll(ctx, tx, TrustLists, parts) },
+			func() error { return deleteAll(ctx, tx, Preferences, parts) },
+		} {
+			if err := remove(); err != nil {
+				return err
+			}
+		}
+		return Profiles.Delete(ctx, tx, p, profile.deleted(&p.Meta))
+	})
+}
+
+// deleteAll deletes the objects of a query as part of a larger deletion.
+func deleteAll[T any](ctx context.Context, tx store.Tx, c *store.Collection[T], q store.Query) error {
+	objects, err := c.List(ctx, tx, q)
+	if err != nil {
+		return fmt.Errorf("listing %s: %w", c.Kind(), err)
+	}
+	for _, obj := range objects {
+		if err := c.Delete(ctx, tx, obj, silent); err != nil {
+			return fmt.Errorf("deleting %s: %w", c.Kind(), err)
+		}
+	}
+	return nil
+}
+
+var profileList = listKind{
+	name:       "profiles",
+	sorts:      map[string]store.Order{"name": store.ByName, "description": store.ByDescription, "created_at": store.ByCreated, "modified_at": store.ByModified},
+	attributes: []string{"id", "name", "description", "created_at", "created_by", "modified_at", "iam_id", "email", "template_id", "assignment_id"},
+}
+
+// ProfileQuery checks the query of a list of profiles and completes it from
+// its page token.
+func (s *Service) ProfileQuery(q ListQuery) (ListQuery, error) {
+	l, err := s.open(profileList, q)
+	if err != nil {
+		return q, err
+	}
+	return l.query, nil
+}
+
+// ListProfiles lists the profiles of an account.
+func (s *Service) ListProfiles(ctx context.Context, q ListQuery) (*Page[Profile], error) {
+	l, err := s.open(profileList, q)
+	if err != nil {
+		return nil, err
+	}
+	var keep func(*Profile) bool
+	if l.filter != nil {
+		keep = func(p *Profile) bool { return l.filter.Match(p.attribute) }
+	}
+	return read(ctx, s, l, Profiles, store.Query{Name: l.query.Name}, keep)
+}
+
+func (p *Profile) attribute(name string) string {
+	switch name {
+	case "iam_id":
+		return p.Owner
+	case "email":
+		return p.Email
+	case "template_id":
+		return p.Template
+	case "assignment_id":
+		return p.Assignment
+	}
+	return attribute(&p.Meta, name)
+}
+
+// parts lists the parts of a profile, oldest first; fault.NotFound without profile.
+func parts[T any](ctx context.Context, s *Service, c *store.Collection[T], profileID string) (out []*T, err error) {
+	err = s.DB.View(ctx, func(r store.Reader) error {
+		p, err := find(ctx, r, Profiles, whatProfile, profileID)
+		if err != nil {
+			return err
+		}
+		out, err = c.List(ctx, r, store.Query{Account: p.Account, Parent: p.ID})
+		return err
+	})
+	return out, err
+}
+
+// part reads one part of a profile.
+func part[T any](ctx context.Context, r store.Reader, c *store.Collection[T], what string, p *Profile, partID string) (*T, error) {
+	obj, err := findIn(ctx, r, c, what, p.Account, partID)
+	if err == nil && any(obj).(store.Entity).Base().Parent != p.ID {
+		return nil, fault.NoObject(what, partID)
+	}
+	return obj, err
+}

@@ -1,0 +1,284 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/kagiban/kagiban/internal/crn"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// maxInstanceCRNs bounds unique_instance_crns; no public figure exists.
+const maxInstanceCRNs = 100
+
+// NewServiceID says what service ID to make.
+type NewServiceID struct {
+	Account            string
+	Group              string // "" is the default group
+	Name               string
+	Description        string
+	UniqueInstanceCRNs []string
+	Locked             bool
+	// Key makes an API key with it; its IAMID and Account are filled in.
+	Key *NewAPIKey
+}
+
+// Validate checks what can be checked without the store.
+func (n *NewServiceID) Validate() error {
+	if err := CheckAccount("account_id", n.Account); err != nil {
+		return err
+	}
+	if err := required("name", n.Name, maxName); err != nil {
+		return err
+	}
+	if err := text("description", n.Description, maxDescription); err != nil {
+		return err
+	}
+	if err := text("group_id", n.Group, maxIAMID); err != nil {
+		return err
+	}
+	if err := checkInstances(n.UniqueInstanceCRNs); err != nil || n.Key == nil {
+		return err
+	}
+	if err := required("name", n.Key.Name, maxName); err != nil {
+		return fault.Field("apikey.name", "Property 'apikey.name' is missing, empty or wrong.")
+	}
+	return n.Key.validateRest()
+}
+
+func checkInstances(crns []string) error {
+	const field = "unique_instance_crns"
+	if len(crns) > maxInstanceCRNs {
+		return fault.Field(field, "Property '%s' holds more than %d CRNs.", field, maxInstanceCRNs)
+	}
+	for _, one := range crns {
+		if _, err := crn.Parse(one); err != nil {
+			return fault.Field(field, "Property '%s' holds an entry that is no CRN.", field)
+		}
+	}
+	return nil
+}
+
+// CreateServiceID makes a service ID, and an API key of it when asked for one;
+// the value is the key's. Errors: fault.Invalid, fault.NotFound for the group,
+// fault.Conflict for the key's value, fault.Limit.
+func (s *Service) CreateServiceID(ctx context.Context, n NewServiceID) (*ServiceID, *APIKey, secret.Value, error) {
+	if err := n.Validate(); err != nil {
+		return nil, nil, secret.Value{}, err
+	}
+	svc := &ServiceID{
+		Meta:   store.Meta{Account: n.Account, ID: s.IDs.New(id.ServiceID), Parent: n.Group, Name: n.Name, Description: n.Description},
+		Locked: n.Locked, UniqueInstanceCRNs: append([]string{}, n.UniqueInstanceCRNs...),
+	}
+	svc.Owner = id.IAMOf(svc.ID)
+	var key *APIKey
+	var value secret.Value
+	if n.Key != nil {
+		k := *n.Key
+		k.IAMID, k.Account = svc.Owner, n.Account
+		var err error
+		if key, value, err = s.newKey(k); err != nil {
+			return nil, nil, value, err
+		}
+		key.GroupID = n.Group
+	}
+	err := s.DB.Update(ctx, func(tx store.Tx) error {
+		if n.Group != "" {
+			if _, err := findIn(ctx, tx, ServiceIDGroups, whatGroup, n.Account, n.Group); err != nil {
+				return err
+			}
+		}
+		count, err := countGroup(ctx, tx, n.Account, n.Group)
+		if err != nil {
+			return err
+		}
+		warning, err := within("Service IDs", "in account "+n.Account, count, s.Limits.ServiceIDsPerGroup)
+		if err != nil {
+			return err
+		}
+		if err := ServiceIDs.Create(ctx, tx, svc, serviceID.created(&svc.Meta, warning)); err != nil {
+			return fmt.Errorf("storing service ID: %w", err)
+		}
+		if key == nil {
+			return nil
+		}
+		return s.storeKey(ctx, tx, key)
+	})
+	if err != nil {
+		return nil, nil, secret.Value{}, err
+	}
+	return svc, key, value, nil
+}
+
+// countGroup counts the service IDs of a group. Those of the default group
+// have no parent to select by, so they are what is left over.
+func countGroup(ctx context.Context, r store.Reader, account, group string) (int, error) {
+	total, err := ServiceIDs.Count(ctx, r, store.Query{Account: account, Parent: group})
+	if err != nil || group != "" {
+		return total, err
+	}
+	groups, err := ServiceIDGroups.List(ctx, r, store.Query{Account: account})
+	if err != nil {
+		return 0, fmt.Errorf("listing groups: %w", err)
+	}
+	for _, g := range groups {
+		n, err := ServiceIDs.Count(ctx, r, store.Query{Account: account, Parent: g.ID})
+		if err != nil {
+			return 0, fmt.Errorf("counting service IDs: %w", err)
+		}
+		total -= n
+	}
+	return total, nil
+}
+
+// CRN is the service ID's resource name.
+func (v *ServiceID) CRN() string { return crn.Of("iam-identity", v.Account, "serviceid", v.ID) }
+
+// ServiceID gives a service ID by its id, whatever its account, or fault.NotFound.
+func (s *Service) ServiceID(ctx context.Context, objectID string) (*ServiceID, error) {
+	return view(ctx, s, ServiceIDs, whatServiceID, objectID)
+}
+
+// ServiceIDChange holds the properties to change; nil leaves one as it is.
+type ServiceIDChange struct {
+	Name, Description  *string
+	UniqueInstanceCRNs *[]string
+}
+
+// Validate checks what can be checked without the store.
+func (c *ServiceIDChange) Validate() error {
+	if err := optionalName(c.Name); err != nil {
+		return err
+	}
+	if err := optionalText("description", c.Description, maxDescription); err != nil {
+		return err
+	}
+	if c.UniqueInstanceCRNs == nil {
+		return nil
+	}
+	return checkInstances(*c.UniqueInstanceCRNs)
+}
+
+// UpdateServiceID changes a service ID. Errors: fault.Invalid, fault.NotFound,
+// fault.Stale, fault.Conflict when it is locked.
+func (s *Service) UpdateServiceID(ctx context.Context, objectID, ifMatch string, c ServiceIDChange) (*ServiceID, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return s.changeServiceID(ctx, objectID, func(v *ServiceID) (store.Event, error) {
+		if err := v.Match(ifMatch); err != nil {
+			return silent, err
+		}
+		if v.Locked {
+			return silent, locked("update", whatServiceID, v.ID)
+		}
+		var done changes
+		before := v.Name
+		set(&done, "name", &v.Name, c.Name)
+		set(&done, "description", &v.Description, c.Description)
+		if c.UniqueInstanceCRNs != nil && !slices.Equal(v.UniqueInstanceCRNs, *c.UniqueInstanceCRNs) {
+			v.UniqueInstanceCRNs = append([]string{}, *c.UniqueInstanceCRNs...)
+			done = append(done, "unique_instance_crns")
+		}
+		return serviceID.updated(&v.Meta, done, requestData{InstanceName: v.Name, PrevInstanceName: before}), nil
+	})
+}
+
+// LockServiceID locks or unlocks a service ID; it is no error when it is so already.
+func (s *Service) LockServiceID(ctx context.Context, objectID string, lock bool) (*ServiceID, error) {
+	return s.changeServiceID(ctx, objectID, func(v *ServiceID) (store.Event, error) {
+		if v.Locked == lock {
+			return silent, errUnchanged
+		}
+		v.Locked = lock
+		return serviceID.updated(&v.Meta, []string{"locked"}, requestData{Lock: &lock}), nil
+	})
+}
+
+func (s *Service) changeServiceID(ctx context.Context, objectID string, change func(*ServiceID) (store.Event, error)) (v *ServiceID, err error) {
+	err = s.DB.Update(ctx, func(tx store.Tx) error {
+		if v, err = find(ctx, tx, ServiceIDs, whatServiceID, objectID); err != nil {
+			return err
+		}
+		ev, err := change(v)
+		if err != nil {
+			return err
+		}
+		return ServiceIDs.Update(ctx, tx, v, ev)
+	})
+	if errors.Is(err, errUnchanged) {
+		err = nil
+	}
+	return v, err
+}
+
+// DeleteServiceID removes a service ID and all its API keys, or nothing.
+// Errors: fault.NotFound, fault.Conflict when it or one of its keys is locked.
+func (s *Service) DeleteServiceID(ctx context.Context, objectID string) error {
+	return s.DB.Update(ctx, func(tx store.Tx) error {
+		v, err := find(ctx, tx, ServiceIDs, whatServiceID, objectID)
+		if err != nil {
+			return err
+		}
+		if v.Locked {
+			return locked("delete", whatServiceID, v.ID)
+		}
+		keys, err := APIKeys.List(ctx, tx, store.Query{Account: v.Account, Owner: v.Owner})
+		if err != nil {
+			return fmt.Errorf("listing API keys: %w", err)
+		}
+		for _, key := range keys {
+			if key.Locked {
+				return &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E", Message: "Unable to delete object",
+					Details: fmt.Sprintf("Object type '%s' of '%s' could not be deleted: '%s' is locked.", whatAPIKey, v.ID, key.ID)}
+			}
+			if err := APIKeys.Delete(ctx, tx, key, key.object().deleted(&key.Meta)); err != nil {
+				return fmt.Errorf("deleting API key: %w", err)
+			}
+		}
+		return ServiceIDs.Delete(ctx, tx, v, serviceID.deleted(&v.Meta))
+	})
+}
+
+var serviceIDList = listKind{
+	name:       "serviceids",
+	sorts:      map[string]store.Order{"name": store.ByName, "description": store.ByDescription, "created_at": store.ByCreated, "modified_at": store.ByModified},
+	attributes: []string{"id", "name", "description", "created_at", "created_by", "modified_at", "iam_id", "locked"},
+}
+
+// ServiceIDQuery checks the query of a list of service IDs and completes it
+// from its page token.
+func (s *Service) ServiceIDQuery(q ListQuery) (ListQuery, error) {
+	l, err := s.open(serviceIDList, q)
+	if err != nil {
+		return q, err
+	}
+	return l.query, nil
+}
+
+// ListServiceIDs lists the service IDs of a group of an account, "" being the
+// default group.
+func (s *Service) ListServiceIDs(ctx context.Context, q ListQuery) (*Page[ServiceID], error) {
+	l, err := s.open(serviceIDList, q)
+	if err != nil {
+		return nil, err
+	}
+	q = l.query
+	return read(ctx, s, l, ServiceIDs, store.Query{Parent: q.Group, Name: q.Name}, func(v *ServiceID) bool {
+		return v.Parent == q.Group && l.filter.Match(func(name string) string {
+			switch name {
+			case "iam_id":
+				return v.Owner
+			case "locked":
+				return strconv.FormatBool(v.Locked)
+			}
+			return attribute(&v.Meta, name)
+		})
+	})
+}

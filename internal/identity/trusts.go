@@ -1,0 +1,290 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// Types of identities that a profile trusts.
+const (
+	TrustUser    = "user"
+	TrustService = "serviceid"
+	TrustCRN     = "crn"
+)
+
+// maxTrustAccounts bounds the accounts of a trusted user; maxTrustCRN keeps
+// the id of the Trust under the store's bound. No public figures exist.
+const (
+	maxTrustAccounts = 100
+	maxTrustCRN      = 440
+)
+
+// TrustSpec names an identity that a profile shall trust.
+type TrustSpec struct {
+	Type       string
+	Identifier string
+	Accounts   []string // of users
+	// Description "" means none; of a service ID of the profile's own account
+	// it is then the service ID's.
+	Description string
+}
+
+// CheckTrustKey checks the type and identifier of a trusted identity.
+func CheckTrustKey(kind, identifier string) error {
+	if err := oneOf("identity-type", kind, TrustUser, TrustService, TrustCRN); err != nil {
+		return err
+	}
+	return required("identifier", identifier, maxID)
+}
+
+// Validate checks what can be checked without the store.
+func (t *TrustSpec) Validate() error {
+	if t.Type == "" {
+		return fault.Missing("type")
+	}
+	if err := oneOf("type", t.Type, TrustUser, TrustService, TrustCRN); err != nil {
+		return err
+	}
+	if err := required("identifier", t.Identifier, maxID); err != nil {
+		return err
+	}
+	if err := text("description", t.Description, maxDescription); err != nil {
+		return err
+	}
+	if len(t.Accounts) > 0 && t.Type != TrustUser {
+		return fault.Field("accounts", "Property 'accounts' is valid for identities of type 'user' only.")
+	}
+	if len(t.Accounts) > maxTrustAccounts {
+		return fault.Field("accounts", "Property 'accounts' holds more than %d accounts.", maxTrustAccounts)
+	}
+	for _, a := range t.Accounts {
+		if err := CheckAccount("accounts", a); err != nil {
+			return err
+		}
+	}
+	return t.validateIdentifier()
+}
+
+func (t *TrustSpec) validateIdentifier() error {
+	bad := fault.Field("identifier", "Property 'identifier' is not an identity of type '%s'.", t.Type)
+	switch t.Type {
+	case TrustUser:
+		if len(t.Identifier) > maxIAMID || strings.HasPrefix(t.Identifier, id.IAMPrefix) || strings.HasPrefix(t.Identifier, id.CRNPrefix) ||
+			strings.HasPrefix(t.Identifier, id.ServiceID) || strings.ContainsAny(t.Identifier, "/ ") {
+			return bad
+		}
+	case TrustService:
+		if len(t.Identifier) > maxIAMID || !strings.HasPrefix(t.Identifier, id.ServiceID) || len(t.Identifier) == len(id.ServiceID) {
+			return bad
+		}
+	case TrustCRN:
+		if len(t.Identifier) > maxTrustCRN || resourceAccount(t.Identifier) == "" {
+			return bad
+		}
+	}
+	return nil
+}
+
+// iamID gives the IAM id of a trusted identity.
+func (t *TrustSpec) iamID() string {
+	switch t.Type {
+	case TrustService:
+		return id.IAMOf(t.Identifier)
+	case TrustCRN:
+		return id.CRNPrefix + t.Identifier
+	}
+	return t.Identifier
+}
+
+// CheckTrusts checks a whole list of trusted identities.
+func CheckTrusts(specs []TrustSpec) error {
+	seen := map[string]bool{}
+	for i := range specs {
+		if err := specs[i].Validate(); err != nil {
+			return err
+		}
+		key := TrustID("", specs[i].Type, specs[i].Identifier)
+		if seen[key] {
+			return fault.Field("identities", "Property 'identities' names '%s' twice.", clip(specs[i].Identifier))
+		}
+		seen[key] = true
+	}
+	return nil
+}
+
+// Trusts gives the identities that a profile trusts, oldest first, and the
+// head with the list's entity tag.
+func (s *Service) Trusts(ctx context.Context, profileID string) (head *TrustList, trusts []*Trust, err error) {
+	err = s.DB.View(ctx, func(r store.Reader) error {
+		var p *Profile
+		if p, head, err = findTrusts(ctx, r, profileID); err != nil {
+			return err
+		}
+		trusts, err = Trusts.List(ctx, r, store.Query{Account: p.Account, Parent: p.ID})
+		return err
+	})
+	return head, trusts, err
+}
+
+func findTrusts(ctx context.Context, r store.Reader, profileID string) (*Profile, *TrustList, error) {
+	p, err := find(ctx, r, Profiles, whatProfile, profileID)
+	if err != nil {
+		return nil, nil, err
+	}
+	head, err := TrustLists.Get(ctx, r, p.Account, p.ID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the trusted identities of %s: %w", p.ID, err)
+	}
+	return p, head, nil
+}
+
+// SetTrusts replaces the identities that a profile trusts. Errors:
+// fault.Invalid, fault.NotFound for the profile, fault.Stale, fault.Limit.
+func (s *Service) SetTrusts(ctx context.Context, profileID, ifMatch string, specs []TrustSpec) (head *TrustList, trusts []*Trust, err error) {
+	if err := CheckTrusts(specs); err != nil {
+		return nil, nil, err
+	}
+	err = s.DB.Update(ctx, func(tx store.Tx) error {
+		var p *Profile
+		if p, head, err = findTrusts(ctx, tx, profileID); err != nil {
+			return err
+		}
+		if err := head.Match(ifMatch); err != nil {
+			return err
+		}
+		if len(specs) > s.Limits.IdentitiesPerProfile {
+			_, err := within("trusted identities", "in trusted profile "+p.ID, len(specs), s.Limits.IdentitiesPerProfile)
+			return err
+		}
+		old, err := Trusts.List(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+		if err != nil {
+			return fmt.Errorf("listing trusted identities: %w", err)
+		}
+		for _, t := range old {
+			kept := slices.ContainsFunc(specs, func(spec TrustSpec) bool { return TrustID(p.ID, spec.Type, spec.Identifier) == t.ID })
+			if kept {
+				continue
+			}
+			if err := Trusts.Delete(ctx, tx, t, silent); err != nil {
+				return fmt.Errorf("deleting trusted identity: %w", err)
+			}
+		}
+		trusts = make([]*Trust, len(specs))
+		for i := range specs {
+			if trusts[i], err = putTrust(ctx, tx, p, &specs[i]); err != nil {
+				return err
+			}
+		}
+		return TrustLists.Update(ctx, tx, head, partOf(p, "identities"))
+	})
+	return head, trusts, err
+}
+
+// SetTrust lets a profile trust one more identity, or replaces it. Errors:
+// fault.Invalid, fault.NotFound for the profile, fault.Limit.
+func (s *Service) SetTrust(ctx context.Context, profileID string, spec TrustSpec) (trust *Trust, err error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(ctx, func(tx store.Tx) error {
+		p, head, err := findTrusts(ctx, tx, profileID)
+		if err != nil {
+			return err
+		}
+		if trust, err = putTrust(ctx, tx, p, &spec); err != nil {
+			return err
+		}
+		count, err := Trusts.Count(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+		if err != nil {
+			return fmt.Errorf("counting trusted identities: %w", err)
+		}
+		if _, err := within("trusted identities", "in trusted profile "+p.ID, count-1, s.Limits.IdentitiesPerProfile); err != nil {
+			return err
+		}
+		return TrustLists.Update(ctx, tx, head, partOf(p, "identities"))
+	})
+	return trust, err
+}
+
+// putTrust creates or replaces one trust of a profile; its caller tells the
+// audit trail through the head of the list.
+func putTrust(ctx context.Context, tx store.Tx, p *Profile, spec *TrustSpec) (*Trust, error) {
+	trust, err := Trusts.Get(ctx, tx, p.Account, TrustID(p.ID, spec.Type, spec.Identifier))
+	exists := err == nil
+	if errors.Is(err, fault.NotFound) {
+		trust, err = &Trust{Meta: store.Meta{Account: p.Account, ID: TrustID(p.ID, spec.Type, spec.Identifier), Parent: p.ID, Owner: spec.iamID()}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading trusted identity: %w", err)
+	}
+	trust.Type, trust.Identifier, trust.Accounts, trust.Detail = spec.Type, spec.Identifier, slices.Clone(spec.Accounts), spec.Description
+	if spec.Type == TrustService && spec.Description == "" {
+		// Only inside the account: a description of another one is nobody's business here.
+		v, err := ServiceIDs.Get(ctx, tx, p.Account, spec.Identifier)
+		if err != nil && !errors.Is(err, fault.NotFound) {
+			return nil, fmt.Errorf("reading service ID: %w", err)
+		}
+		if v != nil {
+			trust.Detail = v.Description
+		}
+	}
+	if exists {
+		err = Trusts.Update(ctx, tx, trust, silent)
+	} else {
+		err = Trusts.Create(ctx, tx, trust, silent)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("storing trusted identity: %w", err)
+	}
+	return trust, nil
+}
+
+// Trust gives one identity that a profile trusts. Errors: fault.NotFound for
+// the profile; fault.Invalid when the profile does not trust the identity,
+// which is how the official service answers.
+func (s *Service) Trust(ctx context.Context, profileID, kind, identifier string) (trust *Trust, err error) {
+	if err := CheckTrustKey(kind, identifier); err != nil {
+		return nil, err
+	}
+	err = s.DB.View(ctx, func(r store.Reader) error {
+		p, err := find(ctx, r, Profiles, whatProfile, profileID)
+		if err != nil {
+			return err
+		}
+		trust, err = Trusts.Get(ctx, r, p.Account, TrustID(p.ID, kind, identifier))
+		if errors.Is(err, fault.NotFound) {
+			return fault.Field("identifier", "The profile has no identity '%s' of type '%s'.", clip(identifier), kind)
+		}
+		return err
+	})
+	return trust, err
+}
+
+// DeleteTrust ends a profile's trust in an identity. Errors: fault.NotFound
+// for the profile, or when it does not trust the identity.
+func (s *Service) DeleteTrust(ctx context.Context, profileID, kind, identifier string) error {
+	if err := CheckTrustKey(kind, identifier); err != nil {
+		return err
+	}
+	return s.DB.Update(ctx, func(tx store.Tx) error {
+		p, head, err := findTrusts(ctx, tx, profileID)
+		if err != nil {
+			return err
+		}
+		trust, err := findIn(ctx, tx, Trusts, "ProfileIdentity", p.Account, TrustID(p.ID, kind, identifier))
+		if err != nil {
+			return err
+		}
+		if err := Trusts.Delete(ctx, tx, trust, silent); err != nil {
+			return fmt.Errorf("deleting trusted identity: %w", err)
+		}
+		return TrustLists.Update(ctx, tx, head, partOf(p, "identities"))
+	})
+}
