@@ -64,7 +64,16 @@ type NewAccount struct {
 // Create makes an account with its default settings and its owner's
 // membership, in one transaction. Errors: fault.Invalid, fault.Conflict when
 // the id is taken.
-func (s *Service) Create(ctx context.Context, n NewAccount) (*Account, error) {
+func (s *Service) Create(ctx context.Context, n NewAccount) (acct *Account, err error) {
+	err = s.db.Update(ctx, func(tx store.Tx) error {
+		acct, err = s.CreateIn(ctx, tx, n)
+		return err
+	})
+	return acct, err
+}
+
+// CreateIn is Create inside a transaction.
+func (s *Service) CreateIn(ctx context.Context, tx store.Tx, n NewAccount) (*Account, error) {
 	if n.ID == "" {
 		n.ID = s.ids.Hex(16)
 	}
@@ -79,25 +88,19 @@ func (s *Service) Create(ctx context.Context, n NewAccount) (*Account, error) {
 		State: n.State, Enterprise: n.Enterprise, ParentGroup: n.ParentGroup,
 		EnterpriseRoot: n.EnterpriseRoot, EnterpriseManaged: n.EnterpriseManaged, Classic: n.Classic,
 	}
-	err := s.db.Update(ctx, func(tx store.Tx) error {
-		err := Accounts.Create(ctx, tx, acct, store.Event{Action: ActionAccountCreate, Message: "Account Management: create account " + n.Name})
-		if errors.Is(err, fault.Conflict) {
-			return fault.New(fault.Conflict, "Account '%s' exists already.", n.ID)
-		}
-		if err != nil {
-			return fmt.Errorf("storing account: %w", err)
-		}
-		// The settings are born with the account, so their birth is no event of its own.
-		if err := SettingsByAcct.Create(ctx, tx, DefaultSettings(n.ID), store.Event{}); err != nil {
-			return fmt.Errorf("storing settings: %w", err)
-		}
-		_, err = putUser(ctx, tx, n.ID, n.Owner)
-		return err
-	})
-	if err != nil {
-		return nil, err
+	err := Accounts.Create(ctx, tx, acct, store.Event{Action: ActionAccountCreate, Message: "Account Management: create account " + n.Name})
+	if errors.Is(err, fault.Conflict) {
+		return nil, fault.New(fault.Conflict, "Account '%s' exists already.", n.ID)
 	}
-	return acct, nil
+	if err != nil {
+		return nil, fmt.Errorf("storing account: %w", err)
+	}
+	// The settings are born with the account, so their birth is no event of its own.
+	if err := SettingsByAcct.Create(ctx, tx, DefaultSettings(n.ID), store.Event{}); err != nil {
+		return nil, fmt.Errorf("storing settings: %w", err)
+	}
+	_, err = putUser(ctx, tx, n.ID, n.Owner)
+	return acct, err
 }
 
 func (n NewAccount) validate() error {
