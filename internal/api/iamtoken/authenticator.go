@@ -1,0 +1,25 @@
+package iamtoken
+
+import (
+	"context"
+
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/token"
+)
+
+// Authenticator checks the bearer tokens of every API.
+type Authenticator struct{ Tokens *token.Service }
+
+var _ httpapi.Authenticator = Authenticator{}
+
+// Authenticate implements httpapi.Authenticator.
+func (a Authenticator) Authenticate(ctx context.Context, bearer string) (*httpapi.Caller, error) {
+	p, err := a.Tokens.Authenticate(ctx, bearer)
+	if err != nil {
+		return nil, err
+	}
+	return &httpapi.Caller{
+		Subject: p.Subject, Name: p.Name, Email: p.Email, Session: p.Session, AuthnID: p.AuthnID, AuthnName: p.AuthnName,
+		ClientID: p.ClientID, GrantType: p.GrantType, Expires: p.Expires,
+	}, nil
+}

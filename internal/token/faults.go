@@ -1,0 +1,149 @@
+package token
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/fault"
+)
+
+// maxEcho bounds how much of a caller's value an error text repeats.
+const maxEcho = 100
+
+// refuse makes an error of the token envelope. number is a documented BXNIM
+// number; clients branch on 0407E, 0408E and 0439E (log in again) and show the
+// others.
+func refuse(kind fault.Kind, number, message, details string) *fault.Error {
+	return &fault.Error{Kind: kind, Number: number, Message: message, Details: details}
+}
+
+func errMissing(property string) error {
+	return &fault.Error{Kind: fault.Invalid, Number: "BXNIM0109E", Field: property, Message: "Property missing or empty.",
+		Details: "Property '" + property + "' either missing or empty."}
+}
+
+func errValue(property, value string, valid ...string) error {
+	e := &fault.Error{Kind: fault.Invalid, Number: "BXNIM0106E", Field: property,
+		Message: fmt.Sprintf("Validation of property '%s' with value '%s' failed.", property, echo(value))}
+	if len(valid) > 0 {
+		e.Message += " Valid values: '" + strings.Join(valid, "', '") + "'"
+	}
+	return e
+}
+
+// echo makes a caller's value fit for an error text.
+func echo(s string) string {
+	if len(s) > maxEcho {
+		s = s[:maxEcho] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || r == '\'' || r == 0xfffd {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+func errClientUnknown() error {
+	return refuse(fault.Unauthenticated, "BXNIM0310E", "The provided client could not be found.",
+		"The client ID or the client secret is not right.")
+}
+
+func errClientMissing(grant string) error {
+	return refuse(fault.Unauthenticated, "BXNIM0308E", "No authorization header found",
+		"Grant type "+grant+" needs a client in the Authorization header.")
+}
+
+func errKeyUnknown() error {
+	return refuse(fault.Invalid, "BXNIM0415E", "Provided API key could not be found.", "")
+}
+
+func errKeyDisabled() error {
+	return refuse(fault.Invalid, "BXNIM0462E", "Provided API key is disabled.", "")
+}
+
+func errKeyExpired() error {
+	return refuse(fault.Invalid, "BXNIM0425E", "Provided API key is expired.", "")
+}
+
+func errUserInactive() error {
+	return refuse(fault.Invalid, "BXNIM0410E", "Provided user not found or active.", "")
+}
+
+func errAccountInactive(account string) error {
+	return refuse(fault.Invalid, "BXNIM0410E", "Provided user not found or active.", "The account "+account+" is not active.")
+}
+
+func errTokenInvalid(details string) error {
+	return refuse(fault.Invalid, "BXNIM0407E", "Provided token is invalid.", details)
+}
+
+func errRefreshInvalid(details string) error {
+	return refuse(fault.Invalid, "BXNIM0407E", "Provided refresh token is invalid.", details)
+}
+
+func errRefreshExpired() error {
+	return refuse(fault.Invalid, "BXNIM0408E", "Provided refresh token is expired.", "")
+}
+
+func errSwitch(grant string) error {
+	return refuse(fault.Invalid, "BXNIM0413E",
+		"Cannot switch accounts for a token that was created using the grant type "+grant+".", "")
+}
+
+func errSessionIdle(id string) error {
+	return refuse(fault.Invalid, "BXNIM0439E", "Session '"+echo(id)+"' is invalidated due to inactivity.", "")
+}
+
+func errSubjectType(subType string) error {
+	return refuse(fault.Invalid, "BXNIM0453E",
+		"The refresh token contains subject type '"+subType+"' which is not supported. Supported: UserId, Profile.", "")
+}
+
+func errNotEligible(who, profile string) error {
+	return refuse(fault.Invalid, "BXNIM0398E", "Selected trusted profile not eligible.",
+		"The token with identifier '"+echo(who)+"' is not permitted to assume profile '"+echo(profile)+"'.")
+}
+
+func errAddress(from netip.Addr, list string) error {
+	where := "unknown"
+	if from.IsValid() {
+		where = from.String()
+	}
+	return refuse(fault.Unauthenticated, "BXNIM0430E", "User login from given IP address is not permitted.",
+		"The address "+where+" is not in the allowed IP addresses '"+echo(list)+"'.")
+}
+
+func errPassword(user string) error {
+	return refuse(fault.Unauthenticated, "BXNIM0602E", "The credentials you provided are incorrect.",
+		"User '"+echo(user)+"' could not be authenticated.")
+}
+
+func errPasscode() error {
+	return refuse(fault.Unauthenticated, "BXNIM0602E", "The credentials you provided are incorrect.",
+		"The passcode is wrong, used already or too old.")
+}
+
+// errMFA refuses an interactive login where the account demands a second
+// factor: letting it through with the password alone would undo the demand.
+func errMFA(account string) error {
+	return refuse(fault.Invalid, "BXNIM0608E", "The account does not permit a login with user name and password or passcode alone.",
+		"Account "+account+" demands another way to log in. Use an API key.")
+}
+
+func errTenant() error {
+	return refuse(fault.Invalid, "BXNIM0106E", "The account of the credential is not in the list of header 'ibm-cloud-tenant'.", "")
+}
+
+func errTooMany(wait time.Duration) error {
+	return &fault.Error{Kind: fault.RateLimited, Code: "too_many_requests", RetryAfter: max(wait, time.Second),
+		Message: "Too many failed attempts from this source or for this user. Try again later."}
+}
+
+// errBearer is the documented answer to an access token that is not good.
+func errBearer(cause error, details string) error {
+	return &fault.Error{Kind: fault.Unauthenticated, Code: "invalid_access_token", Message: "provided access token invalid",
+		Details: details, Cause: cause}
+}

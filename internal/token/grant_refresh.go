@@ -1,0 +1,177 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/secret"
+)
+
+// maxOpaque bounds what is looked up as an opaque token; ours have 64 characters.
+const maxOpaque = 512
+
+// refreshGrant continues a login, possibly in another account. It replaces the
+// refresh token.
+type refreshGrant struct{}
+
+func (refreshGrant) login(ctx context.Context, s *Service, r *Request, client *Client) (*login, error) {
+	t, err := s.presentRefresh(ctx, r, client)
+	if err != nil {
+		return nil, err
+	}
+	lin := t.lineage
+	if r.Account != "" && r.Account != lin.Account {
+		if lin.bound() {
+			return nil, errSwitch(lin.Origin)
+		}
+		if !id.IsAccount(r.Account) {
+			return nil, errValue("account", r.Account)
+		}
+		lin.Account = r.Account
+	}
+	st, err := s.resume(ctx, &lin)
+	if err != nil {
+		return nil, err
+	}
+	return &login{lineage: lin, standing: st, grant: GrantRefreshToken, action: "iam-identity.user-refreshtoken.login",
+		interactive: lin.Origin == GrantPassword || lin.Origin == GrantPasscode, redeems: r.RefreshToken, family: t.Family}, nil
+}
+
+// presentRefresh judges the refresh token of a request without using it up: it
+// must belong to the client, live, and not have been used before the grace.
+func (s *Service) presentRefresh(ctx context.Context, r *Request, client *Client) (*refreshToken, error) {
+	if r.RefreshToken.IsZero() {
+		return nil, errMissing("refresh_token")
+	}
+	if len(r.RefreshToken.Reveal()) > maxOpaque {
+		return nil, errRefreshInvalid("")
+	}
+	now := s.cfg.Now()
+	t, err := s.redeemable(ctx, s.cfg.DB.Tokens(), r.RefreshToken, client, now)
+	if err != nil {
+		return nil, s.throttle.failedIfRefused(s.cfg.Limits.Credential, source(r.Address), err)
+	}
+	if s.replayed(t, now) {
+		return nil, s.refuseReplay(ctx, t, now)
+	}
+	if t.Session != "" {
+		if _, err := s.session(ctx, t.Session); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// resume gives the standing of a login that goes on, after looking again at
+// everything that it rests on: key, identity, trust.
+func (s *Service) resume(ctx context.Context, l *lineage) (*standing, error) {
+	if l.KeyID != "" {
+		if err := s.keyStillGood(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	objectID, isObject := id.OfIAM(l.IAMID)
+	switch {
+	case l.Authn != nil:
+		return s.assumed(ctx, l)
+	case isObject:
+		return s.serviceIDIn(ctx, objectID, l.Account)
+	}
+	return s.userIn(ctx, l.IAMID, l.Account)
+}
+
+// keyStillGood refuses logins whose API key is gone, disabled or expired:
+// changes of a key reach its tokens when they are refreshed.
+func (s *Service) keyStillGood(ctx context.Context, l *lineage) error {
+	accountID := l.Account
+	if l.Authn != nil {
+		accountID = l.AuthnAccount
+	}
+	key, err := get(ctx, s.state, identity.APIKeys, accountID, l.KeyID)
+	if errors.Is(err, fault.NotFound) {
+		return errKeyUnknown()
+	}
+	if err != nil {
+		return fmt.Errorf("reading API key %s: %w", l.KeyID, err)
+	}
+	return usable(key, s.cfg.Now())
+}
+
+// delegatedGrant lets a service that a delegated refresh token was made for act
+// as the one who made it.
+type delegatedGrant struct{}
+
+func (delegatedGrant) login(ctx context.Context, s *Service, r *Request, client *Client) (*login, error) {
+	if client == noClient {
+		return nil, errClientMissing(GrantDelegated)
+	}
+	if r.RefreshToken.IsZero() {
+		return nil, errMissing("refresh_token")
+	}
+	if len(r.RefreshToken.Reveal()) > maxOpaque {
+		return nil, errRefreshInvalid("")
+	}
+	t, err := s.delegated(ctx, r.RefreshToken, client)
+	if err != nil {
+		return nil, s.throttle.failedIfRefused(s.cfg.Limits.Credential, source(r.Address), err)
+	}
+	st, err := s.resume(ctx, &t.lineage)
+	if err != nil {
+		return nil, err
+	}
+	return &login{lineage: t.lineage, standing: st, grant: GrantDelegated, action: "iam-identity.user-refreshtoken.login", idToken: true}, nil
+}
+
+// Passcode makes a one-time passcode for the user behind a refresh token,
+// or profile, to be typed in elsewhere. It is bound to its account when the
+// login is. Service IDs cannot: BXNIM0453E.
+func (s *Service) Passcode(ctx context.Context, r *Request) (secret.Value, error) {
+	client, err := s.client(r.Client)
+	if err != nil {
+		return secret.Value{}, s.throttle.failed(s.cfg.Limits.Credential, source(r.Address), err)
+	}
+	t, err := s.presentRefresh(ctx, r, client)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	st, err := s.resume(ctx, &t.lineage)
+	if err != nil {
+		return secret.Value{}, err
+	}
+	if err := st.checkAddress(r.Address); err != nil {
+		return secret.Value{}, err
+	}
+	if st.kind == policy.KindServiceID {
+		return secret.Value{}, errSubjectType(st.claims.SubType)
+	}
+	return s.newPasscode(ctx, t.lineage)
+}
+
+// Logout ends the login of a refresh token: all tokens that descend from it and
+// its session. An unknown token is no error.
+func (s *Service) Logout(ctx context.Context, r *Request) error {
+	client, err := s.client(r.Client)
+	if err != nil {
+		return s.throttle.failed(s.cfg.Limits.Credential, source(r.Address), err)
+	}
+	if r.RefreshToken.IsZero() || len(r.RefreshToken.Reveal()) > maxOpaque {
+		return nil
+	}
+	t, err := s.redeemable(ctx, s.cfg.DB.Tokens(), r.RefreshToken, client, s.cfg.Now())
+	if errors.Is(err, fault.Invalid) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.revokeFamily(ctx, t, s.cfg.Now()); err != nil {
+		return err
+	}
+	s.logLogout(ctx, t.IAMID, t.Account, t.Session)
+	return nil
+}

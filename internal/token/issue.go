@@ -1,0 +1,263 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/signing"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// baseScope is the scope of every token.
+const baseScope = "ibm openid"
+
+// Issue answers a request for tokens. It passes the phases in their order:
+// client, grant, limits, session and refresh token, claims, signature, record.
+// Errors are *fault.Error with the numbers of the token envelope.
+func (s *Service) Issue(ctx context.Context, r *Request) (*Response, error) {
+	client, err := s.client(r.Client)
+	if err != nil {
+		return nil, s.throttle.failed(s.cfg.Limits.Credential, source(r.Address), err)
+	}
+	g, err := s.grant(r.GrantType)
+	if err != nil {
+		return nil, err
+	}
+	want, err := responseTypes(r)
+	if err != nil {
+		return nil, err
+	}
+	l, err := g.login(ctx, s, r, client)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.checkLimits(r); err != nil {
+		return nil, err
+	}
+	now := s.cfg.Now()
+	issued, err := s.persist(ctx, l, client, want, now)
+	if err != nil {
+		return nil, err
+	}
+	out := &Response{DelegatedRefreshToken: issued.delegated, RefreshToken: issued.refresh, SessionID: l.Session}
+	if want.access {
+		if err := s.mint(ctx, l, client, issued, out, now); err != nil {
+			return nil, err
+		}
+	}
+	s.record(ctx, l, client, r, now)
+	return out, nil
+}
+
+// checkLimits honours what accounts and users lay on where tokens come from
+// and how people log in.
+func (l *login) checkLimits(r *Request) error {
+	if err := l.standing.checkAddress(r.Address); err != nil {
+		return err
+	}
+	if err := l.standing.checkTenant(r.Tenants); err != nil {
+		return err
+	}
+	if l.interactive && (l.standing.mfa || l.standing.noPassword && l.grant == GrantPassword) {
+		return errMFA(l.standing.account)
+	}
+	return nil
+}
+
+// issued is what was made durable for an answer.
+type issued struct {
+	refresh, delegated string
+	refreshExpires     time.Time
+	session            *Session // nil without a login session
+}
+
+// persist begins or continues the session and stores the refresh tokens, in
+// one transaction. Without an interactive or refreshing client there is
+// nothing to store, and nothing is.
+func (s *Service) persist(ctx context.Context, l *login, client *Client, want wanted, now time.Time) (issued, error) {
+	out := issued{refresh: NotSupported}
+	if !want.access {
+		out.refresh = ""
+	}
+	refreshing := client.Refresh == RefreshRotating && want.access
+	begins := l.fresh && client.Interactive && want.access
+	if !refreshing && !begins && !want.delegated && l.Session == "" {
+		return out, nil
+	}
+	if l.Session != "" {
+		se, err := s.session(ctx, l.Session)
+		if err != nil {
+			return out, err
+		}
+		out.session = se
+	} else if begins {
+		l.Session = s.cfg.IDs.New(id.Session)
+	}
+	if l.family == "" {
+		l.family = s.cfg.IDs.UUID()
+	}
+	var replayed *refreshToken
+	err := s.cfg.DB.Update(ctx, func(tx store.Tx) (err error) {
+		replayed = nil
+		if out.session == nil && l.Session != "" {
+			if out.session, err = s.beginSession(ctx, tx, l.standing, client, l.Origin, l.Session, now); err != nil {
+				return err
+			}
+		}
+		if !l.redeems.IsZero() {
+			t, err := s.rotateRefresh(ctx, tx, l.redeems, client, now)
+			if errors.Is(err, errReplay) {
+				replayed = t
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if refreshing {
+			out.refreshExpires = refreshEnd(l.standing, out.session, now)
+			t := refreshToken{lineage: l.lineage, ClientID: client.ID, Family: l.family, Valid: out.refreshExpires}
+			value, err := s.putRefresh(ctx, tx, t, now)
+			if err != nil {
+				return err
+			}
+			out.refresh = value.Reveal()
+		}
+		if want.delegated {
+			d := delegatedToken{lineage: l.lineage, Receivers: want.receivers}
+			d.Session = "" // it outlives the login session
+			value, err := s.putDelegated(ctx, tx.Tokens(), d, want.delegatedLife, now)
+			if err != nil {
+				return err
+			}
+			out.delegated = value.Reveal()
+		}
+		return nil
+	})
+	if replayed != nil {
+		return out, s.refuseReplay(ctx, replayed, now)
+	}
+	if err != nil {
+		return out, fmt.Errorf("storing refresh token and session: %w", err)
+	}
+	if out.session != nil {
+		s.sessions.touch(out.session.ID, now)
+	}
+	return out, nil
+}
+
+// refreshEnd is when a refresh token expires: with a session no later than it.
+func refreshEnd(st *standing, se *Session, now time.Time) time.Time {
+	if se != nil {
+		return se.Ends
+	}
+	return now.Add(st.life.refresh)
+}
+
+// refuseReplay ends a login whose used refresh token came again: one of two
+// who hold it must have stolen it, and nobody can tell which.
+func (s *Service) refuseReplay(ctx context.Context, t *refreshToken, now time.Time) error {
+	s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "used refresh token came again: its login is ended", slog.String("iam_id", t.IAMID),
+		slog.String("account", t.Account), slog.String("client_id", t.ClientID), slog.String("transaction_id", store.OriginOf(ctx).TransactionID))
+	if err := s.revokeFamily(ctx, t, now); err != nil {
+		return err
+	}
+	return errRefreshInvalid("The refresh token was used before.")
+}
+
+// claimBuffers hold the memory in which claims are put together.
+var claimBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, 2<<10)
+	return &b
+}}
+
+// mint makes access and ID token.
+func (s *Service) mint(ctx context.Context, l *login, client *Client, i issued, out *Response, now time.Time) error {
+	life := l.standing.life.access
+	if i.session != nil {
+		life = min(sessionAccessLife, i.session.Ends.Sub(now))
+	}
+	// exp - iat must equal expires_in to the second.
+	iat := now.Unix()
+	stamp := StampClaims{JTI: s.cfg.IDs.UUID(), SessionID: l.Session, IssuedAt: iat, Expires: iat + int64(life/time.Second)}
+	set := l.claims
+	if set == nil {
+		var err error
+		if set, err = l.prepare(s.cfg.Issuer, client, ""); err != nil {
+			return err
+		}
+	}
+	var err error
+	if out.AccessToken, err = s.sign(ctx, set, stamp); err != nil {
+		return err
+	}
+	if l.idToken {
+		if set, err = l.prepare(s.cfg.Issuer, client, client.ID); err != nil {
+			return err
+		}
+		if out.IDToken, err = s.sign(ctx, set, stamp); err != nil {
+			return err
+		}
+	}
+	out.ExpiresIn, out.Expiration, out.Scope = stamp.Expires-stamp.IssuedAt, stamp.Expires, scopeOf(client)
+	if !i.refreshExpires.IsZero() {
+		out.RefreshExpiration = i.refreshExpires.Unix()
+	}
+	return nil
+}
+
+func (s *Service) sign(ctx context.Context, set claimSet, stamp StampClaims) (string, error) {
+	s.freshRing(ctx)
+	pooled := claimBuffers.Get().(*[]byte)
+	defer claimBuffers.Put(pooled)
+	*pooled = set.appendTo((*pooled)[:0], stamp)
+	text, err := s.ring.Compact(ctx, *pooled)
+	if errors.Is(err, signing.ErrNoKey) {
+		return "", &fault.Error{Kind: fault.Unavailable, Message: "The server is starting.", RetryAfter: time.Second, Cause: err}
+	}
+	if err != nil {
+		return "", fmt.Errorf("signing a token: %w", err)
+	}
+	return text, nil
+}
+
+// scopeOf is the scope of a client's tokens. The parameter scope adds nothing:
+// what a client may have is decided by who it is.
+func scopeOf(client *Client) string {
+	if client.Scope == "" {
+		return baseScope
+	}
+	return baseScope + " " + client.Scope
+}
+
+// prepare encodes the claims that are known before the token is stamped.
+func (l *login) prepare(issuer string, client *Client, audience string) (claimSet, error) {
+	c := l.standing.claims
+	c.Issuer, c.GrantType, c.Scope, c.ClientID, c.Audience = issuer, l.grant, scopeOf(client), client.ID, audience
+	c.ACR, c.AMR = 1, []string{"pwd"}
+	c.Account.Frozen = l.bound()
+	return prepareClaims(&c)
+}
+
+// record counts the authentication and writes the audit line.
+func (s *Service) record(ctx context.Context, l *login, client *Client, r *Request, now time.Time) {
+	if l.Account != "" {
+		s.activity.add(now, l.Account, l.presented, activitySubject(l.IAMID))
+	}
+	if !s.cfg.Log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	address := ""
+	if r.Address.IsValid() {
+		address = r.Address.String()
+	}
+	s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "login", slog.String("action", l.action), slog.String("outcome", "success"),
+		slog.String("iam_id", l.IAMID), slog.String("account", l.Account), slog.String("authn_id", l.standing.claims.Authn.IAMID),
+		slog.String("key_id", l.KeyID), slog.String("client_id", client.ID), slog.String("session_id", l.Session),
+		slog.String("address", address), slog.String("agent", r.Agent), slog.String("transaction_id", r.TransactionID))
+}

@@ -1,0 +1,54 @@
+package token
+
+import (
+	"time"
+
+	"github.com/kagiban/kagiban/internal/account"
+)
+
+const (
+	// sessionAccessLife is the life of access tokens inside a login session
+	// (observed as expires_in 1200 with the command line).
+	sessionAccessLife = 20 * time.Minute
+	// defaultDelegatedLife is that of delegated refresh tokens: 518400 s.
+	defaultDelegatedLife = 6 * 24 * time.Hour
+	maxDelegatedLife     = 30 * 24 * time.Hour
+)
+
+// MaxAccessLife is the longest life of an access token: old signing keys stay
+// published for as long.
+const MaxAccessLife = account.DefaultAccessToken
+
+// lifetimes are the effective settings of one identity. With a login session
+// access and refresh do not apply.
+type lifetimes struct {
+	access, refresh, session, inactivity time.Duration
+	maxSessions                          int
+}
+
+// lifetimesOf gives the effective settings of an identity that belongs to
+// accounts with the given settings, of which there is at least one: the lowest
+// value of each wins.
+func lifetimesOf(settings ...*account.Settings) lifetimes {
+	var l lifetimes
+	for i, s := range settings {
+		if i == 0 {
+			l = ofAccount(s)
+			continue
+		}
+		other := ofAccount(s)
+		l.access = min(l.access, other.access)
+		l.refresh = min(l.refresh, other.refresh)
+		l.session = min(l.session, other.session)
+		l.inactivity = min(l.inactivity, other.inactivity)
+		l.maxSessions = min(l.maxSessions, other.maxSessions)
+	}
+	return l
+}
+
+func ofAccount(s *account.Settings) lifetimes {
+	return lifetimes{
+		access: min(s.AccessTokenLifetime(), MaxAccessLife), refresh: s.RefreshTokenLifetime(),
+		session: s.SessionLifetime(), inactivity: s.SessionIdleTime(), maxSessions: s.SessionLimit(),
+	}
+}

@@ -1,0 +1,220 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// standing is an identity in an account: that it may have tokens at all, under
+// which limits, and what they say of it. It is shared and never changed.
+type standing struct {
+	kind    policy.SubjectKind
+	iamID   string
+	account string // "" for a person's login that is not bound to an account yet
+	// enterprise is the one that the account belongs to, for the tenant header.
+	enterprise string
+	// claims say who the subject is and where; the rest is filled in per exchange.
+	claims FixedClaims
+	life   lifetimes
+	// lists are the allowed addresses: a caller must be in each of them.
+	lists []allowed
+	// mfa tells that the account demands a second factor of the person;
+	// noPassword that it forbids the password grant.
+	mfa, noPassword bool
+	stamps          stamps
+}
+
+// allowed is a list of addresses with its text, which an error shows.
+type allowed struct {
+	list account.AddressList
+	text string
+}
+
+// checkAddress refuses callers from elsewhere.
+func (st *standing) checkAddress(from netip.Addr) error {
+	for i := range st.lists {
+		if !st.lists[i].list.Allows(from) {
+			return errAddress(from, st.lists[i].text)
+		}
+	}
+	return nil
+}
+
+// checkTenant honours the header ibm-cloud-tenant: a comma-separated list of
+// account and enterprise ids, one of which must be the identity's.
+func (st *standing) checkTenant(tenants string) error {
+	if tenants == "" {
+		return nil
+	}
+	for t := range strings.SplitSeq(tenants, ",") {
+		t = strings.TrimSpace(t)
+		if t != "" && (t == st.account || t == st.enterprise) {
+			return nil
+		}
+	}
+	return errTenant()
+}
+
+func (st *standing) restrict(texts ...string) {
+	for _, text := range texts {
+		if list := account.ParseAddresses(text); list.Restricts() {
+			st.lists = append(st.lists, allowed{list, text})
+		}
+	}
+}
+
+// activeAccount gives an account whose identities may have tokens.
+func (s *Service) activeAccount(ctx context.Context, accountID string) (*account.Account, error) {
+	a, err := get(ctx, s.state, account.Accounts, accountID, accountID)
+	if errors.Is(err, fault.NotFound) {
+		return nil, errAccountInactive(accountID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading account %s: %w", accountID, err)
+	}
+	if a.State != account.Active {
+		return nil, errAccountInactive(accountID)
+	}
+	return a, nil
+}
+
+// settings gives the settings of an account, which exist without being stored.
+func (s *Service) settings(ctx context.Context, accountID string) (*account.Settings, error) {
+	set, err := get(ctx, s.state, account.SettingsByAcct, accountID, accountID)
+	if errors.Is(err, fault.NotFound) {
+		return account.DefaultSettings(accountID), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the settings of account %s: %w", accountID, err)
+	}
+	return set, nil
+}
+
+// memberships gives a person's accounts, in order of their creation.
+func (s *Service) memberships(ctx context.Context, iamID string) (*memberships, error) {
+	users, epoch := s.state.users.Load(), s.state.epoch.Load()
+	if m, ok := s.state.members.get(iamID); ok && m.users == users && m.epoch == epoch {
+		return m, nil
+	}
+	list, err := account.Users.List(ctx, s.cfg.DB.Direct(), store.Query{Owner: iamID})
+	if err != nil {
+		return nil, fmt.Errorf("listing the accounts of a user: %w", err)
+	}
+	m := &memberships{users: users, epoch: epoch, list: list}
+	s.state.members.put(iamID, m)
+	return m, nil
+}
+
+// userIn gives the standing of a person in an account, or, with account "", of
+// a person who has logged in and not chosen an account. Settings count over all
+// accounts in which the person is active: the lowest value wins.
+func (s *Service) userIn(ctx context.Context, iamID, accountID string) (*standing, error) {
+	st := &standing{kind: policy.KindUser, iamID: iamID, account: accountID, stamps: s.state.begin()}
+	st.stamps.watchUsers, st.stamps.users = true, s.state.users.Load()
+	members, err := s.memberships(ctx, iamID)
+	if err != nil {
+		return nil, err
+	}
+	var user *account.User
+	var all []*account.Settings
+	for _, u := range members.list {
+		if u.State != account.Active {
+			continue
+		}
+		s.state.watch(&st.stamps, u.Account)
+		acct, err := s.activeAccount(ctx, u.Account)
+		if errors.Is(err, fault.Invalid) && u.Account != accountID {
+			continue // a suspended account elsewhere does not count
+		}
+		if err != nil {
+			return nil, err
+		}
+		set, err := s.settings(ctx, u.Account)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, set)
+		if u.Account == accountID {
+			st.bindUser(u, acct, set)
+		}
+		if u.Account == accountID || user == nil {
+			user = u
+		}
+	}
+	if user == nil || accountID != "" && user.Account != accountID {
+		return nil, errUserInactive()
+	}
+	who := userClaims(user)
+	who.Account = st.claims.Account
+	st.claims = who
+	st.life = lifetimesOf(all...)
+	return st, nil
+}
+
+// bindUser fills in what the chosen account says.
+func (st *standing) bindUser(u *account.User, a *account.Account, set *account.Settings) {
+	st.enterprise = a.Enterprise
+	st.claims.Account = AccountClaims{Valid: true, BSS: a.ID, IMS: a.Classic}
+	st.restrict(set.AllowedIPAddresses, u.AllowedIPs)
+	mfa := set.MFA
+	if i := slices.IndexFunc(set.UserMFA, func(m account.UserMFA) bool { return m.IAMID == u.ID }); i >= 0 {
+		mfa = set.UserMFA[i].MFA
+	}
+	st.noPassword = mfa == "NONE_NO_ROPC"
+	st.mfa = mfa != "" && mfa != "NONE" && mfa != "NONE_NO_ROPC" && mfa != account.NotSet
+}
+
+// serviceIDIn gives the standing of a service ID. objectID is "ServiceId-…".
+func (s *Service) serviceIDIn(ctx context.Context, objectID, accountID string) (*standing, error) {
+	st := &standing{kind: policy.KindServiceID, iamID: id.IAMOf(objectID), account: accountID, stamps: s.state.begin(accountID)}
+	sid, err := get(ctx, s.state, identity.ServiceIDs, accountID, objectID)
+	if errors.Is(err, fault.NotFound) {
+		return nil, errKeyUnknown() // keys vanish with their service ID
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading service ID %s: %w", objectID, err)
+	}
+	st.claims = serviceIDClaims(sid)
+	return st, s.bindAccount(ctx, st)
+}
+
+// profileIn gives the standing of a trusted profile that somebody acts through,
+// fault.NotFound if there is none.
+func (s *Service) profileIn(ctx context.Context, accountID, objectID string, authn AuthnClaims) (*standing, error) {
+	st := &standing{kind: policy.KindProfile, iamID: id.IAMOf(objectID), account: accountID, stamps: s.state.begin(accountID)}
+	p, err := get(ctx, s.state, identity.Profiles, accountID, objectID)
+	if err != nil {
+		return nil, fmt.Errorf("reading profile %s: %w", objectID, err)
+	}
+	st.claims = profileClaims(p, authn)
+	return st, s.bindAccount(ctx, st)
+}
+
+// bindAccount fills in what the account says to an identity that has only one.
+func (s *Service) bindAccount(ctx context.Context, st *standing) error {
+	a, err := s.activeAccount(ctx, st.account)
+	if err != nil {
+		return err
+	}
+	set, err := s.settings(ctx, st.account)
+	if err != nil {
+		return err
+	}
+	st.enterprise = a.Enterprise
+	st.claims.Account = AccountClaims{Valid: true, BSS: a.ID, IMS: a.Classic}
+	st.restrict(set.AllowedIPAddresses)
+	st.life = lifetimesOf(set)
+	st.mfa = set.MFA != "" && set.MFA != "NONE" && set.MFA != "NONE_NO_ROPC" && set.MFA != account.NotSet
+	return nil
+}
