@@ -124,6 +124,14 @@ type Reader interface {
 	History(ctx context.Context, account, kind, id string, limit int) ([]Event, error)
 }
 
+// LogReader is what the Reader of View is as well: it reads the log in the same
+// state as the objects, so that what is derived from them knows its place in it.
+type LogReader interface {
+	// Events and Head are those of DB.
+	Events(ctx context.Context, account string, after int64, limit int) ([]Event, error)
+	Head(ctx context.Context, account string) (int64, error)
+}
+
 // Op is what a change does to its object.
 type Op string
 
@@ -134,7 +142,8 @@ const (
 	Delete Op = "delete"
 	// Reset is told to subscribers, in an event without account, when they
 	// must forget everything derived from the store: it was emptied, or its
-	// log could not be followed without a gap. It is never in the log.
+	// log could not be followed without a gap. It is never in the log; Seq is
+	// of no use to subscribers.
 	Reset Op = "reset"
 )
 

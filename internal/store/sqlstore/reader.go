@@ -33,7 +33,10 @@ const (
 // connection's: one transaction, or each call for itself.
 type Reader struct{ conn Conn }
 
-var _ store.Reader = (*Reader)(nil)
+var (
+	_ store.Reader    = (*Reader)(nil)
+	_ store.LogReader = (*Reader)(nil)
+)
 
 // NewReader makes a reader over a connection.
 func NewReader(c Conn) *Reader { return &Reader{conn: c} }
