@@ -73,7 +73,7 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 	if a.metrics, err = newMetrics(cfg.Version); err != nil {
 		return nil, err
 	}
-	if a.db, err = openStore(ctx, &cfg.Settings, a.now); err != nil {
+	if a.db, err = openStore(ctx, &cfg.Settings, a.now, cfg.Log); err != nil {
 		return nil, err
 	}
 	if a.core, err = a.newCore(ctx); err != nil {
@@ -123,6 +123,16 @@ func (a *App) Issuer() string {
 	return a.URL()
 }
 
+// publicURL is where clients reach the endpoints. In development the issuer
+// may be any name, that of the official service included, so links use the
+// server's own address.
+func (a *App) publicURL() string {
+	if a.dev != nil {
+		return a.URL()
+	}
+	return a.Issuer()
+}
+
 // Demo gives the demo data of a development server, nil otherwise.
 func (a *App) Demo() *demo.Data {
 	if a.dev == nil {
@@ -154,6 +164,7 @@ func (a *App) Run(ctx context.Context) error {
 	running := len(servers)
 	select {
 	case <-ctx.Done():
+	case <-a.core.started.failed: // Close tells why
 	case early = <-failed:
 		running--
 	}
@@ -170,7 +181,7 @@ func (a *App) Run(ctx context.Context) error {
 // is left when the time is over.
 func (a *App) shutdown(servers []*http.Server) (err error) {
 	a.draining.Store(true)
-	a.core.polls.release(true)
+	a.core.polls.close()
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()
 	for _, s := range servers {

@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/api/iamaccessgroupsv2"
+	"github.com/kagiban/kagiban/internal/api/iampolicymanagementv1"
+	"github.com/kagiban/kagiban/internal/api/iamtoken"
+	"github.com/kagiban/kagiban/internal/api/kagibanv1"
 	"github.com/kagiban/kagiban/internal/audit"
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/devapi"
-	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/token"
 )
 
 // core is everything between the store and the listeners: the services and the
@@ -22,40 +25,12 @@ import (
 type core struct {
 	secrets   *secrets
 	authority *access.Authority
+	access    *access.Service
+	tokens    *token.Service
 	router    *httpapi.Router
+	feed      *audit.Feed
 	polls     polls
-}
-
-// polls ends long polls: for good when the server shuts down, once when it
-// resets. Safe for concurrent use.
-type polls struct {
-	mu     sync.Mutex // guards the fields below
-	end    chan struct{}
-	closed bool
-}
-
-// wait gives the channel that is closed when polls shall answer what they have.
-func (p *polls) wait() <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.end == nil {
-		p.end = make(chan struct{})
-	}
-	return p.end
-}
-
-// release ends the polls that wait now, and with forGood all later ones.
-func (p *polls) release(forGood bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.end != nil && !p.closed {
-		close(p.end)
-		p.end = nil
-	}
-	if forGood && !p.closed {
-		p.end, p.closed = make(chan struct{}), true
-		close(p.end)
-	}
+	started   *starting
 }
 
 func (a *App) newCore(ctx context.Context) (_ *core, err error) {
@@ -73,22 +48,25 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 			return nil, err
 		}
 	}
-	compiled, err := builtinCatalog()
-	if err != nil {
+	if err := a.newServices(c); err != nil {
 		return nil, err
 	}
-	c.authority = access.NewAuthority(a.db, compiled)
 	table := a.table(c)
 	cfg := httpapi.Config{
-		Operations: table, Authenticator: noAuthenticator{}, Authorizer: c.authority, Now: a.now, Log: a.cfg.Log,
-		Trusted: a.cfg.TrustedProxies, Default: systemFamily, Observe: a.metrics.observe,
+		Operations: table, Authenticator: authenticator{c.tokens}, Authorizer: c.authority, Now: a.now, Log: a.cfg.Log,
+		Trusted: a.cfg.TrustedProxies, Default: systemFamily, Observe: a.metrics.observe, Intercept: c.started.intercept,
 	}
 	if a.dev != nil {
 		a.dev.faults.Know(table)
-		cfg.Intercept = a.dev.faults.Intercept
 		cfg.Observe = func(call *httpapi.Call) {
 			a.metrics.observe(call)
 			a.dev.requests.Observe(call)
+		}
+		cfg.Intercept = func(ctx context.Context, call *httpapi.Call) error {
+			if err := a.dev.faults.Intercept(ctx, call); err != nil {
+				return err
+			}
+			return c.started.intercept(ctx, call)
 		}
 	}
 	if c.router, err = httpapi.NewRouter(cfg); err != nil {
@@ -97,10 +75,52 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	return c, nil
 }
 
+// newServices makes the domain services; none of them has begun to work.
+func (a *App) newServices(c *core) error {
+	compiled, err := builtinCatalog()
+	if err != nil {
+		return err
+	}
+	c.authority = access.NewAuthority(a.db, compiled)
+	c.feed = audit.NewFeed(a.db)
+	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: access.DefaultLimits}
+	var clients []token.Client
+	for _, client := range a.cfg.Clients {
+		clients = append(clients, token.Client{ID: client.ID, Secret: client.Secret, Refresh: token.RefreshRotating})
+	}
+	c.tokens, err = token.New(token.Config{
+		DB: a.db, Sealer: c.secrets.sealer, Pepper: c.secrets.pepper, Issuer: token.IssuerOf(a.Issuer()),
+		Algorithm: a.cfg.Algorithm, Engine: a.cfg.Engine, RotateAfter: a.cfg.rotateAfter(), Clients: clients, Now: a.now, Log: a.cfg.Log,
+	})
+	if err != nil {
+		return err
+	}
+	c.started = start(c.tokens.Start)
+	return nil
+}
+
+// never is longer than any installation lives: signing keys are rotated by
+// command only.
+const never = 100 * 365 * 24 * time.Hour
+
+// rotateAfter is the age at which signing keys are replaced.
+func (c *Config) rotateAfter() time.Duration {
+	if c.KeyAge == 0 {
+		return never
+	}
+	return c.KeyAge
+}
+
 // table joins the rows of all families.
 func (a *App) table(c *core) []httpapi.Operation {
 	var table []httpapi.Operation
 	table = append(table, newSystem(a, func() []httpapi.Operation { return c.router.Operations() }).operations()...)
+	table = append(table, iamtoken.New(c.tokens, iamtoken.Options{BaseURL: a.publicURL()}).Operations()...)
+	table = append(table, iampolicymanagementv1.New(c.access).Operations()...)
+	table = append(table, iamaccessgroupsv2.New(c.access).Operations()...)
+	table = append(table, kagibanv1.New(kagibanv1.Config{
+		DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending,
+	}).Operations()...)
 	if a.dev != nil {
 		table = append(table, devapi.New(devapi.Config{
 			Clock: a.clock, Faults: a.dev.faults, Requests: a.dev.requests, Reset: a.reset, DB: func() store.DB { return a.db }, Observer: a.observer(),
@@ -115,12 +135,17 @@ func (a *App) observer() audit.Observer {
 }
 
 // close ends the services: what still has to be written is written.
-func (c *core) close(context.Context) error {
-	c.polls.release(true)
+func (c *core) close(ctx context.Context) error {
+	c.polls.close()
+	var err error
+	if c.started != nil {
+		err = errors.Join(c.started.stop(), c.tokens.Close(ctx))
+	}
 	if c.authority != nil {
 		c.authority.Close()
+		c.feed.Close()
 	}
-	return nil
+	return err
 }
 
 // closeTimeout bounds the writing of what is in memory at the end.
@@ -136,11 +161,4 @@ func builtinCatalog() (*policy.Catalog, error) {
 		return nil, fmt.Errorf("compiling the catalogue: %w", err)
 	}
 	return compiled, nil
-}
-
-// noAuthenticator refuses every token.
-type noAuthenticator struct{}
-
-func (noAuthenticator) Authenticate(context.Context, string) (*httpapi.Caller, error) {
-	return nil, fault.Unauthenticated
 }

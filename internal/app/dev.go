@@ -84,7 +84,8 @@ func (a *App) newSeed() ([]byte, error) {
 // clients hold remain good when their identities come back.
 func (a *App) reset(ctx context.Context) error {
 	d := a.dev
-	a.core.polls.release(false)
+	a.core.polls.pause()
+	defer a.core.polls.resume()
 	d.gate.Lock()
 	defer d.gate.Unlock()
 	// A client that goes away must not leave an empty store behind.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func Init(ctx context.Context, s *config.Settings, f Founder) (_ *First, err err
 	}
 	set := *s
 	set.AutoMigrate = true
-	db, err := openStore(ctx, &set, time.Now)
+	db, err := openStore(ctx, &set, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,41 @@
 package app
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// maintenanceInterval is how often the services get to do what is due. It is
+// real time: the moved clock of development decides what is due, not when the
+// server looks.
+const maintenanceInterval = 5 * time.Second
 
 // startMaintenance begins the work in the background; the channel is closed
 // when all of it has ended after the context did.
-func (a *App) startMaintenance(context.Context) <-chan struct{} {
+func (a *App) startMaintenance(ctx context.Context) <-chan struct{} {
 	idle := make(chan struct{})
-	close(idle)
+	go func() {
+		defer close(idle)
+		tick := time.NewTicker(maintenanceInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				a.maintain(ctx)
+			}
+		}
+	}()
 	return idle
+}
+
+func (a *App) maintain(ctx context.Context) {
+	if a.dev != nil { // not in the middle of a reset
+		a.dev.gate.RLock()
+		defer a.dev.gate.RUnlock()
+	}
+	if err := a.core.tokens.Maintain(ctx); err != nil && ctx.Err() == nil {
+		a.cfg.Log.Error("maintenance failed; the next round tries again", "error", err.Error())
+	}
 }

@@ -2,18 +2,19 @@ package app
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/config"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/store/pgstore"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
 )
 
 // openStore opens the configured database and refuses one whose schema is not
 // this program's; with AutoMigrate it brings the schema up to date first.
-func openStore(ctx context.Context, s *config.Settings, now func() time.Time) (store.DB, error) {
-	db, err := connect(ctx, s, now)
+func openStore(ctx context.Context, s *config.Settings, now func() time.Time, log *slog.Logger) (store.DB, error) {
+	db, err := connect(ctx, s, now, log)
 	if err != nil {
 		return nil, err
 	}
@@ -37,19 +38,19 @@ type migratable interface {
 	CheckSchema(context.Context) error
 }
 
-func connect(ctx context.Context, s *config.Settings, now func() time.Time) (migratable, error) {
+func connect(ctx context.Context, s *config.Settings, now func() time.Time, log *slog.Logger) (migratable, error) {
 	switch {
 	case s.Database == "":
 		return sqlitestore.Open(ctx, sqlitestore.Options{Memory: true, Now: now})
 	case s.Postgres():
-		return nil, fmt.Errorf("opening database: PostgreSQL is not built in")
+		return pgstore.Open(pgstore.Options{DSN: s.Database, MaxConns: s.DatabaseConnections, Now: now, Log: log})
 	}
 	return sqlitestore.Open(ctx, sqlitestore.Options{Path: s.Database, Now: now})
 }
 
 // Migrate brings the schema of the configured database up to date.
 func Migrate(ctx context.Context, s *config.Settings) error {
-	db, err := connect(ctx, s, time.Now)
+	db, err := connect(ctx, s, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -23,5 +23,6 @@ func clientCommands(s *streams) []*cobra.Command {
 		configCommand(sh),
 		versionCommand(sh),
 		iam.Command(sh),
+		eventsCommand(sh),
 	}
 }
