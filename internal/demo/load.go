@@ -8,6 +8,7 @@ import (
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
@@ -27,6 +28,7 @@ func (d *Data) Load(ctx context.Context, db store.DB, hash func(secret.Value) st
 		w := &writer{ctx: ctx, tx: tx}
 		d.accounts(w)
 		d.people(w, passwordHash)
+		d.tree(w)
 		d.machines(w)
 		d.keys(w, hash)
 		d.grants(w)
@@ -62,6 +64,27 @@ func (d *Data) accounts(w *writer) {
 		create(w, account.Accounts, a, "account.account.create", "")
 		create(w, account.SettingsByAcct, account.DefaultSettings(a.ID), "iam-identity.accountsettings.create", "")
 	}
+}
+
+// tree is the demo enterprise: the root account and one group with the child.
+func (d *Data) tree(w *writer) {
+	owner := d.Owner
+	create(w, enterprise.Enterprises, &enterprise.Enterprise{
+		Meta:  store.Meta{Account: d.Root, ID: d.Enterprise, Name: "Demo Enterprise", Owner: owner.IAMID},
+		State: account.Active, ContactEmail: owner.Email,
+	}, "enterprise.enterprise.create", enterprise.CRN(d.Root, "enterprise", d.Enterprise))
+	create(w, enterprise.Groups, &enterprise.Group{
+		Meta:       store.Meta{Account: d.Root, ID: d.Group, Parent: d.Enterprise, Name: "Demo Group", Owner: owner.IAMID},
+		Enterprise: d.Enterprise, State: account.Active, ContactEmail: owner.Email,
+	}, "enterprise.account-group.create", enterprise.CRN(d.Root, "account-group", d.Group))
+	create(w, enterprise.Members, &enterprise.Member{
+		Meta:       store.Meta{Account: d.Root, ID: d.Root, Parent: d.Enterprise, Name: "Demo Enterprise", Owner: owner.IAMID},
+		Enterprise: d.Enterprise, State: account.Active, OwnerEmail: owner.Email, Root: true,
+	}, "enterprise.account.create", enterprise.CRN(d.Root, "account", d.Root))
+	create(w, enterprise.Members, &enterprise.Member{
+		Meta:       store.Meta{Account: d.Root, ID: d.Child, Parent: d.Group, Name: "Demo Child", Owner: owner.IAMID},
+		Enterprise: d.Enterprise, Above: []string{d.Group}, State: account.Active, OwnerEmail: owner.Email, Managed: true,
+	}, "enterprise.account.create", enterprise.CRN(d.Root, "account", d.Child))
 }
 
 func (d *Data) people(w *writer, passwordHash string) {
