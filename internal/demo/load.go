@@ -7,8 +7,8 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/crn"
-	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
@@ -153,6 +153,8 @@ func (d *Data) keys(w *writer, hash func(secret.Value) string) {
 
 const (
 	roleAdministrator = "crn:v1:bluemix:public:iam::::role:Administrator"
+	roleTemplates     = "crn:v1:bluemix:public:iam::::role:TemplateAdministrator"
+	roleAssignments   = "crn:v1:bluemix:public:iam::::role:TemplateAssignmentAdministrator"
 	roleViewer        = "crn:v1:bluemix:public:iam::::role:Viewer"
 )
 
@@ -162,6 +164,7 @@ func (d *Data) grants(w *writer) {
 	}, "iam-groups.group.create", crn.Of("iam-access-groups", d.Root, "access_group", d.AccessGroup))
 	platform := policy.Attribute{Key: policy.AttrServiceType, Value: policy.String(policy.ServiceTypePlatform)}
 	services := policy.Attribute{Key: policy.AttrServiceType, Value: policy.String(policy.ServiceTypeService)}
+	iamGroup := policy.Attribute{Key: policy.AttrServiceGroupID, Value: policy.String(policy.ServiceGroupIAM)}
 	service := func(name string) policy.Attribute {
 		return policy.Attribute{Key: policy.AttrServiceName, Value: policy.String(name)}
 	}
@@ -169,6 +172,9 @@ func (d *Data) grants(w *writer) {
 		account, subject, role string
 		resource               policy.Attribute
 	}{
+		// Nobody holds the template roles without a policy, the owner included.
+		{d.Root, d.Owner.IAMID, roleTemplates, iamGroup},
+		{d.Root, d.Owner.IAMID, roleAssignments, iamGroup},
 		{d.Root, d.Admin.IAMID, roleAdministrator, platform},
 		{d.Root, d.Admin.IAMID, roleAdministrator, services},
 		{d.Root, d.Console.IAMID, roleAdministrator, platform},
@@ -176,9 +182,9 @@ func (d *Data) grants(w *writer) {
 		{d.Called, id.IAMOf(d.Profile), roleViewer, service("billing")},
 		{d.Called, id.IAMOf(d.Profile), roleViewer, service("iam-identity")},
 	} {
-		policyID := id.Generator{Random: d.source("policy " + g.account + g.subject + g.resource.Value.Text)}.UUID()
+		policyID := id.Generator{Random: d.source("policy " + g.account + g.subject + g.resource.Value.Text + g.role)}.UUID()
 		create(w, access.Policies, &access.Policy{
-			Meta: store.Meta{Account: g.account, ID: policyID, Owner: g.subject},
+			Meta: store.Meta{Account: g.account, ID: policyID, Parent: string(policy.StateActive), Owner: g.subject},
 			Doc: policy.Policy{
 				Version: policy.V1, Type: policy.TypeAccess, State: policy.StateActive, RoleIDs: []string{g.role},
 				Subject:  []policy.Attribute{{Key: policy.AttrIAMID, Value: policy.String(g.subject)}},
