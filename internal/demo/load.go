@@ -169,24 +169,24 @@ func (d *Data) grants(w *writer) {
 		return policy.Attribute{Key: policy.AttrServiceName, Value: policy.String(name)}
 	}
 	for _, g := range []struct {
-		account, subject, role string
-		resource               policy.Attribute
+		account, subject string
+		roles            []string
+		resource         policy.Attribute
 	}{
 		// Nobody holds the template roles without a policy, the owner included.
-		{d.Root, d.Owner.IAMID, roleTemplates, iamGroup},
-		{d.Root, d.Owner.IAMID, roleAssignments, iamGroup},
-		{d.Root, d.Admin.IAMID, roleAdministrator, platform},
-		{d.Root, d.Admin.IAMID, roleAdministrator, services},
-		{d.Root, d.Console.IAMID, roleAdministrator, platform},
-		{d.Root, id.IAMOf(d.ServiceID), roleViewer, service("iam-identity")},
-		{d.Called, id.IAMOf(d.Profile), roleViewer, service("billing")},
-		{d.Called, id.IAMOf(d.Profile), roleViewer, service("iam-identity")},
+		{d.Root, d.Owner.IAMID, []string{roleTemplates, roleAssignments}, iamGroup},
+		{d.Root, d.Admin.IAMID, []string{roleAdministrator}, platform},
+		{d.Root, d.Admin.IAMID, []string{roleAdministrator}, services},
+		{d.Root, d.Console.IAMID, []string{roleAdministrator}, platform},
+		{d.Root, id.IAMOf(d.ServiceID), []string{roleViewer}, service("iam-identity")},
+		{d.Called, id.IAMOf(d.Profile), []string{roleViewer}, service("billing")},
+		{d.Called, id.IAMOf(d.Profile), []string{roleViewer}, service("iam-identity")},
 	} {
-		policyID := id.Generator{Random: d.source("policy " + g.account + g.subject + g.resource.Value.Text + g.role)}.UUID()
+		policyID := id.Generator{Random: d.source("policy " + g.account + g.subject + g.resource.Value.Text)}.UUID()
 		create(w, access.Policies, &access.Policy{
 			Meta: store.Meta{Account: g.account, ID: policyID, Parent: string(policy.StateActive), Owner: g.subject},
 			Doc: policy.Policy{
-				Version: policy.V1, Type: policy.TypeAccess, State: policy.StateActive, RoleIDs: []string{g.role},
+				Version: policy.V1, Type: policy.TypeAccess, State: policy.StateActive, RoleIDs: g.roles,
 				Subject:  []policy.Attribute{{Key: policy.AttrIAMID, Value: policy.String(g.subject)}},
 				Resource: []policy.Attribute{{Key: policy.AttrAccountID, Value: policy.String(g.account)}, g.resource},
 			},
