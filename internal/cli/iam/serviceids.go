@@ -46,8 +46,8 @@ func serviceIDFacts(s client.ServiceID) [][2]string {
 func serviceIDVerbs() []shell.Verb {
 	return []shell.Verb{
 		serviceIDsVerb(), serviceIDVerb(), serviceIDCreateVerb(), serviceIDUpdateVerb(), serviceIDDeleteVerb(),
-		serviceIDLockVerb("lock", http.MethodPost, "Locking", "locked"),
-		serviceIDLockVerb("unlock", http.MethodDelete, "Unlocking", "unlocked"),
+		serviceIDLockVerb("lock", http.MethodPost, "Lock", "Locking", "locked"),
+		serviceIDLockVerb("unlock", http.MethodDelete, "Unlock", "Unlocking", "unlocked"),
 	}
 }
 
@@ -218,10 +218,10 @@ func serviceIDDeleteVerb() shell.Verb {
 	}
 }
 
-func serviceIDLockVerb(verb, method, doing, state string) shell.Verb {
+func serviceIDLockVerb(verb, method, short, doing, state string) shell.Verb {
 	return shell.Verb{
 		Use:   "service-id-" + verb + " NAME|ID",
-		Short: doing[:len(doing)-3] + " a service ID against changes",
+		Short: short + " a service ID",
 		Args:  cobra.ExactArgs(1),
 		Force: true,
 		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
