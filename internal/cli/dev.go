@@ -24,6 +24,7 @@ import (
 // devFlags are the flags of `kagiban dev`.
 type devFlags struct {
 	listen, data, envFile, issuer string
+	algorithm                     string
 	quiet, random, printEnv       bool
 }
 
@@ -44,6 +45,7 @@ start, so they are no secrets: never let anything real depend on this server.`,
 	flags.StringVar(&f.data, "data", "", "folder to keep the data in (default: memory)")
 	flags.StringVar(&f.envFile, "env-file", "", "write KEY=VALUE lines to this file when the server is ready")
 	flags.StringVar(&f.issuer, "issuer", "", "URL that tokens name as their issuer (default: the server's own)")
+	flags.StringVar(&f.algorithm, "token-algorithm", string(signing.RS256), "algorithm of the signing keys, RS256 or ES256")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but warnings")
 	flags.BoolVar(&f.random, "random", false, "make other ids and keys at each fresh start")
 	flags.BoolVar(&f.printEnv, "print-env", false, "print the environment file's lines with export, start nothing")
@@ -87,12 +89,16 @@ func (f *devFlags) config(s *streams) (app.Config, error) {
 	if _, _, err := net.SplitHostPort(f.listen); err != nil {
 		return app.Config{}, usagef("--listen must be host:port, such as 127.0.0.1:4280")
 	}
+	algorithm, err := signing.ParseAlgorithm(f.algorithm)
+	if err != nil {
+		return app.Config{}, usagef("--token-algorithm: %v", err)
+	}
 	level := slog.LevelInfo
 	if f.quiet {
 		level = slog.LevelWarn
 	}
 	cfg := app.Config{
-		Settings: config.Settings{Listen: f.listen, ShutdownTimeout: 5 * time.Second, LogLevel: level, Algorithm: signing.RS256, Engine: signing.EngineAuto},
+		Settings: config.Settings{Listen: f.listen, ShutdownTimeout: 5 * time.Second, LogLevel: level, Algorithm: algorithm, Engine: signing.EngineAuto},
 		Version:  version(), Dev: &app.Dev{Random: f.random},
 		Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})),
 	}

@@ -158,14 +158,14 @@ func startProduct(ctx context.Context, binary, dir string, alg signing.Algorithm
 	addr := l.Addr().String()
 	l.Close()
 	envFile := filepath.Join(tmp, "demo.env")
-	args := []string{"dev", "--listen", addr, "--env-file", envFile}
+	args := []string{"dev", "--listen", addr, "--env-file", envFile, "--token-algorithm", string(alg)}
 	if dir != "" {
 		args = append(args, "--data", dir)
 	}
 	cmd := exec.Command(binary, args...)
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool {
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		return strings.HasPrefix(kv, "KAGIBAN_") // the developer's settings are not the benchmark's
-	}), "KAGIBAN_TOKEN_ALGORITHM="+string(alg))
+	})
 	start := time.Now()
 	p, err := startProcess(cmd)
 	if err != nil {
