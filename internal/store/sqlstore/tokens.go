@@ -23,8 +23,8 @@ const (
 	sweepTokens = `DELETE FROM tokens WHERE (space, token_key) IN
  (SELECT space, token_key FROM tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`
 
-	addActivity = `INSERT INTO activity (account, subject, uses, last_at) VALUES ($1, $2, $3, $4)
- ON CONFLICT (account, subject) DO UPDATE SET uses = activity.uses + excluded.uses,
+	addActivityHead = `INSERT INTO activity (account, subject, uses, last_at) VALUES `
+	addActivityTail = ` ON CONFLICT (account, subject) DO UPDATE SET uses = activity.uses + excluded.uses,
  last_at = CASE WHEN excluded.last_at > activity.last_at THEN excluded.last_at ELSE activity.last_at END`
 	getActivity  = `SELECT account, subject, uses, last_at FROM activity WHERE account = $1 AND subject = $2`
 	listActivity = `SELECT account, subject, uses, last_at FROM activity WHERE account = $1 ORDER BY subject`
@@ -155,13 +155,32 @@ func addActivities(ctx context.Context, c Conn, batch []store.Activity) error {
 		}
 		return strings.Compare(a.Subject, b.Subject)
 	})
-	for _, a := range ordered {
-		if _, err := c.Exec(ctx, addActivity, a.Account, a.Subject, a.Count, micros(a.Last)); err != nil {
+	// Two forms of the statement and no more, so that both stay prepared.
+	for len(ordered) > 0 {
+		n := 1
+		if len(ordered) >= activityRows {
+			n = activityRows
+		}
+		s := &statement{}
+		s.sql.WriteString(addActivityHead)
+		for i, a := range ordered[:n] {
+			if i > 0 {
+				s.sql.WriteString(", ")
+			}
+			s.sql.WriteString("(" + s.arg(a.Account) + ", " + s.arg(a.Subject) + ", " + s.arg(a.Count) + ", " + s.arg(micros(a.Last)) + ")")
+		}
+		s.sql.WriteString(addActivityTail)
+		if _, err := c.Exec(ctx, s.sql.String(), s.args...); err != nil {
 			return fmt.Errorf("adding activity: %w", err)
 		}
+		ordered = ordered[n:]
 	}
 	return nil
 }
+
+// activityRows is the number of rows of the wide form of the statement that
+// adds activity: a flush after a busy second holds thousands of subjects.
+const activityRows = 32
 
 // GetActivity reads the counters of a subject.
 func (r *Reader) GetActivity(ctx context.Context, account, subject string) (store.Activity, error) {

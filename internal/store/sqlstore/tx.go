@@ -39,9 +39,9 @@ type TxOptions struct {
 	// Wall is the machine's clock. Heads carry it, so that other nodes can
 	// follow the log even when the clock of the domain is moved.
 	Wall func() time.Time
-	// BeforeFlush, if set, is called with the sorted accounts whose logs are
-	// about to grow; an error stops the transaction.
-	BeforeFlush func(accounts []string) error
+	// Claim, if set, is asked before each write for the account whose log
+	// grows by it; an error stops the transaction.
+	Claim func(account string) error
 }
 
 // Tx is one attempt of a transaction. The stores begin and end the database's
@@ -93,6 +93,11 @@ func (tx *Tx) apply(ctx context.Context, c store.Change) error {
 	ev := tx.event(ctx, c)
 	if err := checkEvent(&ev); err != nil {
 		return err
+	}
+	if tx.opts.Claim != nil {
+		if err := tx.opts.Claim(ev.Account); err != nil {
+			return err
+		}
 	}
 	var err error
 	switch c.Op {
@@ -251,17 +256,27 @@ func (tx *Tx) AddActivity(ctx context.Context, batch []store.Activity) error {
 	return addActivities(ctx, &tx.guard, batch)
 }
 
+// ResetAccount is the account whose head counts the resets of the store. It
+// has no events; other nodes see its head move and forget, too.
+const ResetAccount = ""
+
 // Clear deletes every row; subscribers will be told to forget.
 func (tx *Tx) Clear(ctx context.Context) error {
 	for _, statement := range []string{
 		`DELETE FROM objects`, `DELETE FROM keys`, `DELETE FROM events`,
-		`DELETE FROM heads`, `DELETE FROM tokens`, `DELETE FROM activity`,
+		`DELETE FROM heads WHERE account <> ''`, `DELETE FROM tokens`, `DELETE FROM activity`,
 	} {
 		if _, err := tx.guard.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("emptying the store: %w", err)
 		}
 	}
-	tx.logged = append(tx.logged, store.Event{Op: store.Reset})
+	var count int64
+	err := each(ctx, &tx.guard, func(rows *sql.Rows) error { return rows.Scan(&count) },
+		advanceHead, ResetAccount, 1, micros(tx.opts.Wall()))
+	if err != nil {
+		return fmt.Errorf("emptying the store: %w", err)
+	}
+	tx.logged = append(tx.logged, store.Event{Op: store.Reset, Seq: count})
 	return nil
 }
 
@@ -305,11 +320,6 @@ func (tx *Tx) number(ctx context.Context) error {
 		}
 	}
 	slices.Sort(accounts)
-	if tx.opts.BeforeFlush != nil {
-		if err := tx.opts.BeforeFlush(accounts); err != nil {
-			return err
-		}
-	}
 	for _, account := range accounts {
 		var count, last int64
 		for i := range tx.pending {
@@ -332,3 +342,7 @@ func (tx *Tx) number(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Failed gives the error after which the transaction can only be rolled back,
+// or nil.
+func (tx *Tx) Failed() error { return tx.guard.failed }
