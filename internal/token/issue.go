@@ -247,7 +247,7 @@ func (l *login) prepare(issuer string, client *Client, audience string) (claimSe
 // record counts the authentication and writes the audit line.
 func (s *Service) record(ctx context.Context, l *login, client *Client, r *Request, now time.Time) {
 	if l.Account != "" {
-		s.activity.add(now, l.Account, l.presented, activitySubject(l.IAMID))
+		s.activity.Add(now, l.Account, l.presented, activitySubject(l.IAMID))
 	}
 	if !s.cfg.Log.Enabled(ctx, slog.LevelInfo) {
 		return

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/activity"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/signing"
@@ -99,7 +100,7 @@ type Service struct {
 
 	verifier *signing.Verifier[*Claims]
 	sessions *sessionTracker
-	activity *aggregator
+	activity *activity.Counter
 	throttle *throttle
 
 	// ringStale is set when another node may have changed the ring.
@@ -144,7 +145,7 @@ func New(cfg Config) (*Service, error) {
 	s.trusts = newBounded[trustKey, *trusted](cfg.CacheSize)
 	s.known = newBounded[string, *bearer](cfg.CacheSize)
 	s.sessions = newSessionTracker(cfg.DB, cfg.CacheSize)
-	s.activity = newAggregator(cfg.DB)
+	s.activity = activity.New(cfg.DB, "")
 	s.throttle = newThrottle(cfg.Limits, cfg.Now)
 	return s, nil
 }
@@ -219,7 +220,7 @@ func (s *Service) observe(events []store.Event) {
 			s.trusts.clear()
 			s.known.clear()
 			s.sessions.clear()
-			s.activity.clear()
+			s.activity.Forget()
 			s.state.forget()
 		case e.Kind == ringKind:
 			s.ringStale.Store(true)
@@ -257,5 +258,5 @@ func (s *Service) Maintain(ctx context.Context) error {
 // Flush writes activity counters and session activity that are in memory. Call
 // it after the last request, before the store is closed.
 func (s *Service) Flush(ctx context.Context) error {
-	return errors.Join(s.activity.flush(ctx), s.sessions.flush(ctx))
+	return errors.Join(s.activity.Flush(ctx), s.sessions.flush(ctx))
 }
