@@ -1,0 +1,416 @@
+package iamtoken_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/iamtoken"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/signing"
+	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/store/sqlitestore"
+	"github.com/kagiban/kagiban/internal/token"
+)
+
+// The identities of the tests.
+const (
+	acctA    = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	acctB    = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	userIAM  = "IBMid-0000000001"
+	email    = "ada@example.com"
+	password = "correct horse battery staple"
+	issuer   = "https://iam.cloud.ibm.com/identity"
+	baseURL  = "http://kagiban.test"
+	service  = "ServiceId-11111111-1111-4111-8111-111111111111"
+	profileA = "Profile-aaaaaaaa-1111-4111-8111-111111111111"
+	profileB = "Profile-bbbbbbbb-1111-4111-8111-111111111111"
+	userKey  = "user-key-of-the-tests"
+	svcKey   = "service-key-of-the-tests"
+	cliKey   = "key-with-sessions-of-the-tests"
+)
+
+// clock is a clock that tests move.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// world is a token service over an in-memory store with two accounts.
+type world struct {
+	t      testing.TB
+	clock  *clock
+	db     *sqlitestore.DB
+	tokens *token.Service
+	router http.Handler
+	hasher *secret.Hasher
+	events []string // messages of the log
+	mu     sync.Mutex
+}
+
+// allowAll permits every operation: permissions are not the subject here.
+type allowAll struct{}
+
+func (allowAll) Decide(context.Context, policy.Request) (policy.Decision, error) {
+	return policy.Decision{Allowed: true}, nil
+}
+
+func newWorld(t testing.TB, change ...func(*token.Config)) *world {
+	t.Helper()
+	ctx := context.Background()
+	w := &world{t: t, clock: &clock{now: time.Date(2026, 6, 9, 21, 26, 27, 0, time.UTC)}}
+	var err error
+	if w.db, err = sqlitestore.Open(ctx, sqlitestore.Options{Memory: true, Now: w.clock.Now}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.db.Close() })
+	master, err := secret.ParseMasterKey("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, err := secret.NewSealer(nil, master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pepper := []byte("pepper of thirty-two bytes......")
+	if w.hasher, err = secret.NewHasher(pepper, secret.PurposeAPIKey); err != nil {
+		t.Fatal(err)
+	}
+	cfg := token.Config{DB: w.db, Sealer: sealer, Pepper: pepper, Issuer: issuer, Algorithm: signing.ES256, Engine: signing.EngineGo,
+		Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	for _, c := range change {
+		c(&cfg)
+	}
+	if w.tokens, err = token.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.tokens.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.tokens.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	api := iamtoken.New(w.tokens, iamtoken.Options{BaseURL: baseURL})
+	echo := httpapi.Op(&httpapi.Family{Name: "test", WriteError: httpapi.WriteErrors}, "who_am_i", http.MethodGet, "/whoami", http.StatusOK,
+		httpapi.Self("shows the caller"), nil, func(_ context.Context, c *httpapi.Call, _ *struct{}) (*httpapi.Caller, error) { return c.Caller, nil })
+	w.router, err = httpapi.NewRouter(httpapi.Config{
+		Operations: append(api.Operations(), echo), Authenticator: iamtoken.Authenticator{Tokens: w.tokens}, Authorizer: allowAll{},
+		Now: w.clock.Now, Log: cfg.Log, Default: api.Operations()[0].Family,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.seed()
+	return w
+}
+
+// write runs a transaction that must succeed.
+func (w *world) write(fn func(context.Context, store.Tx) error) {
+	w.t.Helper()
+	ctx := context.Background()
+	if err := w.db.Update(ctx, func(tx store.Tx) error { return fn(ctx, tx) }); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) seed() {
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		var errs []error
+		add := func(err error) { errs = append(errs, err) }
+		for _, a := range []string{acctA, acctB} {
+			add(account.Accounts.Create(ctx, tx, &account.Account{Meta: store.Meta{Account: a, ID: a, Name: "Account " + a[:1], Owner: userIAM}, State: account.Active}, store.Event{}))
+			add(account.Users.Create(ctx, tx, &account.User{Meta: store.Meta{Account: a, ID: userIAM, Owner: userIAM, Name: "Ada Lovelace"},
+				Email: email, GivenName: "Ada", FamilyName: "Lovelace", State: account.Active}, store.Event{}))
+		}
+		add(identity.ServiceIDs.Create(ctx, tx, &identity.ServiceID{Meta: store.Meta{Account: acctA, ID: service, Name: "robot", Owner: id.IAMOf(service)}}, store.Event{}))
+		for _, p := range []struct{ id, account, name string }{{profileA, acctA, "here"}, {profileB, acctB, "there"}} {
+			add(identity.Profiles.Create(ctx, tx, &identity.Profile{Meta: store.Meta{Account: p.account, ID: p.id, Name: p.name, Owner: id.IAMOf(p.id)}}, store.Event{}))
+		}
+		for _, err := range errs {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	w.addKey("ApiKey-1", acctA, userIAM, userKey, nil)
+	w.addKey("ApiKey-2", acctA, id.IAMOf(service), svcKey, nil)
+	w.addKey("ApiKey-3", acctA, userIAM, cliKey, func(k *identity.APIKey) { k.SupportSessions = true })
+}
+
+func (w *world) addKey(keyID, accountID, owner, value string, change func(*identity.APIKey)) {
+	w.t.Helper()
+	key := &identity.APIKey{Meta: store.Meta{Account: accountID, ID: keyID, Name: keyID, Owner: owner}, IAMID: owner,
+		Hash: w.hasher.Lookup(secret.New(value)), ActionWhenLeaked: "none"}
+	if change != nil {
+		change(key)
+	}
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		return identity.APIKeys.Create(ctx, tx, key, store.Event{})
+	})
+}
+
+// changeKey updates an API key of account A.
+func (w *world) changeKey(keyID string, change func(*identity.APIKey)) {
+	w.t.Helper()
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		key, err := identity.APIKeys.Get(ctx, tx, acctA, keyID)
+		if err != nil {
+			return err
+		}
+		change(key)
+		return identity.APIKeys.Update(ctx, tx, key, store.Event{})
+	})
+}
+
+func (w *world) changeAccount(accountID string, change func(*account.Account)) {
+	w.t.Helper()
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		a, err := account.Accounts.Get(ctx, tx, accountID, accountID)
+		if err != nil {
+			return err
+		}
+		change(a)
+		return account.Accounts.Update(ctx, tx, a, store.Event{})
+	})
+}
+
+func (w *world) changeUser(accountID string, change func(*account.User)) {
+	w.t.Helper()
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		u, err := account.Users.Get(ctx, tx, accountID, userIAM)
+		if err != nil {
+			return err
+		}
+		change(u)
+		return account.Users.Update(ctx, tx, u, store.Event{})
+	})
+}
+
+// changeSettings stores settings of an account, whether it has any or not.
+func (w *world) changeSettings(accountID string, change func(*account.Settings)) {
+	w.t.Helper()
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		s, err := account.SettingsByAcct.Get(ctx, tx, accountID, accountID)
+		if err != nil {
+			s = account.DefaultSettings(accountID)
+			change(s)
+			return account.SettingsByAcct.Create(ctx, tx, s, store.Event{})
+		}
+		change(s)
+		return account.SettingsByAcct.Update(ctx, tx, s, store.Event{})
+	})
+}
+
+// setPassword gives the user a local credential.
+func (w *world) setPassword() {
+	w.t.Helper()
+	hash, err := secret.NewPasswords(nil, 1).Hash(context.Background(), secret.New(password))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		return account.Logins.Create(ctx, tx, &account.Login{Meta: store.Meta{Account: store.System, ID: userIAM}, Email: email, PasswordHash: hash}, store.Event{})
+	})
+}
+
+// trust lets an identity assume a profile.
+func (w *world) trust(profile, accountID, kind, identifier string, accounts ...string) {
+	w.t.Helper()
+	owner := identifier
+	if kind == "serviceid" {
+		owner = id.IAMOf(identifier)
+	}
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		return identity.Trusts.Create(ctx, tx, &identity.Trust{Meta: store.Meta{Account: accountID, ID: identity.TrustID(profile, kind, identifier),
+			Parent: profile, Owner: owner}, Type: kind, Identifier: identifier, Accounts: accounts}, store.Event{})
+	})
+}
+
+// answer is a decoded HTTP answer.
+type answer struct {
+	status int
+	header http.Header
+	raw    string
+	body   map[string]any
+}
+
+func (a answer) text(name string) string { s, _ := a.body[name].(string); return s }
+func (a answer) number(name string) int64 {
+	n, _ := a.body[name].(float64)
+	return int64(n)
+}
+
+// option changes a request before it is sent.
+type option func(*http.Request)
+
+func basic(user, pass string) option { return func(r *http.Request) { r.SetBasicAuth(user, pass) } }
+
+var bx = basic("bx", "bx")
+
+func bearer(text string) option {
+	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+text) }
+}
+
+func header(name, value string) option { return func(r *http.Request) { r.Header.Set(name, value) } }
+func from(address string) option       { return func(r *http.Request) { r.RemoteAddr = address + ":40000" } }
+
+func (w *world) send(method, target, body string, opts ...option) answer {
+	w.t.Helper()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	r := httptest.NewRequest(method, target, reader)
+	r.RemoteAddr = "203.0.113.9:40000"
+	if body != "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for _, o := range opts {
+		o(r)
+	}
+	rec := httptest.NewRecorder()
+	w.router.ServeHTTP(rec, r)
+	out := answer{status: rec.Code, header: rec.Header(), raw: rec.Body.String()}
+	if strings.HasPrefix(rec.Header().Get("Content-Type"), "application/json") {
+		if err := json.Unmarshal(rec.Body.Bytes(), &out.body); err != nil {
+			w.t.Fatalf("%s %s: the answer is not JSON: %v\n%s", method, target, err, out.raw)
+		}
+	}
+	return out
+}
+
+// pairs makes a form of name, value, name, value …
+func pairs(pairs ...string) string {
+	v := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return v.Encode()
+}
+
+// token asks for tokens; form is name, value, …
+func (w *world) token(form []string, opts ...option) answer {
+	w.t.Helper()
+	return w.send(http.MethodPost, "/identity/token", pairs(form...), opts...)
+}
+
+// mustToken asks for tokens and fails the test when it gets none.
+func (w *world) mustToken(form []string, opts ...option) answer {
+	w.t.Helper()
+	a := w.token(form, opts...)
+	if a.status != http.StatusOK {
+		w.t.Fatalf("token refused: %d %s", a.status, a.raw)
+	}
+	return a
+}
+
+// Forms of the grants.
+func apikey(key string) []string { return []string{"grant_type", token.GrantAPIKey, "apikey", key} }
+func refresh(value string, more ...string) []string {
+	return append([]string{"grant_type", token.GrantRefreshToken, "refresh_token", value}, more...)
+}
+func assume(accessToken string, more ...string) []string {
+	return append([]string{"grant_type", token.GrantAssume, "access_token", accessToken}, more...)
+}
+func passwordForm(more ...string) []string {
+	return append([]string{"grant_type", token.GrantPassword, "username", email, "password", password}, more...)
+}
+
+// wants compares an answer with a status and an error code.
+func (w *world) wants(a answer, status int, code string) {
+	w.t.Helper()
+	if a.status != status || a.text("errorCode") != code {
+		w.t.Errorf("got %d %s (%s), want %d %s", a.status, a.text("errorCode"), a.raw, status, code)
+	}
+}
+
+// claims decodes a token without checking it.
+func (w *world) claims(text string) *token.Claims {
+	w.t.Helper()
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 {
+		w.t.Fatalf("not a token: %q", text)
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := new(token.Claims)
+	if err := json.Unmarshal(raw, c); err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func (w *world) deleteKey(keyID string) {
+	w.t.Helper()
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		key, err := identity.APIKeys.Get(ctx, tx, acctA, keyID)
+		if err != nil {
+			return err
+		}
+		return identity.APIKeys.Delete(ctx, tx, key, store.Event{})
+	})
+}
+
+func (w *world) deleteServiceID() {
+	w.t.Helper()
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		sid, err := identity.ServiceIDs.Get(ctx, tx, acctA, service)
+		if err != nil {
+			return err
+		}
+		return identity.ServiceIDs.Delete(ctx, tx, sid, store.Event{})
+	})
+}
+
+func (w *world) deleteProfile(accountID, profile string) {
+	w.t.Helper()
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		p, err := identity.Profiles.Get(ctx, tx, accountID, profile)
+		if err != nil {
+			return err
+		}
+		return identity.Profiles.Delete(ctx, tx, p, store.Event{})
+	})
+}
+
+func (w *world) withdraw(profile, accountID, kind, identifier string) {
+	w.t.Helper()
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		t, err := identity.Trusts.Get(ctx, tx, accountID, identity.TrustID(profile, kind, identifier))
+		if err != nil {
+			return err
+		}
+		return identity.Trusts.Delete(ctx, tx, t, store.Event{})
+	})
+}
