@@ -36,10 +36,10 @@ type Config struct {
 }
 
 // ActivityReader tells how often and when a subject was authenticated last.
-// Subjects are API key ids and the IAM ids of service IDs and profiles.
-// last is zero when it never was.
+// Subjects are the ids of API keys, service IDs and profiles. A subject that
+// never was has the zero count and time. The token service is one.
 type ActivityReader interface {
-	Activity(ctx context.Context, account, subject string) (count int64, last time.Time, err error)
+	Activity(ctx context.Context, account, subject string) (store.Activity, error)
 }
 
 // Service owns the identities of all accounts. It is safe for concurrent use.
@@ -67,9 +67,8 @@ func New(c Config) *Service {
 
 type storedActivity struct{ db store.DB }
 
-func (s storedActivity) Activity(ctx context.Context, account, subject string) (int64, time.Time, error) {
-	a, err := s.db.GetActivity(ctx, account, subject)
-	return a.Count, a.Last, err
+func (s storedActivity) Activity(ctx context.Context, account, subject string) (store.Activity, error) {
+	return s.db.GetActivity(ctx, account, subject)
 }
 
 // Names of the kinds of object in messages for clients.
