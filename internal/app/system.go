@@ -4,10 +4,13 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
-	"html/template"
+	"html"
+	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -46,10 +49,12 @@ func (s *system) operations() []httpapi.Operation {
 	}
 }
 
+// pageText is the page with words in braces to be replaced. It is no
+// html/template: linking that package keeps every method of the program alive,
+// which costs 4 MB.
+//
 //go:embed page.html
 var pageText string
-
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
 // about is what GET / says.
 type about struct {
@@ -81,9 +86,24 @@ func (s *system) page(_ context.Context, c *httpapi.Call, w http.ResponseWriter,
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	w.WriteHeader(c.Status)
-	// An error means that the browser is gone: the template has been parsed.
-	_ = pageTemplate.Execute(w, a)
+	// An error means that the browser is gone.
+	_, _ = io.WriteString(w, a.html())
 	return nil
+}
+
+// html shows the page. What is filled in is escaped.
+func (a *about) html() string {
+	notice := ""
+	if a.Mode == "dev" {
+		notice = "<p><strong>This is a development server</strong> with public demo keys. Use <code>kagiban serve</code> for anything else.</p>"
+	}
+	var links strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(a.Links)) {
+		path := html.EscapeString(a.Links[name])
+		links.WriteString("<dt>" + html.EscapeString(name) + `</dt><dd><a href="` + path + `">` + path + "</a></dd>\n  ")
+	}
+	return strings.NewReplacer("{about}", html.EscapeString(a.About), "{notice}", notice, "{version}", html.EscapeString(a.Version),
+		"{issuer}", html.EscapeString(a.Issuer), "{links}", links.String()).Replace(pageText)
 }
 
 // wantsHTML tells a browser from a program.
