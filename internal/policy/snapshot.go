@@ -107,6 +107,12 @@ func (s *Snapshot) Owner() string { return s.owner }
 // Seq is the position in the event log that the snapshot has reached.
 func (s *Snapshot) Seq() int64 { return s.seq }
 
+// Size is the number of active policies, identities and groups in the snapshot:
+// what its memory grows with.
+func (s *Snapshot) Size() int {
+	return s.policies.len + s.subjects.len + s.sources.len + len(s.groups)
+}
+
 // Catalog is the catalogue that the snapshot was compiled against.
 func (s *Snapshot) Catalog() *Catalog { return s.catalog }
 
