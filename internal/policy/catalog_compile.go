@@ -42,6 +42,8 @@ type service struct {
 	// that the account owner holds without any policy.
 	holders [][]roleID
 	owner   actionBits
+	// self marks what owners and creators may do to their own objects.
+	self actionBits
 	// roles in catalogue order; byRole finds one, aliases included.
 	roles  []viewRole
 	byRole map[roleID]int
@@ -78,7 +80,7 @@ const (
 
 // CompileCatalog checks the services and interns their actions and roles. The
 // error joins every fault: a service, or an action or role of one service,
-// defined twice; a role whose action no service defines; an unknown parent or a
+// defined twice; a role or self action that no service defines; an unknown parent or a
 // parent loop; an empty name. A service named AllServices gives the roles for
 // services that are not listed; without it they have none.
 func CompileCatalog(services []Service) (*Catalog, error) {
@@ -150,6 +152,11 @@ func noteActions(def *Service, known map[string]Action) []error {
 
 func checkRoles(def *Service, known map[string]Action) []error {
 	var faults []error
+	for _, a := range def.SelfActions {
+		if _, ok := known[a]; !ok {
+			faults = append(faults, fmt.Errorf("service %s lets owners do unknown action %s", def.Name, a))
+		}
+	}
 	seen := make(map[string]bool, len(def.Roles))
 	for _, r := range def.Roles {
 		crn := canonicalRole(r.CRN)
@@ -200,6 +207,7 @@ func (c *Catalog) view(chain []*Service, known map[string]Action) *service {
 		for _, a := range def.Actions {
 			ids = append(ids, a.ID)
 		}
+		ids = append(ids, def.SelfActions...)
 		for _, r := range def.Roles {
 			c.mergeRole(v, r)
 			ids = append(ids, r.Actions...)
@@ -220,6 +228,12 @@ func (c *Catalog) view(chain []*Service, known map[string]Action) *service {
 	c.addAliases(v)
 	v.fillHolders()
 	v.fillOwner(c)
+	v.self = newActionBits(len(v.actions))
+	for _, def := range chain {
+		for _, a := range def.SelfActions {
+			v.self.add(v.index[a])
+		}
+	}
 	return v
 }
 

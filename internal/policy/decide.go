@@ -7,9 +7,10 @@ import (
 )
 
 // Decide answers a request. It is the only place that says yes: access is
-// allowed when the owner shortcut, the subject's rights on its own objects or at
-// least one policy of the subject allows it, and neither an action control nor the setting for external identities
-// forbids it. The order of policies never matters to Allowed and Reason.
+// allowed when the subject owns the account or the object, or when at least one
+// of its policies allows it, and neither an action control nor the setting for
+// external identities forbids it. The order of policies never matters to
+// Allowed and Reason.
 //
 // It allocates nothing unless a rule reads the client's address or the subject
 // has more dynamic groups than membersInline.
@@ -127,7 +128,7 @@ func (q *query) permit() Decision {
 	if q.isOwner() && q.target.view.owner.has(q.action) {
 		return Decision{Allowed: true, Reason: ReasonOwner}
 	}
-	if q.isSelf() {
+	if q.isSelf() && q.target.view.self.has(q.action) {
 		return Decision{Allowed: true, Reason: ReasonSelf}
 	}
 	// Policies without a rule go first, for all groups: their answer can be
@@ -152,13 +153,20 @@ func (q *query) isOwner() bool {
 	return sub.Kind == KindUser && sub.IAMID != "" && sub.IAMID == q.s.owner
 }
 
-// isSelf reports whether the object is the subject's own and the action one
-// that owners and creators may always do. The token must be of the object's
-// account: a key made elsewhere carries no rights of its owner here.
+// isSelf reports whether the object is the subject's own. The token must be of
+// the object's account: a key made elsewhere carries no rights of its owner
+// here.
 func (q *query) isSelf() bool {
 	sub, res := &q.r.Subject, &q.r.Resource
-	return sub.IAMID != "" && sub.Kind != KindAnonymous && (sub.IAMID == res.Owner || sub.IAMID == res.Creator) &&
-		sub.Account == q.s.account && slices.Contains(q.target.view.def.SelfActions, q.r.Action)
+	return sub.IAMID != "" && q.readsIdentity() && (sub.IAMID == res.Owner || sub.IAMID == res.Creator) &&
+		sub.Account == q.s.account
+}
+
+// readsIdentity reports whether the subject's id counts: in access policies,
+// as a member of groups, as owner or creator of an object.
+func (q *query) readsIdentity() bool {
+	k := q.r.Subject.Kind
+	return k == KindUser || k == KindServiceID || k == KindProfile
 }
 
 // visitor is given a candidate and how it applies. It returns whether to go on.

@@ -11,7 +11,9 @@ import (
 type Explanation struct {
 	Decision Decision
 	// Owner is true when the subject owns the account.
-	Owner  bool
+	Owner bool
+	// Self is true when the object belongs to the subject or was made by it.
+	Self   bool
 	Groups []GroupMembership
 	// Candidates are all policies of the subject and its groups; those that
 	// allow come first, then the nearest to allowing.
@@ -86,7 +88,7 @@ func Explain(s *Snapshot, r *Request) Explanation {
 		e.Nearest = gateWords(e.Decision.Reason, r)
 		return e
 	}
-	e.Owner = q.isOwner()
+	e.Owner, e.Self = q.isOwner(), q.isSelf()
 	e.Groups = q.groupsOf()
 	e.Roles = q.rolesWithAction()
 	for _, c := range s.forbidden[r.Action] {
@@ -124,12 +126,6 @@ func (q *query) groupsOf() []GroupMembership {
 		out = append(out, g)
 	}
 	return out
-}
-
-// readsIdentity reports whether access policies of the subject's id count.
-func (q *query) readsIdentity() bool {
-	k := q.r.Subject.Kind
-	return k == KindUser || k == KindServiceID || k == KindProfile
 }
 
 // everyPolicy visits all policies that apply to the subject, whatever they are

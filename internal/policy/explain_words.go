@@ -95,6 +95,9 @@ func (k *Check) words() string {
 	if op == "" {
 		op = OpStringEquals
 	}
+	if op == OpStringExists {
+		return fmt.Sprintf("it is about resources where %s %s is true", k.Key, op+" "+Operator(want))
+	}
 	if !k.Present {
 		return fmt.Sprintf("%s is missing, %s %s is wanted", k.Key, op, quoted(k.Want))
 	}

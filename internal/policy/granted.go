@@ -27,6 +27,9 @@ func ActionsOn(s *Snapshot, r *Request) Granted {
 	if q.isOwner() {
 		steady.addAll(q.target.view.owner)
 	}
+	if q.isSelf() {
+		steady.addAll(q.target.view.self)
+	}
 	q.candidates(false, func(c *compiled, _ via) bool {
 		q.addActions(steady, c)
 		return true
@@ -116,7 +119,8 @@ type RoleGrant struct {
 }
 
 // RolesOn lists the roles that the request's subject holds on its resource now,
-// ordered by kind and CRN; the request's action is ignored.
+// ordered by kind and CRN; the request's action is ignored. What owners and
+// creators may do to their own objects is no role.
 func RolesOn(s *Snapshot, r *Request) []RoleGrant {
 	var q query
 	if q.resolve(s, r) != 0 || q.external() == ExternalDeny {

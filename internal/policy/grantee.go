@@ -49,7 +49,7 @@ type Grantee struct {
 	// Source is set for GranteeService.
 	Source []Attribute
 	// Policies are the ids of the policies that allow it, sorted; empty for the
-	// owner's rights.
+	// rights of owners of the account or the object.
 	Policies []string
 }
 
@@ -162,6 +162,13 @@ func WhoCan(s *Snapshot, action string, resource Resource, env Environment) []Gr
 	found := granteeSet{}
 	if q.target.view.owner.has(q.action) && s.owner != "" && KindOf(s.owner) == KindUser {
 		found.add(Grantee{Kind: GranteeOwner, IAMID: s.owner}, "")
+	}
+	if q.target.view.self.has(q.action) {
+		for _, id := range [...]string{resource.Owner, resource.Creator} {
+			if k := KindOf(id); k != KindAnonymous && k != KindService {
+				found.add(Grantee{Kind: GranteeIdentity, IAMID: id}, "")
+			}
+		}
 	}
 	for id, h := range s.policies.all() {
 		if h.policy == nil || q.grantingRole(h.policy) < 0 || !q.coversTarget(h.policy) {

@@ -95,6 +95,7 @@ func (n *naive) knownActions() []string {
 		for _, a := range s.Actions {
 			out = append(out, a.ID)
 		}
+		out = append(out, s.SelfActions...)
 		for _, r := range s.Roles {
 			out = append(out, r.Actions...)
 		}
@@ -156,6 +157,13 @@ func (n *naive) aliasHolds(crn, action string) bool {
 func (n *naive) grant() policy.Reason {
 	if n.ownerMay() {
 		return policy.ReasonOwner
+	}
+	if res := n.r.Resource; (n.hasID(res.Owner) || n.hasID(res.Creator)) && n.r.Subject.IAMID != "" && n.r.Subject.Account == n.in.Account {
+		for _, s := range n.chain() {
+			if slices.Contains(s.SelfActions, n.r.Action) {
+				return policy.ReasonSelf
+			}
+		}
 	}
 	for _, p := range n.in.Policies {
 		if p.State == policy.StateActive && n.isFor(p) && n.isAbout(p) && n.gives(p) && (p.Rule == nil || n.ruleHolds(*p.Rule)) {

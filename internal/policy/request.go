@@ -90,6 +90,9 @@ type Resource struct {
 	// ServiceName both follow from the catalogue.
 	ServiceType    string
 	ServiceGroupID string
+	// Whole is true when the request is about everything that fits its
+	// attributes, as in ScopeOf: an absent attribute may then have any value.
+	Whole bool
 	// Scope holds attributes that stand for many values (wildcards, lists) when
 	// the request is about every resource a policy covers. Only policies that
 	// constrain such an attribute identically, or not at all, match.

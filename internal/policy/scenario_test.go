@@ -86,6 +86,8 @@ type scenarioCase struct {
 	Do     string        `yaml:"do"`
 	On     yaml.MapSlice `yaml:"on"`
 	Tags   []string      `yaml:"tags"`
+	Of     string        `yaml:"of"`
+	MadeBy string        `yaml:"made_by"`
 	At     string        `yaml:"at"`
 	IP     string        `yaml:"ip"`
 	Env    yaml.MapSlice `yaml:"env"`
@@ -154,7 +156,7 @@ func checkCase(t *testing.T, in policy.Input, services []policy.Service, s *poli
 	if got := d.Reason.String(); got != c.Expect {
 		t.Errorf("%s\n got %s\nwant %s\n%s", at, got, c.Expect, strings.Join(policy.Explain(s, &r).Nearest, "\n"))
 	}
-	if d.Allowed != (c.Expect == "policy" || c.Expect == "owner") {
+	if d.Allowed != (c.Expect == "policy" || c.Expect == "owner" || c.Expect == "self") {
 		t.Errorf("%s: allowed is %v with reason %s", at, d.Allowed, d.Reason)
 	}
 	if c.By != "" && d.PolicyID != c.By {
@@ -179,8 +181,14 @@ func checkCase(t *testing.T, in policy.Input, services []policy.Service, s *poli
 	checkAround(t, s, r, d, at)
 }
 
+// reporter is what a test of either kind can be told.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
 // checkAround holds the other questions against a decision.
-func checkAround(t testing.TB, s *policy.Snapshot, r policy.Request, d policy.Decision, at string) {
+func checkAround(t reporter, s *policy.Snapshot, r policy.Request, d policy.Decision, at string) {
 	t.Helper()
 	e := policy.Explain(s, &r)
 	if e.Decision != d {
@@ -199,7 +207,7 @@ func checkAround(t testing.TB, s *policy.Snapshot, r policy.Request, d policy.De
 	held := slices.ContainsFunc(policy.RolesOn(s, &r), func(g policy.RoleGrant) bool {
 		return slices.ContainsFunc(g.Actions, func(a policy.Action) bool { return a.ID == r.Action })
 	})
-	if d.Reason != policy.ReasonOwner && held != d.Allowed {
+	if d.Reason != policy.ReasonOwner && d.Reason != policy.ReasonSelf && held != d.Allowed {
 		t.Errorf("%s: a role of RolesOn holds the action is %v, allowed is %v", at, held, d.Allowed)
 	}
 }
@@ -390,7 +398,7 @@ func (c *scenarioCase) request(t *testing.T) policy.Request {
 	r := policy.Request{
 		Subject:     policy.Subject{IAMID: c.Who, Kind: policy.KindOf(c.Who), Account: c.From},
 		Action:      c.Do,
-		Resource:    policy.Resource{Account: scenarioAccount, Tags: c.Tags},
+		Resource:    policy.Resource{Account: scenarioAccount, Tags: c.Tags, Owner: c.Of, Creator: c.MadeBy},
 		Environment: policy.Environment{Now: scenarioTime(t, now), Attributes: namedValues(c.Env)},
 	}
 	if c.From == "" {
@@ -493,13 +501,14 @@ func scenarioServices(t testing.TB) []policy.Service {
 			Bare     bool                `yaml:"bare"`
 			OwnRoles bool                `yaml:"ownroles"`
 			Actions  []string            `yaml:"actions"`
+			Self     []string            `yaml:"self"`
 			Roles    map[string][]string `yaml:"roles"`
 		} `yaml:"services"`
 	}
 	readYAML(t, "testdata/catalog.yaml", &file)
 	var out []policy.Service
 	for _, s := range file.Services {
-		svc := policy.Service{Name: s.Name, DisplayName: s.Name, Group: s.Group, Platform: s.Platform, Parent: s.Parent}
+		svc := policy.Service{Name: s.Name, DisplayName: s.Name, Group: s.Group, Platform: s.Platform, Parent: s.Parent, SelfActions: s.Self}
 		for _, a := range s.Actions {
 			svc.Actions = append(svc.Actions, policy.Action{ID: a, DisplayName: a})
 		}

@@ -5,7 +5,7 @@ package policy
 // policies with an equal or wider target allow it. The policy's rule is not
 // part of it.
 func ScopeOf(p *Policy) Resource {
-	var r Resource
+	r := Resource{Whole: true}
 	for _, a := range p.Resource {
 		if a.Operator != "" && a.Operator != OpStringEquals || !isScalar(a.Value) || a.Value.Text == "" || !r.set(a.Key, a.Value.Text) {
 			r.Scope = append(r.Scope, a)

@@ -82,6 +82,9 @@ func (t *target) holds(c *cond) bool {
 			return c.covers(a)
 		}
 	}
+	if c.test == testAbsent && t.res.Whole {
+		return false
+	}
 	if c.key == keyServiceName {
 		return c.holdsAny(t.names())
 	}
