@@ -60,6 +60,27 @@ func TestIamAssumeAuthenticatorFindsTheProfile(t *testing.T) {
 	}
 }
 
+// The demo's two accounts of the cross-account story: one key in the first, a
+// profile in the second that trusts its owner.
+func TestOneKeyWorksInTheAccountThatTrustsItsOwner(t *testing.T) {
+	d := startDemo(t)
+	auth, err := core.NewIamAssumeAuthenticatorBuilder().SetApiKey(d.get(t, "CALLER_APIKEY")).SetURL(d.url(t)).
+		SetIAMProfileName(d.get(t, "PROFILE_NAME")).SetIAMAccountID(d.get(t, "CALLED_ACCOUNT_ID")).Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := claimsOf(t, mustToken(t, auth))
+	if claims.SubType != "Profile" || claims.Account.BSS != d.get(t, "CALLED_ACCOUNT_ID") || claims.IAMID != "iam-"+d.get(t, "PROFILE_ID") {
+		t.Errorf("token is for %s (%s) in %s", claims.IAMID, claims.SubType, claims.Account.BSS)
+	}
+	stranger := assumeAuth(t, d, func(b *core.IamAssumeAuthenticatorBuilder) {
+		b.SetApiKey(d.get(t, "ADMIN_APIKEY")).SetIAMProfileID(d.get(t, "PROFILE_ID"))
+	})
+	if token, err := stranger.GetToken(); err == nil {
+		t.Errorf("a stranger got a token for %s", claimsOf(t, token).IAMID)
+	}
+}
+
 func assumeAuth(t *testing.T, d demo, choose func(*core.IamAssumeAuthenticatorBuilder)) *core.IamAssumeAuthenticator {
 	t.Helper()
 	builder := core.NewIamAssumeAuthenticatorBuilder().SetApiKey(d.get(t, "APIKEY")).
