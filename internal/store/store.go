@@ -269,6 +269,25 @@ type Event struct {
 	// Data is the CADF requestData/responseData; never a secret.
 	Data   json.RawMessage `json:"data,omitempty"`
 	Origin Origin          `json:"origin"`
+	// Object names the object that was written when the event is told of
+	// another (a part written in the name of the whole, or in another
+	// account's log); nil when Account, Kind and Target name it. Set by Tx.Write.
+	Object *Ref `json:"object,omitempty"`
+}
+
+// Ref names an object.
+type Ref struct {
+	Account string `json:"account"`
+	Kind    string `json:"kind"`
+	ID      string `json:"id"`
+}
+
+// Written names the object that the event's write changed.
+func (e *Event) Written() Ref {
+	if e.Object != nil {
+		return *e.Object
+	}
+	return Ref{e.Account, e.Kind, e.Target}
 }
 
 // Activity counts authentications of a subject (API key id, service ID, profile, user).

@@ -129,6 +129,10 @@ func (tx *Tx) event(ctx context.Context, c store.Change) store.Event {
 	if ev.Target == "" {
 		ev.Target = rec.ID
 	}
+	ev.Object = nil
+	if wrote := (store.Ref{Account: rec.Account, Kind: rec.Kind, ID: rec.ID}); ev.Written() != wrote {
+		ev.Object = &wrote
+	}
 	if ev.Parent == "" {
 		ev.Parent = rec.Parent
 	}

@@ -72,6 +72,7 @@ var eventTests = []test{
 		history, err := e.db.Direct().History(e.ctx, "a1", "whole", "w1", 10)
 		e.must(err)
 		e.equal(summary(history), []string{"a1/1 update w1"})
+		e.equal(history[0].Written(), store.Ref{Account: "a1", Kind: "badge", ID: "part"})
 	}},
 	{"history holds the newest events of one object, oldest first, and outlives it", func(e *env) {
 		b := e.create(newBadge("a1", "b1", "n"))
