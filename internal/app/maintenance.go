@@ -35,6 +35,9 @@ func (a *App) maintain(ctx context.Context) {
 		a.dev.gate.RLock()
 		defer a.dev.gate.RUnlock()
 	}
+	if !a.cfg.Postgres() && a.cfg.Database != "" {
+		a.core.tokens.Recheck() // `kagiban keys` may have written to the file
+	}
 	if err := a.core.tokens.Maintain(ctx); err != nil && ctx.Err() == nil {
 		a.cfg.Log.Error("maintenance failed; the next round tries again", "error", err.Error())
 	}

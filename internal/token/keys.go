@@ -186,6 +186,11 @@ func (s *Service) ResealKeys(ctx context.Context) error {
 	return err
 }
 
+// Recheck has the signing keys read again before their next change or use. Its
+// owner calls it now and then when another process may have written to a store
+// whose subscribers hear of this process's writes only.
+func (s *Service) Recheck() { s.ringStale.Store(true) }
+
 // JWKS gives the document of GET /identity/keys. The bytes are shared: read only.
 func (s *Service) JWKS(ctx context.Context) []byte {
 	s.freshRing(ctx)

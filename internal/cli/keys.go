@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kagiban/kagiban/internal/app"
+)
+
+func newKeys(s *streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "Change the signing keys of a server",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newKeysRotate(s), newKeysRevoke(s))
+	return cmd
+}
+
+func newKeysRotate(s *streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "Let a new signing key sign from now on",
+		Long: `Let a new signing key sign from now on. Tokens of the old key stay valid, and it
+stays published as long as they live. A running server follows within seconds.`,
+		Args: noArgs,
+	}
+	settings := settingsFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		set, err := settings(s, "database", "issuer", "master_key_file")
+		if err != nil {
+			return err
+		}
+		return app.RotateKeys(cmd.Context(), set, newLogger(s.err, set))
+	}
+	return cmd
+}
+
+func newKeysRevoke(s *streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "revoke KEY_ID",
+		Short: "Take a signing key out because it became known to others",
+		Long:  "Take a signing key out at once: every token that it signed is refused from now on.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return usagef("kagiban keys revoke needs the id of one key (kid in GET /identity/keys)")
+			}
+			return nil
+		},
+	}
+	settings := settingsFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		set, err := settings(s, "database", "issuer", "master_key_file")
+		if err != nil {
+			return err
+		}
+		if err := app.RevokeKey(cmd.Context(), set, newLogger(s.err, set), args[0]); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "Key %s is revoked.\n", args[0])
+		return nil
+	}
+	return cmd
+}
