@@ -1,0 +1,224 @@
+package template
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// Wish says what to assign where.
+type Wish struct {
+	Kind, Template string
+	Number         int
+	TargetType     string
+	Target         string
+	Subject        *Subject
+}
+
+// Assign lays a committed version on a target. An account target is done when
+// it returns; of a group target the reconciler takes care.
+func (s *Service) Assign(ctx context.Context, w Wish) (*Assignment, error) {
+	k := s.Kind(w.Kind)
+	var a *Assignment
+	err := s.DB.Update(ctx, func(tx store.Tx) error {
+		t, err := headOf(ctx, tx, w.Kind, w.Template)
+		if err != nil {
+			return err
+		}
+		if err := s.assignable(ctx, tx, t, w.Number); err != nil {
+			return err
+		}
+		if err := checkTarget(ctx, tx, t.Account, w.TargetType, w.Target); err != nil {
+			return err
+		}
+		if err := s.noOther(ctx, tx, k, t, w.Target); err != nil {
+			return err
+		}
+		a = &Assignment{Meta: store.Meta{Account: t.Account, ID: s.IDs.New(k.AssignmentPrefix), Parent: t.ID, Owner: w.Target, Name: w.Kind},
+			Number: w.Number, TargetType: w.TargetType, Status: Accepted, Operation: OpAssign, Revision: 1, Subject: w.Subject}
+		return Assignments.Create(ctx, tx, a, s.assignmentEvent(k, "assign", t, a))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.start(ctx, a)
+}
+
+// start does account targets at once and leaves the others to the reconciler.
+func (s *Service) start(ctx context.Context, a *Assignment) (*Assignment, error) {
+	if a.TargetType != TargetAccount {
+		s.Wake()
+		return a, nil
+	}
+	if err := s.run(ctx, a.ID); err != nil {
+		return nil, err
+	}
+	now, err := s.Assignment(ctx, a.Kind(), a.ID)
+	if errors.Is(err, fault.NotFound) { // removed for good
+		return a, nil
+	}
+	return now, err
+}
+
+func (s *Service) assignmentEvent(k *Kind, verb string, t *Template, a *Assignment) store.Event {
+	return store.Event{Action: k.Action + "." + verb, CRN: CRN(t), Name: t.Name, Params: []string{"assignment"},
+		Message: fmt.Sprintf("Enterprise IAM: %s %s %s version %d, target %s", verb, k.Title, t.Name, a.Number, a.Target())}
+}
+
+// assignable demands a committed version that is complete.
+func (s *Service) assignable(ctx context.Context, tx store.Tx, t *Template, number int) error {
+	v, err := Versions.Get(ctx, tx, t.Account, VersionID(t.ID, number))
+	if errors.Is(err, fault.NotFound) {
+		return NoTemplate(VersionID(t.ID, number))
+	}
+	if err != nil {
+		return err
+	}
+	if !v.Committed {
+		return &fault.Error{Kind: fault.Invalid, Code: "not_committed", Field: "template_version",
+			Message: fmt.Sprintf("Version %d of template '%s' is not committed and cannot be assigned.", number, t.ID)}
+	}
+	return s.Kind(t.Kind()).Check(ctx, t.Account, v.Payload, true)
+}
+
+// checkTarget demands a node of the enterprise that can take assignments.
+func checkTarget(ctx context.Context, r store.Reader, root, typ, target string) error {
+	switch typ {
+	case TargetAccount:
+		m, err := enterprise.Members.Get(ctx, r, root, target)
+		if err != nil && !errors.Is(err, fault.NotFound) {
+			return err
+		}
+		if err != nil || !eligible(m) {
+			return &fault.Error{Kind: fault.Invalid, Code: "invalid_target", Field: "target", Message: "The account id, " + target + ", is invalid",
+				Details: "It must be an active account of the enterprise, not its root, with enterprise-managed IAM switched on."}
+		}
+	case TargetGroup:
+		g, err := enterprise.Groups.Get(ctx, r, root, target)
+		if errors.Is(err, fault.NotFound) || err == nil && g.State == enterprise.Deleted {
+			return &fault.Error{Kind: fault.Invalid, Code: "invalid_target", Field: "target", Message: "The account group id, " + target + ", is invalid"}
+		}
+		return err
+	case TargetEnterprise:
+		e, err := enterprise.Enterprises.Get(ctx, r, root, target)
+		if errors.Is(err, fault.NotFound) || err == nil && e.Account != root {
+			return &fault.Error{Kind: fault.Invalid, Code: "invalid_target", Field: "target", Message: "The enterprise id, " + target + ", is invalid"}
+		}
+		return err
+	default:
+		return fault.Field("target_type", "Property 'target_type' must be Account or AccountGroup.")
+	}
+	return nil
+}
+
+// eligible tells whether templates may be laid on an account.
+func eligible(m *enterprise.Member) bool {
+	return m.Managed && !m.Root && m.State == account.Active
+}
+
+// noOther refuses a second assignment of one template to one target and, for
+// kinds that allow only one, of another template to it.
+func (s *Service) noOther(ctx context.Context, tx store.Tx, k *Kind, t *Template, target string) error {
+	same, err := Assignments.List(ctx, tx, store.Query{Account: t.Account, Name: k.Name, Owner: target})
+	if err != nil {
+		return err
+	}
+	for _, a := range same {
+		if a.Template() == t.ID {
+			return &fault.Error{Kind: fault.Conflict, Code: "assignment_conflict", Message: "The template is assigned to this target already (" + a.ID + "). Update that assignment instead."}
+		}
+		if k.OneOnly {
+			return &fault.Error{Kind: fault.Conflict, Code: "assignment_conflict", Message: "Another " + k.Title + " is assigned to this target (" + a.ID + "). Remove it first."}
+		}
+	}
+	return nil
+}
+
+// Assignment gives an assignment of a kind.
+func (s *Service) Assignment(ctx context.Context, kind, assignmentID string) (*Assignment, error) {
+	return assignmentOf(ctx, s.DB.Direct(), kind, assignmentID)
+}
+
+func assignmentOf(ctx context.Context, r store.Reader, kind, assignmentID string) (*Assignment, error) {
+	a, err := Assignments.Get(ctx, r, "", assignmentID)
+	if errors.Is(err, fault.NotFound) || err == nil && kind != "" && a.Kind() != kind {
+		return nil, NoAssignment(assignmentID)
+	}
+	return a, err
+}
+
+// ListAssignments gives the assignments of a kind in a root account, oldest first.
+func (s *Service) ListAssignments(ctx context.Context, kind, root string) ([]*Assignment, error) {
+	return Assignments.List(ctx, s.DB.Direct(), store.Query{Account: root, Name: kind})
+}
+
+// Results gives what an assignment came to, account by account.
+func (s *Service) Results(ctx context.Context, a *Assignment) ([]*Result, error) {
+	return Results.List(ctx, s.DB.Direct(), store.Query{Account: a.Account, Parent: a.ID})
+}
+
+// Reassign lays another version on the target, or the same one again, which
+// repairs what failed or was changed.
+func (s *Service) Reassign(ctx context.Context, kind, assignmentID, ifMatch string, number int) (*Assignment, error) {
+	if ifMatch == "" {
+		return nil, fault.Missing("If-Match")
+	}
+	a, err := s.wish(ctx, kind, assignmentID, func(tx store.Tx, t *Template, a *Assignment) error {
+		if err := a.Match(ifMatch); err != nil {
+			return err
+		}
+		if err := s.assignable(ctx, tx, t, number); err != nil {
+			return err
+		}
+		a.Number, a.Operation = number, OpUpdate
+		return nil
+	}, "assignment-update")
+	if err != nil {
+		return nil, err
+	}
+	return s.start(ctx, a)
+}
+
+// Unassign takes the template from the target; the assignment is gone when all
+// accounts have lost it.
+func (s *Service) Unassign(ctx context.Context, kind, assignmentID string) error {
+	a, err := s.wish(ctx, kind, assignmentID, func(_ store.Tx, _ *Template, a *Assignment) error {
+		a.Operation = OpRemove
+		return nil
+	}, "remove")
+	if err != nil {
+		return err
+	}
+	_, err = s.start(ctx, a)
+	return err
+}
+
+// wish writes a new revision of an assignment that is not in progress.
+func (s *Service) wish(ctx context.Context, kind, assignmentID string, fn func(store.Tx, *Template, *Assignment) error, verb string) (*Assignment, error) {
+	k := s.Kind(kind)
+	var a *Assignment
+	err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
+		if a, err = assignmentOf(ctx, tx, kind, assignmentID); err != nil {
+			return err
+		}
+		if a.Status == Accepted || a.Status == InProgress {
+			return &fault.Error{Kind: fault.Conflict, Code: "in_progress", Message: "The assignment is in progress. Wait until it has finished."}
+		}
+		t, err := headOf(ctx, tx, kind, a.Template())
+		if err != nil {
+			return err
+		}
+		if err := fn(tx, t, a); err != nil {
+			return err
+		}
+		a.Status = InProgress
+		a.Revision++
+		return Assignments.Update(ctx, tx, a, s.assignmentEvent(k, verb, t, a))
+	})
+	return a, err
+}

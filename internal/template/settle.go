@@ -1,0 +1,273 @@
+package template
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// accountFault is a reason why one account cannot hold a template; it is
+// written down in the account's result instead of being retried.
+type accountFault struct{ cause *fault.Error }
+
+func (e accountFault) Error() string { return "account refuses template: " + e.cause.Error() }
+
+// retryable tells whether an error says nothing about the account.
+func retryable(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, fault.Unavailable) || errors.Is(err, fault.Stale) || fault.Of(err).Kind == fault.Internal
+}
+
+// settle makes one account hold of one template exactly what is assigned to
+// it, in the caller's transaction. It compares what should be with what is, so
+// that it can run at any time, any number of times, after any interruption.
+func (s *Service) settle(ctx context.Context, tx store.Tx, m *enterprise.Member, templateID string) error {
+	assigned, err := Assignments.List(ctx, tx, store.Query{Account: m.Account, Parent: templateID})
+	if err != nil {
+		return err
+	}
+	held, err := Helds.Get(ctx, tx, m.ID, templateID)
+	if errors.Is(err, fault.NotFound) {
+		held, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	winner := winnerOf(assigned, m)
+	switch {
+	case winner == nil && held != nil:
+		err = s.strip(ctx, tx, held)
+	case winner != nil && (held == nil || held.Assignment != winner.ID || held.Revision != winner.Revision):
+		err = s.lay(ctx, tx, m, winner, held)
+	}
+	if err != nil {
+		return err
+	}
+	return s.recordLosers(ctx, tx, m, assigned, winner)
+}
+
+// winnerOf picks the assignment that counts for an account: the highest place
+// in the tree wins, whatever the versions and whichever came first.
+func winnerOf(assigned []*Assignment, m *enterprise.Member) *Assignment {
+	if !eligible(m) {
+		return nil
+	}
+	var best *Assignment
+	bestRank := -1
+	for _, a := range assigned {
+		if a.Operation == OpRemove {
+			continue
+		}
+		if r := rank(a, m); r >= 0 && (best == nil || r < bestRank) {
+			best, bestRank = a, r
+		}
+	}
+	return best
+}
+
+// rank is the depth of an assignment's target above an account, 0 for the
+// enterprise; -1 when it does not cover the account.
+func rank(a *Assignment, m *enterprise.Member) int {
+	switch a.TargetType {
+	case TargetEnterprise:
+		return 0
+	case TargetGroup:
+		if i := slices.Index(m.Above, a.Target()); i >= 0 {
+			return i + 1
+		}
+	case TargetAccount:
+		if a.Target() == m.ID {
+			return len(m.Above) + 1
+		}
+	}
+	return -1
+}
+
+// lay applies the winner's version to the account and writes down what came of
+// it.
+func (s *Service) lay(ctx context.Context, tx store.Tx, m *enterprise.Member, a *Assignment, held *Held) error {
+	t, err := Templates.Get(ctx, tx, a.Account, a.Template())
+	if err != nil {
+		return err
+	}
+	v, err := Versions.Get(ctx, tx, a.Account, VersionID(t.ID, a.Number))
+	if err != nil {
+		return err
+	}
+	acct, err := account.Accounts.Get(ctx, tx, m.ID, m.ID)
+	if err != nil {
+		return err
+	}
+	l := &Lay{Tx: tx, Account: acct, Template: t, Version: v, Assignment: a}
+	if held != nil {
+		l.Before = held.Made
+	}
+	made, err := s.applyAll(ctx, l)
+	if err != nil {
+		if retryable(err) {
+			return err
+		}
+		return accountFault{fault.Of(err)}
+	}
+	for _, old := range l.Before {
+		if !slices.ContainsFunc(made, func(n Made) bool { return n.Kind == old.Kind && n.ID == old.ID }) {
+			if err := s.Kind(old.Kind).Remove(ctx, tx, m.ID, old); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.hold(ctx, tx, m, a, held, made); err != nil {
+		return err
+	}
+	return putResult(ctx, tx, a, m.ID, Result{Revision: a.Revision, Status: Succeeded, Made: made, Parts: partsOf(v, made)})
+}
+
+// applyAll applies a version and then the templates that it refers to, which
+// are for the object that the version made.
+func (s *Service) applyAll(ctx context.Context, l *Lay) ([]Made, error) {
+	head := s.Kind(l.Template.Kind())
+	made, err := head.Apply(ctx, l)
+	if err != nil || len(l.Version.References) == 0 {
+		return made, err
+	}
+	for _, ref := range l.Version.References {
+		t, err := Templates.Get(ctx, l.Tx, l.Template.Account, ref.ID)
+		if err != nil {
+			return nil, fmt.Errorf("reading referenced template: %w", err)
+		}
+		v, err := Versions.Get(ctx, l.Tx, t.Account, VersionID(ref.ID, ref.Version))
+		if err != nil {
+			return nil, fmt.Errorf("reading referenced version: %w", err)
+		}
+		sub := &Lay{Tx: l.Tx, Account: l.Account, Template: t, Version: v, Assignment: l.Assignment, Root: l.Version, Owner: made[0].ID}
+		for _, b := range l.Before {
+			if b.Template == ref.ID {
+				sub.Before = append(sub.Before, b)
+			}
+		}
+		more, err := s.Kind(ref.Kind).Apply(ctx, sub)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range more {
+			x.Template, x.Number = ref.ID, ref.Version
+			made = append(made, x)
+		}
+	}
+	return made, nil
+}
+
+func partsOf(v *Version, made []Made) []*Part {
+	var out []*Part
+	for _, ref := range v.References {
+		p := &Part{Reference: ref, Status: Succeeded}
+		for _, x := range made {
+			if x.Template == ref.ID {
+				p.Made = x.ID
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (s *Service) hold(ctx context.Context, tx store.Tx, m *enterprise.Member, a *Assignment, held *Held, made []Made) error {
+	ev := store.Event{Action: "enterprise.account.update-templates", Message: "Enterprise IAM: account " + m.Name + " holds template " + a.Template()}
+	if held != nil {
+		held.Assignment, held.Number, held.Revision, held.Made = a.ID, a.Number, a.Revision, made
+		return Helds.Update(ctx, tx, held, ev)
+	}
+	return Helds.Create(ctx, tx, &Held{Meta: store.Meta{Account: m.ID, ID: a.Template(), Parent: a.Account},
+		Assignment: a.ID, Number: a.Number, Revision: a.Revision, Made: made}, ev)
+}
+
+// strip takes away all that an account holds of a template, last made first.
+func (s *Service) strip(ctx context.Context, tx store.Tx, held *Held) error {
+	for _, x := range slices.Backward(held.Made) {
+		if err := s.Kind(x.Kind).Remove(ctx, tx, held.Account, x); err != nil {
+			if retryable(err) {
+				return err
+			}
+			return accountFault{fault.Of(err)}
+		}
+	}
+	ev := store.Event{Action: "enterprise.account.detach-templates", Message: "Enterprise IAM: account lost template " + held.ID}
+	return Helds.Delete(ctx, tx, held, ev)
+}
+
+// recordLosers writes down what the other assignments of the template came to
+// in the account: superseded where they cover it, nothing where they do not.
+func (s *Service) recordLosers(ctx context.Context, tx store.Tx, m *enterprise.Member, assigned []*Assignment, winner *Assignment) error {
+	for _, a := range assigned {
+		if winner != nil && a.ID == winner.ID {
+			continue
+		}
+		var err error
+		if a.Operation != OpRemove && eligible(m) && rank(a, m) >= 0 {
+			err = putResult(ctx, tx, a, m.ID, Result{Revision: a.Revision, Status: Superseded})
+		} else {
+			err = dropResult(ctx, tx, a, m.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putResult writes the result of an assignment in an account if it differs.
+func putResult(ctx context.Context, tx store.Tx, a *Assignment, accountID string, r Result) error {
+	old, err := Results.Get(ctx, tx, a.Account, ResultID(a.ID, accountID))
+	if errors.Is(err, fault.NotFound) {
+		r.Meta = store.Meta{Account: a.Account, ID: ResultID(a.ID, accountID), Parent: a.ID, Owner: accountID}
+		return Results.Create(ctx, tx, &r, resultEvent(a, accountID, r.Status))
+	}
+	if err != nil {
+		return err
+	}
+	if old.Revision == r.Revision && old.Status == r.Status && r.Status == Superseded {
+		return nil
+	}
+	r.Meta = old.Meta
+	return Results.Update(ctx, tx, &r, resultEvent(a, accountID, r.Status))
+}
+
+func dropResult(ctx context.Context, tx store.Tx, a *Assignment, accountID string) error {
+	old, err := Results.Get(ctx, tx, a.Account, ResultID(a.ID, accountID))
+	if errors.Is(err, fault.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return Results.Delete(ctx, tx, old, resultEvent(a, accountID, "gone"))
+}
+
+func resultEvent(a *Assignment, accountID string, status Status) store.Event {
+	return store.Event{Action: "enterprise.account.attach-templates", Params: []string{"status"},
+		Message: fmt.Sprintf("Enterprise IAM: assignment %s in account %s: %s", a.ID, accountID, status)}
+}
+
+// wireError words an account's fault for its result.
+func wireError(e *fault.Error) *Error {
+	code := e.Code
+	if e.Number != "" {
+		code = e.Number
+	}
+	status := 400
+	switch e.Kind {
+	case fault.Conflict, fault.Stale, fault.Limit:
+		status = 409
+	case fault.Forbidden:
+		status = 403
+	case fault.NotFound:
+		status = 404
+	}
+	return &Error{Name: string(e.Kind), Code: code, Message: e.Message, Status: status}
+}
