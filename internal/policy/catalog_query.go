@@ -62,6 +62,36 @@ func (c *Catalog) unionRoles(in func(*service) bool) []Role {
 	return out
 }
 
+// RoleOn finds a role of a service, its parents' included, by CRN in any form
+// that is accepted for it. Its actions are those on this service.
+func (c *Catalog) RoleOn(service, crn string) (Role, bool) {
+	id, ok := c.roles[canonicalRole(crn)]
+	if !ok {
+		return Role{}, false
+	}
+	v := c.viewOf(service)
+	i, ok := v.byRole[id]
+	if !ok {
+		return Role{}, false
+	}
+	return v.roles[i].role, true
+}
+
+// RoleNamed finds a role of any service by CRN, for its names: its actions are
+// those on one of the services that have it.
+func (c *Catalog) RoleNamed(crn string) (Role, bool) {
+	id, ok := c.roles[canonicalRole(crn)]
+	if !ok {
+		return Role{}, false
+	}
+	for _, n := range c.names {
+		if i, here := c.services[n].byRole[id]; here {
+			return c.services[n].roles[i].role, true
+		}
+	}
+	return Role{}, false
+}
+
 // Action finds an action that can be asked about on a service.
 func (c *Catalog) Action(service, id string) (Action, bool) {
 	v := c.viewOf(service)
