@@ -86,6 +86,11 @@ func newWorld(t testing.TB, change ...func(*token.Config)) *world {
 	ctx := context.Background()
 	w := &world{t: t, clock: &clock{now: time.Date(2026, 6, 9, 21, 26, 27, 0, time.UTC)}}
 	var err error
+	var cfg token.Config
+	for _, c := range change {
+		c(&cfg)
+	}
+	shared := cfg.DB != nil
 	if w.db, err = sqlitestore.Open(ctx, sqlitestore.Options{Memory: true, Now: w.clock.Now}); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +107,7 @@ func newWorld(t testing.TB, change ...func(*token.Config)) *world {
 	if w.hasher, err = secret.NewHasher(pepper, secret.PurposeAPIKey); err != nil {
 		t.Fatal(err)
 	}
-	cfg := token.Config{DB: w.db, Sealer: sealer, Pepper: pepper, Issuer: issuer, Algorithm: signing.ES256, Engine: signing.EngineGo,
+	cfg = token.Config{DB: w.db, Sealer: sealer, Pepper: pepper, Issuer: issuer, Algorithm: signing.ES256, Engine: signing.EngineGo,
 		Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	for _, c := range change {
 		c(&cfg)
@@ -123,12 +128,14 @@ func newWorld(t testing.TB, change ...func(*token.Config)) *world {
 		httpapi.Self("shows the caller"), nil, func(_ context.Context, c *httpapi.Call, _ *struct{}) (*httpapi.Caller, error) { return c.Caller, nil })
 	w.router, err = httpapi.NewRouter(httpapi.Config{
 		Operations: append(api.Operations(), echo), Authenticator: iamtoken.Authenticator{Tokens: w.tokens}, Authorizer: allowAll{},
-		Now: w.clock.Now, Log: cfg.Log, Default: api.Operations()[0].Family,
+		Now: cfg.Now, Log: cfg.Log, Default: api.Operations()[0].Family,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.seed()
+	if !shared {
+		w.seed()
+	}
 	return w
 }
 
@@ -413,4 +420,25 @@ func (w *world) withdraw(profile, accountID, kind, identifier string) {
 		}
 		return identity.Trusts.Delete(ctx, tx, t, store.Event{})
 	})
+}
+
+// second makes another node over the same store.
+func (w *world) second(issuer string) *world {
+	w.t.Helper()
+	return newWorld(w.t, func(c *token.Config) { c.DB, c.Now, c.Issuer = w.db, w.clock.Now, issuer })
+}
+
+func (w *world) rotateKeys() {
+	w.t.Helper()
+	if err := w.tokens.RotateKeys(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) revokeKey() {
+	w.t.Helper()
+	kid, _, _ := w.tokens.Signer()
+	if err := w.tokens.RevokeKey(context.Background(), kid); err != nil {
+		w.t.Fatal(err)
+	}
 }
