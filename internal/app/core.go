@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/iamaccessgroupsv2"
+	"github.com/kagiban/kagiban/internal/api/iamidentityv1"
 	"github.com/kagiban/kagiban/internal/api/iampolicymanagementv1"
 	"github.com/kagiban/kagiban/internal/api/iamtoken"
 	"github.com/kagiban/kagiban/internal/api/kagibanv1"
@@ -15,7 +17,10 @@ import (
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/devapi"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/page"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/token"
 )
@@ -26,6 +31,8 @@ type core struct {
 	secrets   *secrets
 	authority *access.Authority
 	access    *access.Service
+	accounts  *account.Service
+	identity  *identity.Service
 	tokens    *token.Service
 	router    *httpapi.Router
 	feed      *audit.Feed
@@ -95,8 +102,23 @@ func (a *App) newServices(c *core) error {
 	if err != nil {
 		return err
 	}
+	hasher, err := c.secrets.hasher(secret.PurposeAPIKey)
+	if err != nil {
+		return err
+	}
+	c.accounts = account.New(account.Config{DB: a.db, Now: a.now})
+	c.identity = identity.New(identity.Config{
+		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: page.NewSealer(c.secrets.pageKey),
+		Activity: c.tokens, GroupRules: a.countGroupRules,
+	})
 	c.started = start(c.tokens.Start)
 	return nil
+}
+
+// countGroupRules counts the dynamic rules of an access group for the report of
+// limits, which package identity writes without knowing access groups.
+func (a *App) countGroupRules(ctx context.Context, accountID, groupID string) (int, error) {
+	return access.GroupRules.Count(ctx, a.db.Direct(), store.Query{Account: accountID, Parent: groupID})
 }
 
 // never is longer than any installation lives: signing keys are rotated by
@@ -116,6 +138,9 @@ func (a *App) table(c *core) []httpapi.Operation {
 	var table []httpapi.Operation
 	table = append(table, newSystem(a, func() []httpapi.Operation { return c.router.Operations() }).operations()...)
 	table = append(table, iamtoken.New(c.tokens, iamtoken.Options{BaseURL: a.publicURL()}).Operations()...)
+	table = append(table, iamidentityv1.New(iamidentityv1.Config{
+		Identities: c.identity, Accounts: c.accounts, BaseURL: a.publicURL(),
+	}).Operations()...)
 	table = append(table, iampolicymanagementv1.New(c.access).Operations()...)
 	table = append(table, iamaccessgroupsv2.New(c.access).Operations()...)
 	table = append(table, kagibanv1.New(kagibanv1.Config{
