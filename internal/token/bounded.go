@@ -1,6 +1,9 @@
 package token
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // bounded is a map of limited size. It keeps two generations: entries are born
 // young; when the young half is full it becomes the old one, and what was old
@@ -11,6 +14,8 @@ type bounded[K comparable, V any] struct {
 	// mu guards young and old.
 	mu         sync.RWMutex
 	young, old map[K]V
+	// hits and misses count the gets.
+	hits, misses atomic.Int64
 }
 
 func newBounded[K comparable, V any](capacity int) *bounded[K, V] {
@@ -25,6 +30,11 @@ func (b *bounded[K, V]) get(key K) (V, bool) {
 		v, ok = b.old[key]
 	}
 	b.mu.RUnlock()
+	if ok {
+		b.hits.Add(1)
+	} else {
+		b.misses.Add(1)
+	}
 	if ok && !young {
 		b.promote(key, v)
 	}

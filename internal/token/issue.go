@@ -21,6 +21,14 @@ const baseScope = "ibm openid"
 // client, grant, limits, session and refresh token, claims, signature, record.
 // Errors are *fault.Error with the numbers of the token envelope.
 func (s *Service) Issue(ctx context.Context, r *Request) (*Response, error) {
+	out, err := s.issue(ctx, r)
+	if s.cfg.Observe != nil {
+		s.cfg.Observe(s.grantLabel(r.GrantType), outcomeOf(err))
+	}
+	return out, err
+}
+
+func (s *Service) issue(ctx context.Context, r *Request) (*Response, error) {
 	client, err := s.client(r.Client)
 	if err != nil {
 		return nil, s.throttle.failed(s.cfg.Limits.Credential, source(r.Address), err)

@@ -74,6 +74,10 @@ type Config struct {
 	// IDs and Random are the sources of ids and secrets; nil readers mean crypto/rand.
 	IDs    id.Generator
 	Random io.Reader
+	// Observe, when set, sees each exchange after its end, for metrics: the name
+	// of the grant ("unknown" for none of ours) and "success" or the kind of
+	// fault. It must be quick.
+	Observe func(grant, outcome string)
 	// Log gets one audit line for each login and warnings of misuse.
 	Log *slog.Logger
 }
