@@ -8,6 +8,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/accountmanagementv4"
 	"github.com/kagiban/kagiban/internal/api/iamaccessgroupsv2"
 	"github.com/kagiban/kagiban/internal/api/iamidentityv1"
 	"github.com/kagiban/kagiban/internal/api/iampolicymanagementv1"
@@ -141,6 +142,7 @@ func (a *App) table(c *core) []httpapi.Operation {
 	table = append(table, iamidentityv1.New(iamidentityv1.Config{
 		Identities: c.identity, Accounts: c.accounts, BaseURL: a.publicURL(),
 	}).Operations()...)
+	table = append(table, accountmanagementv4.New(c.accounts).Operations()...)
 	table = append(table, iampolicymanagementv1.New(c.access).Operations()...)
 	table = append(table, iamaccessgroupsv2.New(c.access).Operations()...)
 	table = append(table, kagibanv1.New(kagibanv1.Config{
