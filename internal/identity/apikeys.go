@@ -207,13 +207,16 @@ func (s *Service) APIKey(ctx context.Context, keyID string) (*APIKey, error) {
 	return view(ctx, s, APIKeys, whatAPIKey, keyID)
 }
 
+// ByValue stands for the id of a key in the error of a look-up by value: the
+// value itself is a secret.
+const ByValue = "(given by value)"
+
 // APIKeyByValue gives the key with a value, or fault.NotFound.
 func (s *Service) APIKeyByValue(ctx context.Context, value secret.Value) (key *APIKey, err error) {
 	err = s.DB.View(ctx, func(r store.Reader) error {
 		key, err = APIKeys.Lookup(ctx, r, store.Key{Space: KeySpace, Value: s.Hasher.Lookup(value)})
 		if errors.Is(err, fault.NotFound) {
-			return &fault.Error{Kind: fault.NotFound, Code: "not_found", Number: "BXNIM0102E", Message: "Unable to find object",
-				Details: "No API key with the given value was found."}
+			return fault.NoObject(whatAPIKey, ByValue)
 		}
 		return err
 	})

@@ -142,6 +142,7 @@ func (in *keyDetailsIn) Validate() error {
 }
 
 func (in *keyDetailsIn) find(ctx context.Context, a *API, c *httpapi.Call) (t httpapi.Target, err error) {
+	c.Seeks("ApiKey", identity.ByValue)
 	in.key, err = a.ids.APIKeyByValue(ctx, secret.New(in.Value))
 	if err != nil {
 		return t, err

@@ -52,7 +52,7 @@ func TestUserKeyIsBornWithItsValueAndNeverShowsItAgain(t *testing.T) {
 	if details["id"] != id || details["apikey"] != nil || len(list(t, details, "history")) != 1 {
 		t.Errorf("details: %v", details)
 	}
-	s.do("bob", "GET", "/v1/apikeys/details", "", "IAM-ApiKey: "+strings.Repeat("x", 44)).refused(404, "API key")
+	s.do("bob", "GET", "/v1/apikeys/details", "", "IAM-ApiKey: "+strings.Repeat("x", 44)).refused(404, "ApiKey")
 	s.do("carl", "GET", "/v1/apikeys/details", "", "IAM-ApiKey: "+value).refused(403, "apikey.get")
 	s.do("eve", "GET", "/v1/apikeys/details", "", "IAM-ApiKey: "+value).refused(404, "")
 }
