@@ -18,6 +18,7 @@ import (
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/signing"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/store/cache"
 )
 
 // Defaults of Config. Lifetimes without a source are choices of ours.
@@ -40,6 +41,8 @@ const (
 // required.
 type Config struct {
 	DB store.DB
+	// Cache holds the objects that tokens depend on; nil means one of its own.
+	Cache *cache.Cache
 	// Sealer seals the signing keys.
 	Sealer *secret.Sealer
 	// Pepper is the installation's (secret.GeneratePepper). The look-up hashes
@@ -112,10 +115,13 @@ type Service struct {
 	// ringMu serialises reloading and changing the ring.
 	ringMu    sync.Mutex
 	cancelSub func()
+	// closeCache is nil when the cache is somebody else's.
+	closeCache func()
 }
 
-// New checks the configuration and makes a Service. It reads nothing yet: call
-// Start before the first request.
+// New checks the configuration, makes a Service and begins to follow the event
+// log. It reads nothing yet: call Start before the first request, and Close at
+// the end.
 func New(cfg Config) (*Service, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, fmt.Errorf("making the token service: %w", err)
@@ -144,13 +150,19 @@ func New(cfg Config) (*Service, error) {
 		Keys: s.ring, Issuers: []string{cfg.Issuer}, Leeway: cfg.Leeway, Now: cfg.Now, Decode: decodeClaims,
 	})
 	s.grants = grantTable()
-	s.state = newState(cfg.DB, cfg.CacheSize)
+	objects := cfg.Cache
+	if objects == nil {
+		objects = cache.New(cfg.DB, cfg.CacheSize)
+		s.closeCache = objects.Close
+	}
+	s.state = newState(objects, cfg.CacheSize)
 	s.logins = newBounded[loginKey, *keyLogin](cfg.CacheSize)
 	s.trusts = newBounded[trustKey, *trusted](cfg.CacheSize)
 	s.known = newBounded[string, *bearer](cfg.CacheSize)
 	s.sessions = newSessionTracker(cfg.DB, cfg.CacheSize)
 	s.activity = activity.New(cfg.DB, "")
 	s.throttle = newThrottle(cfg.Limits, cfg.Now)
+	s.cancelSub = cfg.DB.Subscribe(s.observe)
 	return s, nil
 }
 
@@ -190,12 +202,9 @@ func setDefault[T comparable](v *T, to T) {
 }
 
 // Start loads the signing keys, makes the first one when there is none (an RSA
-// key takes 50 to 180 ms), and begins to follow the event log. It may run
-// beside other work of the start; requests before its end are answered with
-// fault.Unavailable.
+// key takes 50 to 180 ms). It may run beside other work of the start; requests
+// before its end are answered with fault.Unavailable.
 func (s *Service) Start(ctx context.Context) error {
-	// First the subscription: what happens while the ring loads is not missed.
-	s.cancelSub = s.cfg.DB.Subscribe(s.observe)
 	if err := s.loadRing(ctx); err != nil {
 		return err
 	}
@@ -207,15 +216,15 @@ func (s *Service) Start(ctx context.Context) error {
 
 // Close ends the subscription and writes what is still in memory.
 func (s *Service) Close(ctx context.Context) error {
-	if s.cancelSub != nil {
-		s.cancelSub()
+	s.cancelSub()
+	if s.closeCache != nil {
+		s.closeCache()
 	}
 	return s.Flush(ctx)
 }
 
 // observe sees every event of the store; it must be quick.
 func (s *Service) observe(events []store.Event) {
-	s.state.seen(events)
 	for i := range events {
 		switch e := &events[i]; {
 		case e.Op == store.Reset:
@@ -225,10 +234,10 @@ func (s *Service) observe(events []store.Event) {
 			s.known.clear()
 			s.sessions.clear()
 			s.activity.Forget()
-			s.state.forget()
-		case e.Kind == ringKind:
+			s.state.usersChanged()
+		case e.Written().Kind == ringKind:
 			s.ringStale.Store(true)
-		case e.Kind == account.Users.Kind():
+		case e.Written().Kind == account.Users.Kind():
 			s.state.usersChanged()
 		}
 	}

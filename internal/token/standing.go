@@ -103,15 +103,15 @@ func (s *Service) settings(ctx context.Context, accountID string) (*account.Sett
 
 // memberships gives a person's accounts, in order of their creation.
 func (s *Service) memberships(ctx context.Context, iamID string) (*memberships, error) {
-	users, epoch := s.state.users.Load(), s.state.epoch.Load()
-	if m, ok := s.state.members.get(iamID); ok && m.users == users && m.epoch == epoch {
+	users := s.state.users.Load()
+	if m, ok := s.state.members.get(iamID); ok && m.users == users {
 		return m, nil
 	}
 	list, err := account.Users.List(ctx, s.cfg.DB.Direct(), store.Query{Owner: iamID})
 	if err != nil {
 		return nil, fmt.Errorf("listing the accounts of a user: %w", err)
 	}
-	m := &memberships{users: users, epoch: epoch, list: list}
+	m := &memberships{users: users, list: list}
 	s.state.members.put(iamID, m)
 	return m, nil
 }

@@ -84,7 +84,7 @@ func (allowAll) Decide(context.Context, policy.Request) (policy.Decision, error)
 func newWorld(t testing.TB, change ...func(*token.Config)) *world {
 	t.Helper()
 	ctx := context.Background()
-	w := &world{t: t, clock: &clock{now: time.Date(2026, 6, 9, 21, 26, 27, 0, time.UTC)}}
+	w := &world{t: t, clock: newClock()}
 	var err error
 	var cfg token.Config
 	for _, c := range change {
@@ -442,3 +442,5 @@ func (w *world) revokeKey() {
 		w.t.Fatal(err)
 	}
 }
+
+func newClock() *clock { return &clock{now: time.Date(2026, 6, 9, 21, 26, 27, 0, time.UTC)} }
