@@ -93,6 +93,9 @@ func Get[T any](ctx context.Context, c *Cache, of *store.Collection[T], account,
 	stamp := counter.Load()
 	flight := "get\x00" + k.kind + "\x00" + account + "\x00" + id + "\x00" + strconv.FormatUint(stamp, 10)
 	return load[T](ctx, c, flight, func(ctx context.Context) (*entry, error) {
+		if e, ok := c.objects.GetIfPresent(k); ok && e.fresh() {
+			return e, nil // another flight has landed just now
+		}
 		v, err := of.Get(ctx, c.db.Direct(), account, id)
 		e := &entry{value: v, err: err, counter: counter, stamp: stamp}
 		return e, c.keep(c.objects, k, e)
@@ -109,6 +112,9 @@ func Lookup[T any](ctx context.Context, c *Cache, of *store.Collection[T], by st
 	epoch := c.epoch.Load()
 	flight := "lookup\x00" + k.kind + "\x00" + by.Space + "\x00" + by.Value + "\x00" + strconv.FormatUint(epoch, 10)
 	return load[T](ctx, c, flight, func(ctx context.Context) (*entry, error) {
+		if e, ok := c.lookups.GetIfPresent(k); ok && e.fresh() {
+			return e, nil
+		}
 		return lookUp(ctx, c, of, k, epoch)
 	})
 }

@@ -116,6 +116,7 @@ func (db *DB) attempt(ctx context.Context, level sql.IsolationLevel, p *pass, fn
 	if err := t.commit(db.opts.Fault); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
+	t.end() // the follower may need a connection
 	db.follow.wrote(tx.Events())
 	return nil
 }
