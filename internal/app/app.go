@@ -73,13 +73,19 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 	if a.metrics, err = newMetrics(cfg.Version); err != nil {
 		return nil, err
 	}
-	if a.db, err = openStore(ctx, &cfg.Settings, a.now, cfg.Log); err != nil {
+	db, err := openStore(ctx, &cfg.Settings, a.now, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	timed := newTimedStore(db)
+	a.db = timed
+	if err := a.metrics.register(timed.seconds); err != nil {
 		return nil, err
 	}
 	if a.core, err = a.newCore(ctx); err != nil {
 		return nil, err
 	}
-	return a, nil
+	return a, a.metrics.register(tokenMetrics{a.core.tokens, a.now})
 }
 
 func (a *App) listen(ctx context.Context) (err error) {

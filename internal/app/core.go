@@ -99,6 +99,7 @@ func (a *App) newServices(c *core) error {
 	c.tokens, err = token.New(token.Config{
 		DB: a.db, Sealer: c.secrets.sealer, Pepper: c.secrets.pepper, Issuer: token.IssuerOf(a.Issuer()),
 		Algorithm: a.cfg.Algorithm, Engine: a.cfg.Engine, RotateAfter: a.cfg.rotateAfter(), Clients: clients, Now: a.now, Log: a.cfg.Log,
+		Observe: a.metrics.exchanged,
 	})
 	if err != nil {
 		return err

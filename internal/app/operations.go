@@ -18,10 +18,12 @@ func Operations(ctx context.Context) ([]httpapi.Operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := New(ctx, Config{
-		Settings: config.Settings{Listen: "127.0.0.1:0", MasterKeys: []secret.MasterKey{key}, Algorithm: signing.ES256, Engine: signing.EngineGo},
-		Log:      slog.New(slog.DiscardHandler),
-	})
+	set, err := config.Load(config.Sources{}) // the defaults
+	if err != nil {
+		return nil, err
+	}
+	set.Listen, set.MasterKeys, set.Algorithm = "127.0.0.1:0", []secret.MasterKey{key}, signing.ES256
+	a, err := New(ctx, Config{Settings: *set, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

@@ -97,9 +97,13 @@ func (f *devFlags) config(s *streams) (app.Config, error) {
 	if f.quiet {
 		level = slog.LevelWarn
 	}
+	set, err := config.Load(config.Sources{}) // the defaults
+	if err != nil {
+		return app.Config{}, err
+	}
+	set.Listen, set.ShutdownTimeout, set.LogLevel, set.Algorithm = f.listen, 5*time.Second, level, algorithm
 	cfg := app.Config{
-		Settings: config.Settings{Listen: f.listen, ShutdownTimeout: 5 * time.Second, LogLevel: level, Algorithm: algorithm, Engine: signing.EngineAuto},
-		Version:  version(), Dev: &app.Dev{Random: f.random},
+		Settings: *set, Version: version(), Dev: &app.Dev{Random: f.random},
 		Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})),
 	}
 	if f.issuer != "" {
