@@ -224,3 +224,41 @@ func TestEnterpriseClientGetsItsPath(t *testing.T) {
 		}
 	}
 }
+
+func TestRecordRaisesFloorsAndNeverLowersThem(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "gaps"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	floorsFile, gapsFile := filepath.Join(dir, "floors.txt"), filepath.Join(dir, "gaps", "s.txt")
+	for path, text := range map[string]string{
+		floorsFile: "# suite\ns 3 1\nother 5 2\n",
+		gapsFile:   "# why\nb\nc\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := &verdict{floor: floor{"s", 3, 1}, specs: []spec{{name: "a"}, {name: "b"}, {name: "c", outcome: failed}}}
+	if err := record(dir, []*verdict{v}); err != nil {
+		t.Fatal(err)
+	}
+	floors, err := readFloors(floorsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]floor{{"s", 3, 2}, {"other", 5, 2}}, floors, cmp.AllowUnexported(floor{})); diff != "" {
+		t.Errorf("floors (-want +got):\n%s", diff)
+	}
+	gaps, err := os.ReadFile(gapsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(gaps) != "# why\nc\n" {
+		t.Errorf("gaps = %q", gaps)
+	}
+	v = &verdict{floor: floor{"s", 3, 2}, specs: []spec{{name: "a"}, {name: "b", outcome: failed}, {name: "c", outcome: failed}}}
+	if err := record(dir, []*verdict{v}); err == nil {
+		t.Error("a floor was lowered")
+	}
+}

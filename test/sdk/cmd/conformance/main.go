@@ -30,6 +30,7 @@ type options struct {
 	keep    string        // folder that keeps logs and reports
 	timeout time.Duration // for one suite
 	compile bool          // compile only
+	record  bool          // write floors and gaps instead of judging by them
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.StringVar(&o.keep, "logs", "", "keep each suite's output, JUnit report and server log in this `folder`")
 	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "time limit of one suite")
 	flag.BoolVar(&o.compile, "compile", false, "compile the suites and stop")
+	flag.BoolVar(&o.record, "record", false, "after the run, write what passed into floors.txt and gaps/")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "usage: conformance [flags] [SUITE… | all]\n"+
 			"Without a name: every suite whose floor is above zero.\n")
@@ -92,14 +94,18 @@ func run(ctx context.Context, w io.Writer, o options, names []string) (ok bool, 
 		}
 		wg.Go(func() {
 			var err error
-			if v.specs, err = r.runSuite(ctx, f.suite); err != nil {
+			if v.specs, v.missing, err = r.runSuite(ctx, f.suite); err != nil {
 				v.fault("%v", err)
 			}
 			v.judge()
 		})
 	}
 	wg.Wait()
-	return report(w, verdicts, o.all), nil
+	ok = report(w, verdicts, o.all)
+	if o.record {
+		return ok, record(data, verdicts)
+	}
+	return ok, nil
 }
 
 // choose picks the suites to run, in the order of the floors file.

@@ -3,14 +3,17 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
 // verdict compares one suite's run with its floor and its known gaps.
 type verdict struct {
-	floor  floor
-	specs  []spec
-	gaps   map[string]bool
-	faults []string // reasons why the suite fails as a whole
+	floor floor
+	specs []spec
+	gaps  map[string]bool
+	// missing are settings of the suite that the server did not give.
+	missing []string
+	faults  []string // reasons why the suite fails as a whole
 }
 
 func (v *verdict) passed() int {
@@ -34,6 +37,9 @@ func (v *verdict) judge() {
 	if v.floor.min > 0 {
 		if n := len(v.unexpected()); n > 0 {
 			v.fault("%d specs did not pass that are not in the list of gaps", n)
+		}
+		if len(v.missing) > 0 {
+			v.fault("kagiban dev did not write %s", strings.Join(v.missing, ", "))
 		}
 	}
 	known := map[string]bool{}
