@@ -109,6 +109,9 @@ func (s *Service) UpdateProfile(ctx context.Context, profileID, ifMatch string, 
 		if err := p.Match(ifMatch); err != nil {
 			return err
 		}
+		if p.Template != "" {
+			return managedBy(p.Template)
+		}
 		var done changes
 		before := p.Name
 		set(&done, "name", &p.Name, c.Name)
@@ -128,20 +131,28 @@ func (s *Service) DeleteProfile(ctx context.Context, profileID string) error {
 		if err != nil {
 			return err
 		}
-		parts := store.Query{Account: p.Account, Parent: p.ID}
-		for _, remove := range []func() error{
-			func() error { return deleteAll(ctx, tx, Rules, parts) },
-			func() error { return deleteAll(ctx, tx, Links, parts) },
-			func() error { return deleteAll(ctx, tx, Trusts, parts) },
-			func() error { return deleteAll(ctx, tx, TrustLists, parts) },
-			func() error { return deleteAll(ctx, tx, Preferences, parts) },
-		} {
-			if err := remove(); err != nil {
-				return err
-			}
+		if p.Template != "" {
+			return managedBy(p.Template)
 		}
-		return Profiles.Delete(ctx, tx, p, profile.deleted(&p.Meta))
+		return deleteProfile(ctx, tx, p)
 	})
+}
+
+// deleteProfile removes a profile and all that is part of it.
+func deleteProfile(ctx context.Context, tx store.Tx, p *Profile) error {
+	parts := store.Query{Account: p.Account, Parent: p.ID}
+	for _, remove := range []func() error{
+		func() error { return deleteAll(ctx, tx, Rules, parts) },
+		func() error { return deleteAll(ctx, tx, Links, parts) },
+		func() error { return deleteAll(ctx, tx, Trusts, parts) },
+		func() error { return deleteAll(ctx, tx, TrustLists, parts) },
+		func() error { return deleteAll(ctx, tx, Preferences, parts) },
+	} {
+		if err := remove(); err != nil {
+			return err
+		}
+	}
+	return Profiles.Delete(ctx, tx, p, profile.deleted(&p.Meta))
 }
 
 // deleteAll deletes the objects of a query as part of a larger deletion.

@@ -180,6 +180,9 @@ func (s *Service) UpdateRule(ctx context.Context, profileID, ruleID, ifMatch str
 		if err := rule.Match(ifMatch); err != nil {
 			return err
 		}
+		if rule.Managed {
+			return managedBy(p.Template)
+		}
 		spec.apply(rule)
 		return Rules.Update(ctx, tx, rule, partOf(p, "rules"))
 	})
@@ -192,6 +195,9 @@ func (s *Service) DeleteRule(ctx context.Context, profileID, ruleID string) erro
 		p, rule, err := findRule(ctx, tx, profileID, ruleID)
 		if err != nil {
 			return err
+		}
+		if rule.Managed {
+			return managedBy(p.Template)
 		}
 		return Rules.Delete(ctx, tx, rule, partOf(p, "rules"))
 	})

@@ -172,6 +172,9 @@ func (s *Service) SetTrusts(ctx context.Context, profileID, ifMatch string, spec
 			if kept {
 				continue
 			}
+			if t.Managed {
+				return managedBy(p.Template)
+			}
 			if err := Trusts.Delete(ctx, tx, t, silent); err != nil {
 				return fmt.Errorf("deleting trusted identity: %w", err)
 			}
@@ -281,6 +284,9 @@ func (s *Service) DeleteTrust(ctx context.Context, profileID, kind, identifier s
 		trust, err := findIn(ctx, tx, Trusts, "ProfileIdentity", p.Account, TrustID(p.ID, kind, identifier))
 		if err != nil {
 			return err
+		}
+		if trust.Managed {
+			return managedBy(p.Template)
 		}
 		if err := Trusts.Delete(ctx, tx, trust, silent); err != nil {
 			return fmt.Errorf("deleting trusted identity: %w", err)

@@ -61,10 +61,13 @@ type Profile struct {
 // all its conditions hold. Meta.Parent is the profile.
 type ClaimRule struct {
 	store.Meta
-	Type       string      `json:"type"` // Profile-SAML or Profile-CR
-	RealmName  string      `json:"realm_name,omitempty"`
-	Expiration int         `json:"expiration"` // seconds; 0 for compute resources
-	CRType     string      `json:"cr_type,omitempty"`
+	Type       string `json:"type"` // Profile-SAML or Profile-CR
+	RealmName  string `json:"realm_name,omitempty"`
+	Expiration int    `json:"expiration"` // seconds; 0 for compute resources
+	CRType     string `json:"cr_type,omitempty"`
+	// Managed rules were made by an enterprise template; the account cannot
+	// change them.
+	Managed    bool        `json:"managed,omitempty"`
 	Conditions []Condition `json:"conditions"`
 }
 
@@ -109,6 +112,7 @@ type Trust struct {
 	Identifier string   `json:"identifier"`
 	Accounts   []string `json:"accounts,omitempty"` // user only: accounts that the user may come from
 	Detail     string   `json:"description,omitempty"`
+	Managed    bool     `json:"managed,omitempty"` // made by an enterprise template
 }
 
 // TrustID is the id of a Trust object.

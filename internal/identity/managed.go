@@ -1,0 +1,174 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// managedBy refuses an account's change to what a template made there.
+func managedBy(template string) error {
+	return &fault.Error{Kind: fault.Forbidden, Code: "enterprise_managed", Message: "This object is managed by the enterprise and cannot be changed here.",
+		Details: "It was made from template '" + template + "'."}
+}
+
+// ManagedProfile is a profile as a template lays it on an account.
+type ManagedProfile struct {
+	Name, Description, Email string
+	Rules                    []RuleSpec
+	Trusts                   []TrustSpec
+	Template, Assignment     string
+}
+
+// Validate checks what can be checked without the store.
+func (m *ManagedProfile) Validate() error {
+	if err := required("profile.name", m.Name, maxName); err != nil {
+		return err
+	}
+	if err := text("profile.description", m.Description, maxDescription); err != nil {
+		return err
+	}
+	if err := checkEmail(m.Email); err != nil {
+		return err
+	}
+	for i := range m.Rules {
+		if err := m.Rules[i].Validate(); err != nil {
+			return err
+		}
+	}
+	return CheckTrusts(m.Trusts)
+}
+
+// LayProfile makes or changes the profile of a template in an account, inside
+// the caller's transaction. What the account itself added stays. profileID is
+// "" for a new one; one that is gone is made again.
+func (s *Service) LayProfile(ctx context.Context, tx store.Tx, accountID, profileID string, m *ManagedProfile) (*Profile, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	p, err := s.managedProfile(ctx, tx, accountID, profileID, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.layRules(ctx, tx, p, m.Rules); err != nil {
+		return nil, err
+	}
+	return p, layTrusts(ctx, tx, p, m.Trusts)
+}
+
+func (s *Service) managedProfile(ctx context.Context, tx store.Tx, accountID, profileID string, m *ManagedProfile) (*Profile, error) {
+	if profileID != "" {
+		p, err := Profiles.Get(ctx, tx, accountID, profileID)
+		if err == nil {
+			before := p.Name
+			p.Name, p.Description, p.Email, p.Template, p.Assignment = m.Name, m.Description, m.Email, m.Template, m.Assignment
+			ev := profile.updated(&p.Meta, changes{"template"}, requestData{InstanceName: p.Name, PrevInstanceName: before})
+			return p, nameTaken(Profiles.Update(ctx, tx, p, ev), whatProfile, p.Name)
+		}
+		if !errors.Is(err, fault.NotFound) {
+			return nil, err
+		}
+	}
+	// Looked for beforehand: after a write that failed the transaction could
+	// only be rolled back, and with it the work on other accounts.
+	if _, err := Profiles.Lookup(ctx, tx, ProfileName(accountID, m.Name)); err == nil {
+		return nil, fault.New(fault.Conflict, "The account has a trusted profile named '%s' already.", m.Name)
+	} else if !errors.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	count, err := Profiles.Count(ctx, tx, store.Query{Account: accountID})
+	if err != nil {
+		return nil, fmt.Errorf("counting profiles: %w", err)
+	}
+	warning, err := within("trusted profiles", "in account "+accountID, count, s.Limits.Profiles)
+	if err != nil {
+		return nil, err
+	}
+	p := &Profile{Meta: store.Meta{Account: accountID, ID: s.IDs.New(id.Profile), Name: m.Name, Description: m.Description},
+		Email: m.Email, Template: m.Template, Assignment: m.Assignment}
+	p.Owner = id.IAMOf(p.ID)
+	if err := Profiles.Create(ctx, tx, p, profile.created(&p.Meta, warning)); err != nil {
+		return nil, err
+	}
+	return p, TrustLists.Create(ctx, tx, &TrustList{store.Meta{Account: accountID, ID: p.ID, Parent: p.ID}}, silent)
+}
+
+// layRules replaces the managed rules of a profile.
+func (s *Service) layRules(ctx context.Context, tx store.Tx, p *Profile, specs []RuleSpec) error {
+	old, err := Rules.List(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+	if err != nil {
+		return err
+	}
+	for _, r := range old {
+		if !r.Managed {
+			continue
+		}
+		if err := Rules.Delete(ctx, tx, r, silent); err != nil {
+			return err
+		}
+	}
+	for i := range specs {
+		r := &ClaimRule{Meta: store.Meta{Account: p.Account, ID: s.IDs.New(id.ClaimRule), Parent: p.ID}, Managed: true}
+		specs[i].apply(r)
+		if err := Rules.Create(ctx, tx, r, partOf(p, "rules")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layTrusts replaces the managed trusted identities of a profile.
+func layTrusts(ctx context.Context, tx store.Tx, p *Profile, specs []TrustSpec) error {
+	old, err := Trusts.List(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, t := range specs {
+		wanted[TrustID(p.ID, t.Type, t.Identifier)] = true
+	}
+	for _, t := range old {
+		if t.Managed && !wanted[t.ID] {
+			if err := Trusts.Delete(ctx, tx, t, silent); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range specs {
+		t, err := putTrust(ctx, tx, p, &specs[i])
+		if err != nil {
+			return err
+		}
+		if !t.Managed {
+			t.Managed = true
+			if err := Trusts.Update(ctx, tx, t, silent); err != nil {
+				return err
+			}
+		}
+	}
+	if len(specs)+len(old) == 0 {
+		return nil
+	}
+	head, err := TrustLists.Get(ctx, tx, p.Account, p.ID)
+	if err != nil {
+		return err
+	}
+	return TrustLists.Update(ctx, tx, head, partOf(p, "identities"))
+}
+
+// LiftProfile takes a template's profile from an account, with all that the
+// account added to it. One that is gone already is no error.
+func LiftProfile(ctx context.Context, tx store.Tx, accountID, profileID string) error {
+	p, err := Profiles.Get(ctx, tx, accountID, profileID)
+	if errors.Is(err, fault.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return deleteProfile(ctx, tx, p)
+}
