@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -10,9 +11,9 @@ import (
 	"github.com/kagiban/kagiban/internal/store/sqlstore"
 )
 
-// patience bounds the wait for the turn. Only a function that calls the store
-// from inside its own transaction, and thus waits for itself, comes near it.
-const patience = 30 * time.Second
+// defaultPatience bounds the wait for the turn. Only a function that calls the
+// store from inside its own transaction, and thus waits for itself, comes near.
+const defaultPatience = 30 * time.Second
 
 var errImpatient = sqlstore.Unavailable(errors.New("waiting for a turn to write: is the store used inside its own transaction?"))
 
@@ -21,6 +22,8 @@ var errImpatient = sqlstore.Unavailable(errors.New("waiting for a turn to write:
 // there is one: a batch of transactions must never be left without somebody
 // who commits it. The zero value is free.
 type turn struct {
+	patience time.Duration // 0 means defaultPatience
+
 	mu     sync.Mutex // guards all below
 	held   bool
 	closed bool
@@ -51,7 +54,7 @@ func (t *turn) acquire(ctx context.Context) error {
 	me := t.enqueue()
 	t.mu.Unlock()
 
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(cmp.Or(t.patience, defaultPatience))
 	defer timer.Stop()
 	select {
 	case <-me.ready:
