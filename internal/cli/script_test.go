@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 // own against a `kagiban dev` of its own. The lines of the server's environment
 // file are in the script's environment with DEMO_ for KAGIBAN_, because the
 // client reads some of the KAGIBAN_ ones; the keys of the enterprise's owner and
-// of the cross-account story are in demo.key (JSON) and caller.key (bare).
+// of the cross-account story are in demo.key (JSON) and caller.key (bare), the
+// password of DEMO_CONSOLE_USER is in password.txt.
 //
 // Beside testscript's commands there are
 //
@@ -50,7 +51,7 @@ func TestStories(t *testing.T) {
 			for name, value := range demo {
 				env.Setenv(strings.Replace(name, "KAGIBAN_", "DEMO_", 1), value)
 			}
-			return writeKeys(env.WorkDir, demo)
+			return writeSecrets(env.WorkDir, demo)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"capture": capture, "exits": exits, "mode": mode, "dev": devAid,
@@ -95,10 +96,11 @@ func startDev(env *testscript.Env) (map[string]string, error) {
 	}
 }
 
-func writeKeys(dir string, demo map[string]string) error {
+func writeSecrets(dir string, demo map[string]string) error {
 	return errors.Join(
 		os.WriteFile(filepath.Join(dir, "demo.key"), []byte(`{"name":"demo","apikey":"`+demo["KAGIBAN_APIKEY"]+`"}`), 0o600),
 		os.WriteFile(filepath.Join(dir, "caller.key"), []byte(demo["KAGIBAN_CALLER_APIKEY"]+"\n"), 0o600),
+		os.WriteFile(filepath.Join(dir, "password.txt"), []byte(demo["KAGIBAN_CONSOLE_PASSWORD"]+"\n"), 0o600),
 	)
 }
 
