@@ -42,7 +42,8 @@ func New(text string) Value {
 	if text == "" {
 		return Value{}
 	}
-	return Value{text: &text}
+	kept := text // the parameter itself would be moved to the heap even when empty
+	return Value{text: &kept}
 }
 
 // Reveal returns the text. Call it only where the secret leaves the process on

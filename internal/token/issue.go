@@ -85,76 +85,99 @@ type issued struct {
 	session            *Session // nil without a login session
 }
 
-// persist begins or continues the session and stores the refresh tokens, in
-// one transaction. Without an interactive or refreshing client there is
-// nothing to store, and nothing is.
+// persist stores what has to outlive the answer. Without an interactive or
+// refreshing client there is nothing, and no database is touched.
 func (s *Service) persist(ctx context.Context, l *login, client *Client, want wanted, now time.Time) (issued, error) {
-	out := issued{refresh: NotSupported}
-	if !want.access {
-		out.refresh = ""
-	}
 	refreshing := client.Refresh == RefreshRotating && want.access
 	begins := l.fresh && client.Interactive && want.access
-	if !refreshing && !begins && !want.delegated && l.Session == "" {
-		return out, nil
+	if refreshing || begins || want.delegated || l.Session != "" {
+		return s.persistLogin(ctx, l, client, want, refreshing, begins, now)
 	}
-	if l.Session != "" {
+	if !want.access {
+		return issued{}, nil
+	}
+	return issued{refresh: NotSupported}, nil
+}
+
+// persistLogin begins or continues the session and stores the refresh tokens,
+// in one transaction.
+func (s *Service) persistLogin(ctx context.Context, l *login, client *Client, want wanted, refreshing, begins bool, now time.Time) (issued, error) {
+	w := loginWriter{s: s, l: l, client: client, want: want, refreshing: refreshing, now: now}
+	switch {
+	case l.Session != "":
 		se, err := s.session(ctx, l.Session)
 		if err != nil {
-			return out, err
+			return issued{}, err
 		}
-		out.session = se
-	} else if begins {
-		l.Session = s.cfg.IDs.New(id.Session)
+		w.session = se
+	case begins:
+		l.Session, w.begins = s.cfg.IDs.New(id.Session), true
 	}
 	if l.family == "" {
 		l.family = s.cfg.IDs.UUID()
 	}
-	var replayed *refreshToken
+	var out issued
 	err := s.cfg.DB.Update(ctx, func(tx store.Tx) (err error) {
-		replayed = nil
-		if out.session == nil && l.Session != "" {
-			if out.session, err = s.beginSession(ctx, tx, l.standing, client, l.Origin, l.Session, now); err != nil {
-				return err
-			}
-		}
-		if !l.redeems.IsZero() {
-			t, err := s.rotateRefresh(ctx, tx, l.redeems, client, now)
-			if errors.Is(err, errReplay) {
-				replayed = t
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if refreshing {
-			out.refreshExpires = refreshEnd(l.standing, out.session, now)
-			t := refreshToken{lineage: l.lineage, ClientID: client.ID, Family: l.family, Valid: out.refreshExpires}
-			value, err := s.putRefresh(ctx, tx, t, now)
-			if err != nil {
-				return err
-			}
-			out.refresh = value.Reveal()
-		}
-		if want.delegated {
-			d := delegatedToken{lineage: l.lineage, Receivers: want.receivers}
-			d.Session = "" // it outlives the login session
-			value, err := s.putDelegated(ctx, tx.Tokens(), d, want.delegatedLife, now)
-			if err != nil {
-				return err
-			}
-			out.delegated = value.Reveal()
-		}
-		return nil
+		out, err = w.write(ctx, tx)
+		return err
 	})
-	if replayed != nil {
-		return out, s.refuseReplay(ctx, replayed, now)
+	if errors.Is(err, errReplay) {
+		return issued{}, s.refuseReplay(ctx, w.replayed, now)
 	}
 	if err != nil {
-		return out, fmt.Errorf("storing refresh token and session: %w", err)
+		return issued{}, fmt.Errorf("storing refresh token and session: %w", err)
 	}
 	if out.session != nil {
 		s.sessions.touch(out.session.ID, now)
+	}
+	return out, nil
+}
+
+// loginWriter writes what belongs to one login. Its transaction may run more
+// than once, so nothing in it depends on an earlier run.
+type loginWriter struct {
+	s          *Service
+	l          *login
+	client     *Client
+	want       wanted
+	refreshing bool
+	begins     bool     // a new session
+	session    *Session // the session that goes on, nil if none
+	now        time.Time
+	replayed   *refreshToken // set with errReplay
+}
+
+func (w *loginWriter) write(ctx context.Context, tx store.Tx) (out issued, err error) {
+	out.session = w.session
+	if w.want.access {
+		out.refresh = NotSupported
+	}
+	if w.begins {
+		if out.session, err = w.s.beginSession(ctx, tx, w.l.standing, w.client, w.l.Origin, w.l.Session, w.now); err != nil {
+			return out, err
+		}
+	}
+	if !w.l.redeems.IsZero() {
+		if w.replayed, err = w.s.rotateRefresh(ctx, tx, w.l.redeems, w.client, w.now); err != nil {
+			return out, err
+		}
+	}
+	if w.refreshing {
+		out.refreshExpires = refreshEnd(w.l.standing, out.session, w.now)
+		value, err := w.s.putRefresh(ctx, tx, refreshToken{lineage: w.l.lineage, ClientID: w.client.ID, Family: w.l.family, Valid: out.refreshExpires}, w.now)
+		if err != nil {
+			return out, err
+		}
+		out.refresh = value.Reveal()
+	}
+	if w.want.delegated {
+		d := delegatedToken{lineage: w.l.lineage, Receivers: w.want.receivers}
+		d.Session = "" // it outlives the login session
+		value, err := w.s.putDelegated(ctx, tx.Tokens(), d, w.want.delegatedLife, w.now)
+		if err != nil {
+			return out, err
+		}
+		out.delegated = value.Reveal()
 	}
 	return out, nil
 }

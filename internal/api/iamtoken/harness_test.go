@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -444,3 +445,31 @@ func (w *world) revokeKey() {
 }
 
 func newClock() *clock { return &clock{now: time.Date(2026, 6, 9, 21, 26, 27, 0, time.UTC)} }
+
+// dump gives everything that the tests' short-lived records and objects hold.
+func (w *world) dump() string {
+	w.t.Helper()
+	ctx := context.Background()
+	var b strings.Builder
+	for _, kind := range []string{"apikey", "login", "signing-key", "user"} {
+		records, err := w.db.Direct().List(ctx, store.Query{Kind: kind})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, r := range records {
+			fmt.Fprintf(&b, "%s %+v %s\n", r.Kind, r.Meta, r.Body)
+		}
+	}
+	for _, space := range []string{"session", "refresh", "delegated", "passcode"} {
+		for _, acct := range []string{store.System, acctA, acctB} {
+			records, err := w.db.Tokens().List(ctx, space, acct, userIAM)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			for _, r := range records {
+				fmt.Fprintf(&b, "%+v %s\n", *r, r.Body)
+			}
+		}
+	}
+	return b.String()
+}
