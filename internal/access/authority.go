@@ -6,81 +6,146 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/activity"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
-// Authority answers decisions from one immutable snapshot per account. A
-// snapshot is built when it is first asked for and replaced after the account's
-// events touched it: a decision that starts after a write returned sees the
-// write. It is safe for concurrent use.
-type Authority struct {
-	db      store.DB
-	catalog atomic.Pointer[policy.Catalog]
-	cancel  func()
+// Catalogs gives the catalogue that decisions are made with.
+type Catalogs interface {
+	// Current is the catalogue in memory, and whether it is known to be the
+	// newest. It must be quick.
+	Current() (c *policy.Catalog, fresh bool)
+	// Fresh is the newest catalogue, read from the store if need be.
+	Fresh(context.Context) (*policy.Catalog, error)
+}
 
-	mu       sync.Mutex
-	accounts map[string]*view
+// Fixed is a catalogue that never changes.
+type Fixed struct{ Catalog *policy.Catalog }
+
+// Current implements Catalogs.
+func (f Fixed) Current() (*policy.Catalog, bool) { return f.Catalog, true }
+
+// Fresh implements Catalogs.
+func (f Fixed) Fresh(context.Context) (*policy.Catalog, error) { return f.Catalog, nil }
+
+// AuthorityConfig is what an Authority needs.
+type AuthorityConfig struct {
+	DB       store.DB
+	Catalogs Catalogs
+	// MaxSize bounds the snapshots in memory, by the sum of their sizes
+	// (policies and identities; see policy.Snapshot.Size); 0 means DefaultMaxSize.
+	// The account that was asked about last is kept whatever its size.
+	MaxSize int
+}
+
+// DefaultMaxSize keeps about 1.5 GB of snapshots: 100,000 policies of 40
+// subjects each take 140 MB (measured by TestSnapshotsTakeBoundedMemory's figures).
+const DefaultMaxSize = 1_000_000
+
+// Authority answers decisions from one immutable snapshot per account, which
+// lies in memory. The event log says when a snapshot is behind; it is brought
+// forward by the objects that changed when the next decision is asked for. A
+// decision that starts after a write has returned on this node sees the write.
+// It is safe for concurrent use.
+type Authority struct {
+	db       store.DB
+	catalogs Catalogs
+	permits  *activity.Counter
+	cancel   func()
+
+	accounts sync.Map // account id → *view
+	// loads counts full loads; views remember by it when they were used.
+	loads atomic.Int64
+
+	mu      sync.Mutex // guards size; taken by those who build, never by those who decide
+	size    int
+	maxSize int
 }
 
 // view is the place of one account's snapshot.
 type view struct {
-	moved atomic.Uint64 // +1 with each event that matters
-	ready atomic.Pointer[built]
-	build sync.Mutex // one builder at a time
+	account string
+	// wanted is the sequence number of the last event that matters.
+	wanted atomic.Int64
+	ready  atomic.Pointer[built]
+	used   atomic.Int64
+	turn   chan struct{} // held by the one who builds
+	size   int           // counted in Authority.size; guarded by Authority.mu
 }
 
-// built is a snapshot and the count of events that it has seen.
+// built is a snapshot with the place in the log up to which it is complete.
+// Snapshot.Seq may be smaller: events that do not matter move only this.
 type built struct {
 	snapshot *policy.Snapshot
-	moved    uint64
+	covered  int64
 }
 
 // NewAuthority makes an Authority that follows the store's events until Close.
-func NewAuthority(db store.DB, catalog *policy.Catalog) *Authority {
-	a := &Authority{db: db, accounts: map[string]*view{}}
-	a.catalog.Store(catalog)
-	a.cancel = db.Subscribe(a.follow)
+func NewAuthority(c AuthorityConfig) *Authority {
+	if c.MaxSize == 0 {
+		c.MaxSize = DefaultMaxSize
+	}
+	a := &Authority{db: c.DB, catalogs: c.Catalogs, permits: activity.New(c.DB, activity.Policies), maxSize: c.MaxSize}
+	a.cancel = c.DB.Subscribe(a.follow)
 	return a
 }
 
-// Close ends the following of events.
+// Close ends the following of events. Flush before it.
 func (a *Authority) Close() { a.cancel() }
 
-// Catalog is the catalogue that decisions are made with.
-func (a *Authority) Catalog() *policy.Catalog { return a.catalog.Load() }
+// Flush writes how often and when policies permitted something since the last
+// time. Call it every few seconds.
+func (a *Authority) Flush(ctx context.Context) error { return a.permits.Flush(ctx) }
 
-// SetCatalog replaces the catalogue; every snapshot is built anew.
-func (a *Authority) SetCatalog(c *policy.Catalog) {
-	a.catalog.Store(c)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, v := range a.accounts {
-		v.moved.Add(1)
+// Catalog is the catalogue in memory.
+func (a *Authority) Catalog() *policy.Catalog {
+	c, _ := a.catalogs.Current()
+	return c
+}
+
+// follow sees every event of the store; it must be quick.
+func (a *Authority) follow(events []store.Event) {
+	for i := range events {
+		e := &events[i]
+		if e.Op == store.Reset {
+			a.accounts.Clear()
+			a.mu.Lock()
+			a.size = 0
+			a.mu.Unlock()
+			a.permits.Forget()
+			continue
+		}
+		held, ok := a.accounts.Load(e.Account)
+		if !ok {
+			continue
+		}
+		v := held.(*view)
+		if relevant[e.Kind] {
+			raise(&v.wanted, e.Seq)
+		} else {
+			v.skip(e.Seq)
+		}
 	}
 }
 
-// relevant are the kinds of object that a snapshot is made of.
-var relevant = map[string]bool{
-	account.Accounts.Kind(): true, Policies.Kind(): true, CustomRoles.Kind(): true, Groups.Kind(): true,
-	Members.Kind(): true, GroupRules.Kind(): true, SettingsByAcct.Kind(): true, Controls.Kind(): true,
-}
-
-func (a *Authority) follow(events []store.Event) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, e := range events {
-		if e.Op == store.Reset {
-			a.accounts = map[string]*view{}
+// raise stores a number unless there is a higher one.
+func raise(n *atomic.Int64, to int64) {
+	for {
+		old := n.Load()
+		if old >= to || n.CompareAndSwap(old, to) {
 			return
 		}
-		if v := a.accounts[e.Account]; v != nil && relevant[e.Kind] {
-			v.moved.Add(1)
-		}
+	}
+}
+
+// skip notes that an event does not matter, so that later ones need not be
+// searched for from before it.
+func (v *view) skip(seq int64) {
+	if b := v.ready.Load(); b != nil && b.covered == seq-1 && v.wanted.Load() < seq {
+		v.ready.CompareAndSwap(b, &built{b.snapshot, seq})
 	}
 }
 
@@ -95,170 +160,121 @@ func (a *Authority) Decide(ctx context.Context, r policy.Request) (policy.Decisi
 	if err != nil {
 		return policy.Decision{}, err
 	}
-	return policy.Decide(s, &r), nil
+	return a.DecideIn(s, &r), nil
+}
+
+// DecideIn asks policy.Decide with a snapshot and counts the permit of the
+// policy that allowed.
+func (a *Authority) DecideIn(s *policy.Snapshot, r *policy.Request) policy.Decision {
+	d := policy.Decide(s, r)
+	if d.Allowed && d.PolicyID != "" {
+		a.permits.Add(r.Environment.Now, s.Account(), d.PolicyID)
+	}
+	return d
 }
 
 // Snapshot gives the current snapshot of an account, fault.NotFound when there
 // is no such account.
 func (a *Authority) Snapshot(ctx context.Context, accountID string) (*policy.Snapshot, error) {
-	v, known := a.view(accountID)
-	if b := v.ready.Load(); b != nil && b.moved == v.moved.Load() {
-		return b.snapshot, nil
+	held, ok := a.accounts.Load(accountID)
+	if !ok {
+		held, _ = a.accounts.LoadOrStore(accountID, &view{account: accountID, turn: make(chan struct{}, 1)})
 	}
-	v.build.Lock()
-	defer v.build.Unlock()
-	moved := v.moved.Load()
-	if b := v.ready.Load(); b != nil && b.moved == moved {
-		return b.snapshot, nil
+	v := held.(*view)
+	if now := a.loads.Load(); v.used.Load() != now {
+		v.used.Store(now)
 	}
-	s, err := a.load(ctx, accountID)
-	if err != nil {
-		if !known {
-			a.forget(accountID, v)
-		}
-		return nil, err
+	if s := a.current(v); s != nil {
+		return s, nil
 	}
-	v.ready.Store(&built{snapshot: s, moved: moved})
-	return s, nil
+	return a.refresh(ctx, v)
 }
 
-// ready gives an account's snapshot if one is built, however old, else nil.
-func (a *Authority) ready(accountID string) *policy.Snapshot {
+// current gives the snapshot of a view if nothing has happened since it was made.
+func (a *Authority) current(v *view) *policy.Snapshot {
+	b := v.ready.Load()
+	if b == nil || b.covered < v.wanted.Load() {
+		return nil
+	}
+	if c, fresh := a.catalogs.Current(); !fresh || c != b.snapshot.Catalog() {
+		return nil
+	}
+	return b.snapshot
+}
+
+// refresh brings a view up to date; one caller does, the others wait for it.
+func (a *Authority) refresh(ctx context.Context, v *view) (*policy.Snapshot, error) {
+	select {
+	case v.turn <- struct{}{}:
+		defer func() { <-v.turn }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting for the access of account %s: %w", v.account, ctx.Err())
+	}
+	if s := a.current(v); s != nil {
+		return s, nil
+	}
+	catalog, err := a.catalogs.Fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := v.ready.Load()
+	if b == nil {
+		b, err = a.load(ctx, v.account, catalog)
+	} else {
+		b, err = a.advance(ctx, b, catalog)
+	}
+	if errors.Is(err, fault.NotFound) {
+		a.forget(v)
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the access of account %s: %w", v.account, err)
+	}
+	v.ready.Store(b)
+	a.weigh(v, b.snapshot.Size())
+	return b.snapshot, nil
+}
+
+// forget drops the place of an account, so that questions about accounts that
+// are not there do not fill the memory.
+func (a *Authority) forget(v *view) {
+	if a.accounts.CompareAndDelete(v.account, v) {
+		a.mu.Lock()
+		a.size -= v.size
+		v.size = 0
+		a.mu.Unlock()
+	}
+}
+
+// sample is how many accounts are looked at to find one that was not used for
+// long: enough that a busy one is hardly ever the oldest of them.
+const sample = 64
+
+// weigh counts the size of a view and makes room. Which accounts go is a
+// matter of chance among those that were not used since the last few loads.
+func (a *Authority) weigh(v *view, size int) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if v := a.accounts[accountID]; v != nil {
-		if b := v.ready.Load(); b != nil {
-			return b.snapshot
+	a.size += size - v.size
+	v.size = size
+	over := a.size > a.maxSize
+	a.mu.Unlock()
+	for over {
+		var oldest *view
+		seen := 0
+		a.accounts.Range(func(_, held any) bool {
+			other := held.(*view)
+			if other != v && other.ready.Load() != nil && (oldest == nil || other.used.Load() < oldest.used.Load()) {
+				oldest = other
+			}
+			seen++
+			return seen < sample
+		})
+		if oldest == nil {
+			return
 		}
+		a.forget(oldest)
+		a.mu.Lock()
+		over = a.size > a.maxSize
+		a.mu.Unlock()
 	}
-	return nil
-}
-
-func (a *Authority) view(accountID string) (v *view, known bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	v = a.accounts[accountID]
-	if v == nil {
-		v = &view{}
-		a.accounts[accountID] = v
-		return v, false
-	}
-	return v, true
-}
-
-// forget drops the place of an account that is not there, so that questions
-// about invented accounts do not fill the memory.
-func (a *Authority) forget(accountID string, v *view) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.accounts[accountID] == v && v.ready.Load() == nil {
-		delete(a.accounts, accountID)
-	}
-}
-
-// load reads everything that gives access in an account, in one consistent state.
-func (a *Authority) load(ctx context.Context, accountID string) (*policy.Snapshot, error) {
-	in := policy.Input{Account: accountID, Catalog: a.Catalog(), PublicAccess: true}
-	err := a.db.View(ctx, func(r store.Reader) error {
-		acct, err := account.Accounts.Get(ctx, r, accountID, accountID)
-		if err != nil {
-			return err
-		}
-		in.Owner, in.State = acct.Owner, policy.AccountState(acct.State)
-		settings, err := SettingsByAcct.Get(ctx, r, accountID, accountID)
-		switch {
-		case err == nil:
-			in.PublicAccess, in.External = !settings.PublicAccessOff, settings.External
-		case !errors.Is(err, fault.NotFound):
-			return err
-		}
-		if in.Policies, err = loadPolicies(ctx, r, accountID); err != nil {
-			return err
-		}
-		if in.Groups, err = loadGroups(ctx, r, accountID); err != nil {
-			return err
-		}
-		return loadRolesAndControls(ctx, r, &in)
-	})
-	if err != nil {
-		if errors.Is(err, fault.NotFound) {
-			return nil, err
-		}
-		return nil, fmt.Errorf("loading access of account %s: %w", accountID, err)
-	}
-	return policy.NewSnapshot(in), nil
-}
-
-func loadPolicies(ctx context.Context, r store.Reader, accountID string) ([]*policy.Policy, error) {
-	stored, err := Policies.List(ctx, r, store.Query{Account: accountID, Parent: string(policy.StateActive), Order: store.ByID})
-	if err != nil {
-		return nil, err
-	}
-	out := make([]*policy.Policy, len(stored))
-	for i, p := range stored {
-		out[i] = engineForm(p)
-	}
-	return out, nil
-}
-
-// engineForm gives the document with the identity that lives in the metadata.
-func engineForm(p *Policy) *policy.Policy {
-	d := p.Doc
-	d.ID, d.Account = p.ID, p.Account
-	return &d
-}
-
-func loadGroups(ctx context.Context, r store.Reader, accountID string) ([]policy.Group, error) {
-	all := store.Query{Account: accountID, Order: store.ByID}
-	groups, err := Groups.List(ctx, r, all)
-	if err != nil {
-		return nil, err
-	}
-	members, err := Members.List(ctx, r, all)
-	if err != nil {
-		return nil, err
-	}
-	rules, err := GroupRules.List(ctx, r, all)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]policy.Group, len(groups))
-	at := make(map[string]int, len(groups))
-	for i, g := range groups {
-		out[i] = policy.Group{ID: g.ID, Name: g.Name}
-		at[g.ID] = i
-	}
-	for _, m := range members {
-		if i, ok := at[m.Parent]; ok {
-			out[i].Members = append(out[i].Members, m.Owner)
-		}
-	}
-	for _, rule := range rules {
-		if i, ok := at[rule.Parent]; ok {
-			out[i].Rules = append(out[i].Rules, policy.DynamicRule{ID: rule.ID, Name: rule.Name, Realm: rule.RealmName,
-				Expiration: time.Duration(rule.Hours) * time.Hour, Conditions: rule.Conditions})
-		}
-	}
-	return out, nil
-}
-
-func loadRolesAndControls(ctx context.Context, r store.Reader, in *policy.Input) error {
-	all := store.Query{Account: in.Account, Order: store.ByID}
-	roles, err := CustomRoles.List(ctx, r, all)
-	if err != nil {
-		return err
-	}
-	for _, role := range roles {
-		in.CustomRoles = append(in.CustomRoles, policy.CustomRole{Service: role.Service, Role: policy.Role{
-			CRN: role.CRN(), Name: role.Name, DisplayName: role.DisplayName, Description: role.Description,
-			Kind: policy.RoleCustom, Actions: role.Actions}})
-	}
-	controls, err := Controls.List(ctx, r, all)
-	if err != nil {
-		return err
-	}
-	for _, c := range controls {
-		in.Controls = append(in.Controls, policy.ActionControl{ID: c.ID, Service: c.Service, Actions: c.Actions})
-	}
-	return nil
 }

@@ -55,115 +55,152 @@ type Outcome struct {
 	Err                error
 }
 
-// AddMember makes an identity a static member; being one already is success.
-func (s *Service) AddMember(ctx context.Context, groupID string, n NewMember) (*Member, error) {
-	if err := n.Check(); err != nil {
-		return nil, err
-	}
-	var m *Member
-	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) (err error) {
-		m, err = Members.Get(ctx, tx, g.Account, MemberID(g.ID, n.IAMID))
-		if !errors.Is(err, fault.NotFound) {
-			return err
+// AddMembers makes each identity a static member of a group and tells of each
+// what became of it; being one already is success. The error is for the whole:
+// the group is not there, or the store failed.
+func (s *Service) AddMembers(ctx context.Context, groupID string, list []NewMember) ([]Outcome, error) {
+	var out []Outcome
+	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
+		out = make([]Outcome, len(list))
+		for i, n := range list {
+			out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: groupID}
+			if err := s.join(ctx, tx, g, n, &out[i]); err != nil {
+				return err
+			}
 		}
-		joined, err := Members.Count(ctx, tx, store.Query{Account: g.Account, Owner: n.IAMID})
-		if err != nil {
-			return err
-		}
-		if joined >= s.Limits.GroupsPerMember {
-			return limitReached("groups of one member", s.Limits.GroupsPerMember)
-		}
-		m = &Member{Meta: store.Meta{Account: g.Account, ID: MemberID(g.ID, n.IAMID), Parent: g.ID, Owner: n.IAMID, Name: n.IAMID}, Type: n.Type}
-		return Members.Create(ctx, tx, m, memberEvent("add", g, m))
+		return nil
 	})
-	return m, err
+	return out, err
 }
 
-// AddMembers adds each identity and tells of each what became of it. The error
-// is for the whole: the group is not there.
-func (s *Service) AddMembers(ctx context.Context, groupID string, list []NewMember) ([]Outcome, error) {
-	if _, err := s.GetGroup(ctx, "", groupID); err != nil {
-		return nil, err
+// join adds one member; a refusal goes into the outcome, a failure is returned.
+func (s *Service) join(ctx context.Context, tx store.Tx, g *Group, n NewMember, out *Outcome) error {
+	if out.Err = n.Check(); out.Err != nil {
+		return nil
 	}
-	out := make([]Outcome, len(list))
-	for i, n := range list {
-		m, err := s.AddMember(ctx, groupID, n)
-		out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: groupID, Member: m, Err: err}
+	m, err := Members.Get(ctx, tx, g.Account, MemberID(g.ID, n.IAMID))
+	if err == nil {
+		out.Member = m
+		return nil
 	}
-	return out, nil
+	if !errors.Is(err, fault.NotFound) {
+		return err
+	}
+	joined, err := Members.Count(ctx, tx, store.Query{Account: g.Account, Owner: n.IAMID})
+	if err != nil {
+		return err
+	}
+	if joined >= s.Limits.GroupsPerMember {
+		out.Err = limitReached("groups of one member", s.Limits.GroupsPerMember)
+		return nil
+	}
+	m = &Member{Meta: store.Meta{Account: g.Account, ID: MemberID(g.ID, n.IAMID), Parent: g.ID, Owner: n.IAMID, Name: n.IAMID}, Type: n.Type}
+	out.Member = m
+	return Members.Create(ctx, tx, m, memberEvent("add", g, m))
 }
 
 // RemoveMember ends a static membership.
 func (s *Service) RemoveMember(ctx context.Context, groupID, iamID string) error {
+	out, err := s.removeMembers(ctx, groupID, []string{iamID})
+	if err != nil {
+		return err
+	}
+	return out[0].Err
+}
+
+// RemoveMembers removes each identity. When none was a member the whole is NotFound.
+func (s *Service) RemoveMembers(ctx context.Context, groupID string, iamIDs []string) ([]Outcome, error) {
+	out, err := s.removeMembers(ctx, groupID, iamIDs)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(out, func(o Outcome) bool { return o.Err == nil }) {
+		return nil, &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("No member %s of access group %s found.", strings.Join(iamIDs, ", "), groupID)}
+	}
+	return out, nil
+}
+
+func (s *Service) removeMembers(ctx context.Context, groupID string, iamIDs []string) ([]Outcome, error) {
+	var out []Outcome
 	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
-		m, err := Members.Get(ctx, tx, g.Account, MemberID(g.ID, iamID))
-		if errors.Is(err, fault.NotFound) {
-			return noMember(g.ID, iamID)
+		out = make([]Outcome, len(iamIDs))
+		for i, iamID := range iamIDs {
+			out[i] = Outcome{IAMID: iamID, Group: groupID}
+			m, err := Members.Get(ctx, tx, g.Account, MemberID(g.ID, iamID))
+			if errors.Is(err, fault.NotFound) {
+				out[i].Err = noMember(g.ID, iamID)
+				continue
+			}
+			if err == nil {
+				err = Members.Delete(ctx, tx, m, memberEvent("delete", g, m))
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return err
-		}
-		return Members.Delete(ctx, tx, m, memberEvent("delete", g, m))
+		return nil
 	})
-	return err
+	return out, err
 }
 
 func noMember(groupID, iamID string) error {
 	return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("Member %s of access group %s not found.", iamID, groupID)}
 }
 
-// RemoveMembers removes each identity. When none was a member the whole is NotFound.
-func (s *Service) RemoveMembers(ctx context.Context, groupID string, iamIDs []string) ([]Outcome, error) {
-	if _, err := s.GetGroup(ctx, "", groupID); err != nil {
-		return nil, err
-	}
-	out := make([]Outcome, len(iamIDs))
-	removed := false
-	for i, iamID := range iamIDs {
-		out[i] = Outcome{IAMID: iamID, Group: groupID, Err: s.RemoveMember(ctx, groupID, iamID)}
-		removed = removed || out[i].Err == nil
-	}
-	if !removed {
-		return nil, &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("No member %s of access group %s found.", strings.Join(iamIDs, ", "), groupID)}
-	}
-	return out, nil
-}
-
 // RemoveFromAll removes an identity from every group of an account; being in
 // none is NotFound.
 func (s *Service) RemoveFromAll(ctx context.Context, account, iamID string) ([]Outcome, error) {
-	list, err := Members.List(ctx, s.DB.Direct(), store.Query{Account: account, Owner: iamID})
-	if err != nil {
-		return nil, err
-	}
-	if len(list) == 0 {
-		return nil, &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("Member %s is in no access group of the account.", iamID)}
-	}
-	out := make([]Outcome, len(list))
-	for i, m := range list {
-		out[i] = Outcome{IAMID: iamID, Group: m.Parent, Err: s.RemoveMember(ctx, m.Parent, iamID)}
-	}
-	return out, nil
+	var out []Outcome
+	err := s.DB.Update(ctx, func(tx store.Tx) error {
+		list, err := Members.List(ctx, tx, store.Query{Account: account, Owner: iamID})
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("Member %s is in no access group of the account.", iamID)}
+		}
+		out = make([]Outcome, len(list))
+		for i, m := range list {
+			out[i] = Outcome{IAMID: iamID, Group: m.Parent}
+			g, err := Groups.Get(ctx, tx, account, m.Parent)
+			if err != nil {
+				return fmt.Errorf("reading the group of a member: %w", err)
+			}
+			if err := Members.Delete(ctx, tx, m, memberEvent("delete", g, m)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
 }
 
-// AddToGroups adds one identity to several groups of an account.
+// AddToGroups adds one identity to several groups of an account and tells of
+// each group what became of it.
 func (s *Service) AddToGroups(ctx context.Context, account string, n NewMember, groups []string) ([]Outcome, error) {
 	if err := n.Check(); err != nil {
 		return nil, err
 	}
-	out := make([]Outcome, len(groups))
-	for i, groupID := range groups {
-		out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: groupID}
-		g, err := s.GetGroup(ctx, "", groupID)
-		if err == nil && g.Account != account {
-			err = NoGroup(groupID)
+	var out []Outcome
+	err := s.DB.Update(ctx, func(tx store.Tx) error {
+		out = make([]Outcome, len(groups))
+		for i, groupID := range groups {
+			out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: groupID}
+			g, err := Groups.Get(ctx, tx, account, groupID)
+			if errors.Is(err, fault.NotFound) {
+				out[i].Err = NoGroup(groupID)
+				continue
+			}
+			if err == nil {
+				err = s.join(ctx, tx, g, n, &out[i])
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if err == nil {
-			out[i].Member, err = s.AddMember(ctx, groupID, n)
-		}
-		out[i].Err = err
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
 // IsMember tells whether an identity is a static member of a group.
@@ -221,11 +258,4 @@ func (s *Service) Describe(ctx context.Context, accountID, iamID string) (Person
 		return Person{}, ignoreNotFound(err)
 	}
 	return Person{Name: u.Name, Email: u.Email}, nil
-}
-
-func ignoreNotFound(err error) error {
-	if errors.Is(err, fault.NotFound) {
-		return nil
-	}
-	return err
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
@@ -88,21 +89,29 @@ func subjectOf(doc *policy.Policy) string {
 	return ""
 }
 
-// CheckPolicy validates a document for its account with the account's custom
-// roles, without storing it. The error is the one of policy.Validate, or
-// fault.NotFound when there is no such account.
-func (s *Service) CheckPolicy(ctx context.Context, doc *policy.Policy) error {
+// CheckForm validates a document as far as it says nothing of its account: the
+// account's own roles are taken to exist. It comes before the question whether
+// the caller may, CheckPolicy after it, so that nobody learns of the roles of
+// an account that is not theirs.
+func (s *Service) CheckForm(doc *policy.Policy) error {
 	var custom []policy.CustomRole
-	if account := AccountOf(doc); id.IsAccount(account) {
-		snapshot, err := s.Authority.Snapshot(ctx, account)
-		if err != nil && !errors.Is(err, fault.NotFound) {
-			return err
-		}
-		if err == nil {
-			custom = snapshot.CustomRoles()
+	service := policy.ScopeOf(doc).ServiceName
+	for _, crn := range doc.RoleIDs {
+		if strings.Contains(crn, "::customRole:") {
+			custom = append(custom, policy.CustomRole{Service: service, Role: policy.Role{CRN: crn}})
 		}
 	}
 	return policy.Validate(doc, s.Authority.Catalog(), custom...)
+}
+
+// CheckPolicy validates a document for its account with the account's custom
+// roles, without storing it. An account that is not there has none.
+func (s *Service) CheckPolicy(ctx context.Context, doc *policy.Policy) error {
+	roles, err := s.RolesIn(ctx, AccountOf(doc))
+	if err != nil {
+		return err
+	}
+	return policy.Validate(doc, roles.catalog, roles.custom...)
 }
 
 // CreatePolicy stores a checked document as a new policy. It fails with a
@@ -169,16 +178,21 @@ func isGroup(doc *policy.Policy) bool {
 
 // checkQuota refuses a policy that an account or subject has no room for.
 func (s *Service) checkQuota(ctx context.Context, tx store.Tx, p *Policy) error {
-	active := store.Query{Account: p.Account, Parent: string(policy.StateActive)}
-	n, err := Policies.Count(ctx, tx, active)
+	n, err := Policies.Count(ctx, tx, store.Query{Account: p.Account, Parent: string(policy.StateActive)})
 	if err == nil && n >= s.Limits.Policies {
 		return quotaExceeded(s.Limits.Policies)
 	}
-	if err != nil || p.Owner == "" {
+	if err != nil {
 		return err
 	}
-	active.Owner = p.Owner
-	n, err = Policies.Count(ctx, tx, active)
+	return s.checkOwnerQuota(ctx, tx, p)
+}
+
+func (s *Service) checkOwnerQuota(ctx context.Context, tx store.Tx, p *Policy) error {
+	if p.Owner == "" {
+		return nil
+	}
+	n, err := Policies.Count(ctx, tx, store.Query{Account: p.Account, Parent: string(policy.StateActive), Owner: p.Owner})
 	if err == nil && n >= s.Limits.PoliciesPerOwner {
 		return quotaExceeded(s.Limits.PoliciesPerOwner)
 	}
@@ -266,11 +280,17 @@ func (s *Service) ReplacePolicy(ctx context.Context, policyID, ifMatch string, d
 		case AccountOf(doc) != p.Account:
 			return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "accountId", Message: "The account of a policy cannot be changed."}
 		}
+		moved := p.Owner != subjectOf(doc)
 		p.Doc = *doc
 		p.Doc.State = policy.StateActive
 		p.Owner, p.Description = subjectOf(doc), doc.Description
 		if err := s.checkPlace(ctx, tx, p); err != nil {
 			return err
+		}
+		if moved {
+			if err := s.checkOwnerQuota(ctx, tx, p); err != nil {
+				return err
+			}
 		}
 		if err := noConflict(ctx, tx, p); err != nil {
 			return err

@@ -77,8 +77,9 @@ func (s *Service) CheckRole(r *CustomRole) error {
 // RoleConflict is the Body of a role conflict.
 type RoleConflict struct{ Existing *CustomRole }
 
-// noRoleConflict refuses a second role with the same name, or with the same
-// actions on the same service.
+// noRoleConflict refuses a second role with the same name, and on the same
+// service one with the same actions or the same display name: clients find
+// roles by that.
 func noRoleConflict(ctx context.Context, tx store.Tx, r *CustomRole) error {
 	others, err := CustomRoles.List(ctx, tx, store.Query{Account: r.Account})
 	if err != nil {
@@ -89,9 +90,9 @@ func noRoleConflict(ctx context.Context, tx store.Tx, r *CustomRole) error {
 		if o.ID == r.ID {
 			continue
 		}
-		if o.Name == r.Name || o.Service == r.Service && slices.Equal(sortedSet(o.Actions), mine) {
+		if o.Name == r.Name || o.Service == r.Service && (o.DisplayName == r.DisplayName || slices.Equal(sortedSet(o.Actions), mine)) {
 			return &fault.Error{Kind: fault.Conflict, Code: "role_conflict_error", Body: RoleConflict{o},
-				Message: fmt.Sprintf("Role '%s' (%s) has the same name, or the same actions on the same service.", o.DisplayName, o.ID)}
+				Message: fmt.Sprintf("Role '%s' (%s) has the same name, or the same display name or actions on the same service.", o.DisplayName, o.ID)}
 		}
 	}
 	return nil
@@ -210,12 +211,12 @@ func (s *Service) DeleteRoleIn(ctx context.Context, tx store.Tx, r *CustomRole) 
 	if err != nil {
 		return err
 	}
-	crn := r.CRN()
+	this := func(crn string) bool { return sameRole(crn, r.CRN()) }
 	for _, p := range policies {
-		if !slices.Contains(p.Doc.RoleIDs, crn) {
+		if !slices.ContainsFunc(p.Doc.RoleIDs, this) {
 			continue
 		}
-		p.Doc.RoleIDs = slices.DeleteFunc(slices.Clone(p.Doc.RoleIDs), func(x string) bool { return x == crn })
+		p.Doc.RoleIDs = slices.DeleteFunc(slices.Clone(p.Doc.RoleIDs), this)
 		if err := Policies.Update(ctx, tx, p, policyEvent("update", p, "roles")); err != nil {
 			return err
 		}

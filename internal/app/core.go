@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/access"
@@ -20,7 +22,6 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/page"
-	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/token"
@@ -30,6 +31,7 @@ import (
 // table of operations.
 type core struct {
 	secrets   *secrets
+	services  *catalog.Registry
 	authority *access.Authority
 	access    *access.Service
 	accounts  *account.Service
@@ -56,7 +58,7 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 			return nil, err
 		}
 	}
-	if err := a.newServices(c); err != nil {
+	if err := a.newServices(ctx, c); err != nil {
 		return nil, err
 	}
 	table := a.table(c)
@@ -84,12 +86,11 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 }
 
 // newServices makes the domain services; none of them has begun to work.
-func (a *App) newServices(c *core) error {
-	compiled, err := builtinCatalog()
-	if err != nil {
+func (a *App) newServices(ctx context.Context, c *core) (err error) {
+	if c.services, err = a.newCatalog(ctx); err != nil {
 		return err
 	}
-	c.authority = access.NewAuthority(a.db, compiled)
+	c.authority = access.NewAuthority(access.AuthorityConfig{DB: a.db, Catalogs: c.services})
 	c.feed = audit.NewFeed(a.db)
 	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: access.DefaultLimits}
 	var clients []token.Client
@@ -170,8 +171,12 @@ func (c *core) close(ctx context.Context) error {
 		err = errors.Join(c.started.stop(), c.tokens.Close(ctx))
 	}
 	if c.authority != nil {
+		err = errors.Join(err, c.authority.Flush(ctx))
 		c.authority.Close()
 		c.feed.Close()
+	}
+	if c.services != nil {
+		c.services.Close()
 	}
 	return err
 }
@@ -179,14 +184,16 @@ func (c *core) close(ctx context.Context) error {
 // closeTimeout bounds the writing of what is in memory at the end.
 const closeTimeout = 5 * time.Second
 
-func builtinCatalog() (*policy.Catalog, error) {
-	services, err := catalog.Builtin()
-	if err != nil {
-		return nil, err
+// newCatalog reads the catalogue: the built-in services, those of catalog_dir
+// and the own services of the store.
+func (a *App) newCatalog(ctx context.Context) (*catalog.Registry, error) {
+	var folders []fs.FS
+	if a.cfg.CatalogDir != "" {
+		folders = append(folders, os.DirFS(a.cfg.CatalogDir))
 	}
-	compiled, err := policy.CompileCatalog(services)
+	set, err := catalog.BuiltinSet(folders...)
 	if err != nil {
-		return nil, fmt.Errorf("compiling the catalogue: %w", err)
+		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
-	return compiled, nil
+	return catalog.NewRegistry(ctx, a.db, set, a.cfg.Log)
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func (a *App) maintain(ctx context.Context) {
 	if !a.cfg.Postgres() && a.cfg.Database != "" {
 		a.core.tokens.Recheck() // `kagiban keys` may have written to the file
 	}
-	if err := a.core.tokens.Maintain(ctx); err != nil && ctx.Err() == nil {
+	if err := errors.Join(a.core.tokens.Maintain(ctx), a.core.authority.Flush(ctx)); err != nil && ctx.Err() == nil {
 		a.cfg.Log.Error("maintenance failed; the next round tries again", "error", err.Error())
 	}
 }

@@ -80,32 +80,48 @@ var templateRoles = map[string]policy.Role{
 	"TemplateAssignmentAdministrator": {CRN: platformPrefix + "TemplateAssignmentAdministrator", Name: "TemplateAssignmentAdministrator", DisplayName: "Template Assignment Administrator", Kind: policy.RoleSystem, Description: "Assigns enterprise templates to accounts."},
 }
 
+// Set is what catalogue files say.
+type Set struct {
+	common   []Grant
+	services []Service // in the order in which they first appeared
+}
+
+// BuiltinSet reads the built-in services and those of the operator's folders: a
+// service there replaces the built-in one of the same name.
+func BuiltinSet(own ...fs.FS) (*Set, error) {
+	data, err := fs.Sub(builtin, "data")
+	if err != nil {
+		return nil, fmt.Errorf("opening built-in catalogue: %w", err)
+	}
+	return Parse(append([]fs.FS{data}, own...)...)
+}
+
 // Builtin gives the built-in services. They are part of the program: a fault
 // in them fails its tests.
-func Builtin() ([]policy.Service, error) {
-	data, err := fs.Sub(builtin, "data")
+func Builtin() ([]policy.Service, error) { return BuiltinWith() }
+
+// BuiltinWith gives the services of BuiltinSet.
+func BuiltinWith(own ...fs.FS) ([]policy.Service, error) {
+	set, err := BuiltinSet(own...)
 	if err != nil {
-		return nil, fmt.Errorf("opening built-in catalogue: %w", err)
+		return nil, err
 	}
-	return Load(data)
+	return set.Expand()
 }
 
-// BuiltinWith gives the built-in services with those of an operator's folder:
-// a service there replaces the built-in one of the same name.
-func BuiltinWith(own fs.FS) ([]policy.Service, error) {
-	data, err := fs.Sub(builtin, "data")
-	if err != nil {
-		return nil, fmt.Errorf("opening built-in catalogue: %w", err)
-	}
-	return Load(data, own)
-}
-
-// Load reads all *.yaml files of the folders; later folders replace services
-// of earlier ones. The error joins every fault with file and service.
+// Load reads and expands the files of folders.
 func Load(dirs ...fs.FS) ([]policy.Service, error) {
-	var common []Grant
-	var order []string
-	byName := map[string]Service{}
+	set, err := Parse(dirs...)
+	if err != nil {
+		return nil, err
+	}
+	return set.Expand()
+}
+
+// Parse reads all *.yaml files of the folders; later folders replace services
+// of earlier ones. The error joins every fault with its file.
+func Parse(dirs ...fs.FS) (*Set, error) {
+	set := &Set{}
 	var faults []error
 	for _, dir := range dirs {
 		names, err := fs.Glob(dir, "*.yaml")
@@ -119,25 +135,53 @@ func Load(dirs ...fs.FS) ([]policy.Service, error) {
 				faults = append(faults, err)
 				continue
 			}
-			common = append(common, f.Common...)
+			set.common = append(set.common, f.Common...)
 			for _, s := range f.Services {
-				if _, ok := byName[s.Name]; !ok {
-					order = append(order, s.Name)
-				}
-				byName[s.Name] = s
+				set.put(s)
 			}
 		}
 	}
-	services := make([]policy.Service, 0, len(order))
-	for _, name := range order {
-		s, err := Expand(byName[name], common)
+	return set, errors.Join(faults...)
+}
+
+func (set *Set) put(s Service) {
+	if i := set.index(s.Name); i >= 0 {
+		set.services[i] = s
+		return
+	}
+	set.services = append(set.services, s)
+}
+
+func (set *Set) index(name string) int {
+	return slices.IndexFunc(set.services, func(s Service) bool { return s.Name == name })
+}
+
+// Service finds a service by name.
+func (set *Set) Service(name string) (Service, bool) {
+	if i := set.index(name); i >= 0 {
+		return set.services[i], true
+	}
+	return Service{}, false
+}
+
+// Expand gives the engine's form of the set with further services, which
+// replace those of the same name. The error joins every fault.
+func (set *Set) Expand(own ...Service) ([]policy.Service, error) {
+	all := &Set{common: set.common, services: slices.Clone(set.services)}
+	for _, s := range own {
+		all.put(s)
+	}
+	var faults []error
+	services := make([]policy.Service, 0, len(all.services))
+	for _, s := range all.services {
+		expanded, err := Expand(s, all.common)
 		if err != nil {
 			faults = append(faults, err)
 			continue
 		}
-		services = append(services, s)
+		services = append(services, expanded)
 	}
-	return withCommonActions(services, common), errors.Join(faults...)
+	return withCommonActions(services, all.common), errors.Join(faults...)
 }
 
 func read(dir fs.FS, name string) (File, error) {

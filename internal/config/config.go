@@ -33,6 +33,10 @@ type Settings struct {
 	LogLevel        slog.Level
 	LogFormat       string // "json" or "text"
 
+	// CatalogDir is a folder of catalogue files (*.yaml) that add services or
+	// replace built-in ones; "" for none.
+	CatalogDir string
+
 	Database            string // path of a SQLite file, or URL of a PostgreSQL
 	DatabaseConnections int
 	AutoMigrate         bool

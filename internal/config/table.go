@@ -70,6 +70,8 @@ func serverSettings() []Setting {
 			set: addMetricsNetwork},
 		{Key: "shutdown_timeout", Form: "duration", Default: "30s", Help: "How long requests in flight may take to finish after SIGTERM.",
 			set: func(s *Settings, v string) error { return setDuration(&s.ShutdownTimeout, v, 0, time.Hour) }},
+		{Key: "catalog_dir", Form: "folder", Help: "Folder of catalogue files (*.yaml) with services, actions and roles of your own; a service there replaces the built-in one of the same name. Read at start.",
+			set: setCatalogDir},
 		{Key: "log.level", Form: "debug, info, warn or error", Default: "info", Help: "Least severe lines that are logged; info has one line for each request.",
 			set: setLevel},
 		{Key: "log.format", Form: "json or text", Default: "json", Help: "Form of log lines, which go to standard error.",
@@ -105,6 +107,18 @@ func tokenSettings() []Setting {
 		{Key: "oauth_clients", Form: "id:secret or id:@file", List: true, NoFlag: true, Help: "OAuth clients beside the built-in ones (bx and kube), each with its secret or the file that holds it.",
 			set: addClient},
 	}
+}
+
+func setCatalogDir(s *Settings, v string) error {
+	info, err := os.Stat(v)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return errors.New("is not a folder")
+	}
+	s.CatalogDir = v
+	return nil
 }
 
 func setAddress(to *string, v string) error {

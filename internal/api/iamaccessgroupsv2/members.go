@@ -1,7 +1,9 @@
 package iamaccessgroupsv2
 
 import (
+	"cmp"
 	"context"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -34,14 +36,11 @@ func wireOutcome(c *httpapi.Call, o access.Outcome, ok int) item {
 	if o.Err != nil {
 		e := fault.Of(o.Err)
 		out.StatusCode, out.Trace = httpapi.StatusOf(e.Kind), c.TransactionID
-		code, message := e.Code, e.Message
+		message := e.Message
 		if e.Kind == fault.Internal {
-			code, message = "internal_error", "An internal error occurred."
+			message = "An internal error occurred."
 		}
-		if code == "" {
-			code = string(e.Kind)
-		}
-		out.Errors = []itemError{{code, message}}
+		out.Errors = []itemError{{codeOf(e), message}}
 	}
 	if o.Member != nil {
 		out.CreatedAt, out.CreatedByID = httpapi.Millis(o.Member.CreatedAt), o.Member.CreatedBy
@@ -140,8 +139,15 @@ func (in *listMembersIn) Validate() error {
 	if in.Type != "" && !slices.Contains([]string{access.MemberUser, access.MemberService, access.MemberProfile}, in.Type) {
 		return fault.Field("type", "Parameter 'type' must be user, service or profile.")
 	}
-	if in.Sort != "" && !slices.Contains([]string{"id", "iam_id", "name", "email"}, strings.TrimPrefix(in.Sort, "-")) {
+	if in.Membership != "" && !slices.Contains([]string{"static", "dynamic", "all"}, in.Membership) {
+		return fault.Field("membership_type", "Parameter 'membership_type' must be static, dynamic or all.")
+	}
+	key := strings.TrimPrefix(in.Sort, "-")
+	if in.Sort != "" && !slices.Contains([]string{"id", "iam_id", "name", "email"}, key) {
 		return fault.Field("sort", "Parameter 'sort' must be id, name or email.")
+	}
+	if (key == "name" || key == "email") && !in.Verbose {
+		return fault.Field("sort", "Members can be sorted by %s only with verbose=true.", key)
 	}
 	return nil
 }
@@ -157,24 +163,60 @@ func (a *API) listMembers(ctx context.Context, c *httpapi.Call, in *listMembersI
 			return nil, err
 		}
 	}
+	people := map[string]access.Person{}
+	if key, desc := strings.CutPrefix(in.Sort, "-"); key == "name" || key == "email" {
+		if err := a.describe(ctx, g, all, people); err != nil {
+			return nil, err
+		}
+		sortByPerson(all, people, key, desc)
+	}
 	head, from, to, err := page.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
 	if err != nil {
 		return nil, err
 	}
+	if in.Verbose {
+		if err := a.describe(ctx, g, all[from:to], people); err != nil {
+			return nil, err
+		}
+	}
 	out := &memberList{Offsets: head, Members: []member{}}
 	for _, m := range all[from:to] {
-		w := member{IAMID: m.Owner, Type: m.Type, Membership: "static", Href: c.Base + "/v2/groups/" + g.ID + "/members/" + m.Owner,
-			CreatedAt: httpapi.Millis(m.CreatedAt), CreatedByID: m.CreatedBy}
-		if in.Verbose {
-			p, err := a.groups.Describe(ctx, g.Account, m.Owner)
-			if err != nil {
-				return nil, err
-			}
-			w.Name, w.Email, w.Description = p.Name, p.Email, p.Description
-		}
-		out.Members = append(out.Members, w)
+		p := people[m.Owner]
+		out.Members = append(out.Members, member{IAMID: m.Owner, Type: m.Type, Membership: "static", Href: c.Base + "/v2/groups/" + g.ID + "/members/" + url.PathEscape(m.Owner),
+			CreatedAt: httpapi.Millis(m.CreatedAt), CreatedByID: m.CreatedBy, Name: p.Name, Email: p.Email, Description: p.Description})
 	}
 	return out, nil
+}
+
+// describe adds those of the members who are not in the map yet.
+func (a *API) describe(ctx context.Context, g *access.Group, list []*access.Member, people map[string]access.Person) error {
+	for _, m := range list {
+		if _, known := people[m.Owner]; known {
+			continue
+		}
+		p, err := a.groups.Describe(ctx, g.Account, m.Owner)
+		if err != nil {
+			return err
+		}
+		people[m.Owner] = p
+	}
+	return nil
+}
+
+func sortByPerson(list []*access.Member, people map[string]access.Person, key string, desc bool) {
+	text := func(m *access.Member) string {
+		if key == "email" {
+			return people[m.Owner].Email
+		}
+		return people[m.Owner].Name
+	}
+	slices.SortFunc(list, func(x, y *access.Member) int {
+		order := cmp.Or(cmp.Compare(text(x), text(y)), cmp.Compare(x.Owner, y.Owner))
+		if desc {
+			return -order
+		}
+		return order
+	})
 }
 
 func (a *API) removeMember(ctx context.Context, _ *httpapi.Call, in *memberIn) (*item, error) {

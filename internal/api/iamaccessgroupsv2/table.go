@@ -15,7 +15,34 @@ import (
 )
 
 // Family is the API's name, title and envelope.
-var Family = &httpapi.Family{Name: "iamaccessgroupsv2", Title: "IAM Access Groups", Service: "iam-groups", WriteError: httpapi.WriteErrors}
+var Family = &httpapi.Family{Name: "iamaccessgroupsv2", Title: "IAM Access Groups", Service: "iam-groups", WriteError: writeError}
+
+// writeError renders the errors[] envelope with the family's own codes.
+func writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status int) {
+	out := *e
+	out.Code = codeOf(e)
+	httpapi.WriteErrors(w, c, &out, status)
+}
+
+// codeOf gives the machine word of an error. The official list is not public;
+// the words follow those of the policy API.
+func codeOf(e *fault.Error) string {
+	switch e.Kind {
+	case fault.Unauthenticated:
+		return "invalid_token"
+	case fault.Forbidden:
+		return "insufficient_permissions"
+	case fault.Internal:
+		return "internal_error"
+	}
+	if e.Code != "" {
+		return e.Code
+	}
+	if e.Kind == fault.Invalid {
+		return "invalid_body"
+	}
+	return string(e.Kind)
+}
 
 // API serves the table.
 type API struct{ groups *access.Service }

@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -56,6 +60,9 @@ func (in *listIn) Validate() error {
 			return fault.Field(c.name, "Parameter '%s' must be one of %s.", c.name, strings.Join(c.allowed, ", "))
 		}
 	}
+	if in.IAMID != "" && in.AccessGroupID != "" {
+		return fault.Field("access_group_id", "Parameters 'iam_id' and 'access_group_id' exclude each other.")
+	}
 	if in.Limit != nil && (*in.Limit < 1 || *in.Limit > maxLimit) {
 		return fault.Field("limit", "Parameter 'limit' must be between 1 and %d.", maxLimit)
 	}
@@ -69,10 +76,9 @@ type pageLink struct {
 }
 
 type pageHead struct {
-	Limit    int       `json:"limit,omitempty"`
-	First    *pageLink `json:"first,omitempty"`
-	Next     *pageLink `json:"next,omitempty"`
-	Previous *pageLink `json:"previous,omitempty"`
+	Limit int       `json:"limit,omitempty"`
+	First *pageLink `json:"first,omitempty"`
+	Next  *pageLink `json:"next,omitempty"`
 }
 
 type v1List struct {
@@ -90,9 +96,13 @@ func (a *API) listV1(ctx context.Context, c *httpapi.Call, in *listIn) (*v1List,
 	if err != nil {
 		return nil, err
 	}
+	roles, err := a.access.RolesIn(ctx, in.AccountID)
+	if err != nil {
+		return nil, err
+	}
 	out := &v1List{pageHead: head, Policies: make([]*v1Policy, len(found))}
 	for i, p := range found {
-		out.Policies[i] = a.wireV1(c, p)
+		out.Policies[i] = wireV1(c, p, roles)
 	}
 	return out, nil
 }
@@ -106,26 +116,22 @@ func (a *API) listV2(ctx context.Context, c *httpapi.Call, in *listIn) (*v2List,
 	for i, p := range found {
 		out.Policies[i] = a.wireV2(c, p)
 	}
-	return out, a.decorate(ctx, in.Format, found, out.Policies)
+	return out, a.decorate(ctx, in.Format, in.AccountID, found, out.Policies)
 }
 
 // listed gives the page of policies that match and that the caller may read.
 // An account's policies are few (at most access.Limits.Policies), so filters
 // run over all of them; what the caller may not read is left out, not refused.
 func (a *API) listed(ctx context.Context, c *httpapi.Call, in *listIn) ([]*access.Policy, pageHead, error) {
-	subject := in.IAMID
-	if subject == "" {
-		subject = in.AccessGroupID
-	}
-	state := policy.StateActive
-	if in.State != "" {
-		state = policy.State(in.State)
-	}
-	all, err := a.access.ListPolicies(ctx, in.AccountID, subject, state)
+	all, err := a.access.ListPolicies(ctx, in.AccountID, cmp.Or(in.IAMID, in.AccessGroupID), cmp.Or(policy.State(in.State), policy.StateActive))
 	if err != nil {
 		return nil, pageHead{}, err
 	}
-	var found []*access.Policy
+	key, err := a.sortKey(ctx, in)
+	if err != nil {
+		return nil, pageHead{}, err
+	}
+	var found []placed
 	for _, p := range all {
 		if !in.matches(p) {
 			continue
@@ -135,11 +141,10 @@ func (a *API) listed(ctx context.Context, c *httpapi.Call, in *listIn) ([]*acces
 			return nil, pageHead{}, err
 		}
 		if yes {
-			found = append(found, p)
+			found = append(found, placed{place{key(p), p.ID}, p})
 		}
 	}
-	sortPolicies(found, in.Sort)
-	return cut(c, found, in.Limit, in.Start, func(p *access.Policy) string { return p.ID })
+	return cut(c, found, in)
 }
 
 func (in *listIn) matches(p *access.Policy) bool {
@@ -163,53 +168,92 @@ func has(list []policy.Attribute, key, value string) bool {
 	return slices.ContainsFunc(list, func(a policy.Attribute) bool { return a.Key == key && a.Value.Text == value })
 }
 
-func sortPolicies(list []*access.Policy, by string) {
-	key, desc := strings.CutPrefix(by, "-")
-	text := func(p *access.Policy) string {
-		switch key {
-		case "id", "href":
-			return p.ID
-		case "type":
-			return string(p.Doc.Type)
-		case "created_by_id":
-			return p.CreatedBy
-		case "last_modified_by_id":
-			return p.ModifiedBy
-		case "last_modified_at":
-			return httpapi.Millis(p.ModifiedAt)
-		}
-		return httpapi.Millis(p.CreatedAt)
-	}
-	slices.SortStableFunc(list, func(x, y *access.Policy) int {
-		order := cmp.Or(cmp.Compare(text(x), text(y)), cmp.Compare(x.ID, y.ID))
-		if desc {
-			return -order
-		}
-		return order
-	})
+// place is where a policy stands in an order: ids break ties.
+type place struct {
+	Key string `json:"k"`
+	ID  string `json:"i"`
 }
 
-// cut gives the page of an optional-paging list that begins after the item
-// that start names. Without limit the whole list is one page.
-func cut[T any](c *httpapi.Call, list []T, limit *int, start string, key func(T) string) ([]T, pageHead, error) {
-	if start != "" {
-		after, err := base64.RawURLEncoding.DecodeString(start)
-		at := slices.IndexFunc(list, func(x T) bool { return key(x) == string(after) })
-		if err != nil || at < 0 {
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.Key, q.Key), cmp.Compare(p.ID, q.ID))
+}
+
+type placed struct {
+	place
+	policy *access.Policy
+}
+
+// sortKey gives the text that an order compares; without sort, lists are
+// ordered by creation.
+func (a *API) sortKey(ctx context.Context, in *listIn) (func(*access.Policy) string, error) {
+	switch strings.TrimPrefix(in.Sort, "-") {
+	case "id":
+		return func(*access.Policy) string { return "" }, nil
+	case "href":
+		return func(p *access.Policy) string { return strconv.Itoa(int(p.Doc.Version)) }, nil
+	case "type":
+		return func(p *access.Policy) string { return string(p.Doc.Type) }, nil
+	case "state":
+		return func(p *access.Policy) string { return string(p.Doc.State) }, nil
+	case "created_by_id":
+		return func(p *access.Policy) string { return p.CreatedBy }, nil
+	case "last_modified_by_id":
+		return func(p *access.Policy) string { return p.ModifiedBy }, nil
+	case "last_modified_at":
+		return func(p *access.Policy) string { return exactly(p.ModifiedAt) }, nil
+	case "last_permit_at", "last_permit_frequency":
+		used, err := a.access.LastPermits(ctx, in.AccountID)
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasSuffix(in.Sort, "_at") {
+			return func(p *access.Policy) string { return exactly(used[p.ID].Last) }, nil
+		}
+		return func(p *access.Policy) string { return fmt.Sprintf("%020d", used[p.ID].Count) }, nil
+	}
+	return func(p *access.Policy) string { return exactly(p.CreatedAt) }, nil
+}
+
+// exactly prints a time so that texts sort as times do.
+func exactly(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// cut sorts and gives the page that begins after the place that start names.
+// Without limit the whole list is one page.
+func cut(c *httpapi.Call, list []placed, in *listIn) ([]*access.Policy, pageHead, error) {
+	desc := strings.HasPrefix(in.Sort, "-")
+	order := func(x, y place) int {
+		if desc {
+			return y.compare(x)
+		}
+		return x.compare(y)
+	}
+	slices.SortFunc(list, func(x, y placed) int { return order(x.place, y.place) })
+	if in.Start != "" {
+		var from place
+		raw, err := base64.RawURLEncoding.Strict().DecodeString(in.Start)
+		if err != nil || json.Unmarshal(raw, &from) != nil || from.ID == "" {
 			return nil, pageHead{}, fault.Field("start", "Parameter 'start' is no page token of this list.")
 		}
-		list = list[at+1:]
+		list = slices.DeleteFunc(list, func(p placed) bool { return order(p.place, from) <= 0 })
 	}
-	if limit == nil {
-		return list, pageHead{}, nil
+	var head pageHead
+	if in.Limit != nil {
+		head = pageHead{Limit: *in.Limit, First: &pageLink{Href: link(c.Base, c.URL, "")}}
+		if len(list) > *in.Limit {
+			list = list[:*in.Limit]
+			raw, err := json.Marshal(list[len(list)-1].place)
+			if err != nil {
+				return nil, pageHead{}, fault.Wrap(err, "encoding a page token")
+			}
+			next := base64.RawURLEncoding.EncodeToString(raw)
+			head.Next = &pageLink{Href: link(c.Base, c.URL, next), Start: next}
+		}
 	}
-	head := pageHead{Limit: *limit, First: &pageLink{Href: link(c.Base, c.URL, "")}}
-	if len(list) > *limit {
-		list = list[:*limit]
-		next := base64.RawURLEncoding.EncodeToString([]byte(key(list[*limit-1])))
-		head.Next = &pageLink{Href: link(c.Base, c.URL, next), Start: next}
+	out := make([]*access.Policy, len(list))
+	for i, p := range list {
+		out[i] = p.policy
 	}
-	return list, head, nil
+	return out, head, nil
 }
 
 func link(base string, u *url.URL, start string) string {

@@ -2,6 +2,7 @@ package iampolicymanagementv1
 
 import (
 	"context"
+	"slices"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -15,13 +16,13 @@ type sender interface {
 	document() (*policy.Policy, error)
 }
 
-// scopeOfSent checks the document of a request and gives what it covers.
-func (a *API) scopeOfSent(ctx context.Context, in sender) (httpapi.Target, error) {
+// scopeOfSent checks the form of a request's document and gives what it covers.
+func (a *API) scopeOfSent(in sender) (httpapi.Target, error) {
 	doc, err := in.document()
 	if err != nil {
 		return httpapi.Target{}, err
 	}
-	if err := a.access.CheckPolicy(ctx, doc); err != nil {
+	if err := a.access.CheckForm(doc); err != nil {
 		return httpapi.Target{}, err
 	}
 	return policy.ScopeOf(doc), nil
@@ -82,25 +83,22 @@ func needTag(ifMatch string) error {
 func (a *API) createV1(ctx context.Context, c *httpapi.Call, in *createV1In) (*v1Policy, error) {
 	p, err := a.create(ctx, c, in)
 	if err != nil {
-		return nil, err
+		return nil, a.named(ctx, c, policy.V1, err)
 	}
-	return a.wireV1(c, p), nil
+	return a.oneV1(ctx, c, p)
 }
 
 func (a *API) createV2(ctx context.Context, c *httpapi.Call, in *createV2In) (*v2Policy, error) {
 	p, err := a.create(ctx, c, in)
 	if err != nil {
-		return nil, err
+		return nil, a.named(ctx, c, policy.V2, err)
 	}
 	return a.wireV2(c, p), nil
 }
 
 func (a *API) create(ctx context.Context, c *httpapi.Call, in sender) (*access.Policy, error) {
-	doc, err := in.document()
+	doc, err := a.accepted(ctx, c, in)
 	if err != nil {
-		return nil, err
-	}
-	if err := a.mayDelegate(ctx, c, doc); err != nil {
 		return nil, err
 	}
 	p, err := a.access.CreatePolicy(ctx, doc, nil)
@@ -108,6 +106,18 @@ func (a *API) create(ctx context.Context, c *httpapi.Call, in sender) (*access.P
 		c.SetETag(p.Tag)
 	}
 	return p, err
+}
+
+// accepted gives the document of a request that may be stored for its author.
+func (a *API) accepted(ctx context.Context, c *httpapi.Call, in sender) (*policy.Policy, error) {
+	doc, err := in.document()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.access.CheckPolicy(ctx, doc); err != nil {
+		return nil, err
+	}
+	return doc, a.mayDelegate(ctx, c, doc)
 }
 
 // mayDelegate refuses an authorization policy that gives a service more than
@@ -121,15 +131,16 @@ func (a *API) mayDelegate(ctx context.Context, c *httpapi.Call, doc *policy.Poli
 	if err != nil {
 		return err
 	}
-	held := map[string]bool{}
 	ask := policy.Request{Subject: c.Caller.Subject, Resource: scope, Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
-	for _, action := range policy.ActionsOn(snapshot, &ask).Actions {
-		held[action] = true
+	held := policy.ActionsOn(snapshot, &ask).Actions
+	roles, err := a.access.RolesIn(ctx, scope.Account)
+	if err != nil {
+		return err
 	}
-	for _, action := range a.access.ActionsOfRoles(snapshot, scope.ServiceName, doc.RoleIDs) {
-		if !held[action] {
+	for _, action := range roles.Actions(scope.ServiceName, doc.RoleIDs...) {
+		if _, ok := slices.BinarySearch(held, action.ID); !ok {
 			return &fault.Error{Kind: fault.Forbidden, Message: "An authorization can give only what its creator holds on the target.",
-				Details: "Action " + action + " is not granted to the caller."}
+				Details: "Action " + action.ID + " is not granted to the caller."}
 		}
 	}
 	return nil
@@ -138,25 +149,22 @@ func (a *API) mayDelegate(ctx context.Context, c *httpapi.Call, doc *policy.Poli
 func (a *API) replaceV1(ctx context.Context, c *httpapi.Call, in *replaceV1In) (*v1Policy, error) {
 	p, err := a.replace(ctx, c, in.PolicyID, in.IfMatch, in)
 	if err != nil {
-		return nil, err
+		return nil, a.named(ctx, c, policy.V1, err)
 	}
-	return a.wireV1(c, p), nil
+	return a.oneV1(ctx, c, p)
 }
 
 func (a *API) replaceV2(ctx context.Context, c *httpapi.Call, in *replaceV2In) (*v2Policy, error) {
 	p, err := a.replace(ctx, c, in.PolicyID, in.IfMatch, in)
 	if err != nil {
-		return nil, err
+		return nil, a.named(ctx, c, policy.V2, err)
 	}
 	return a.wireV2(c, p), nil
 }
 
 func (a *API) replace(ctx context.Context, c *httpapi.Call, policyID, ifMatch string, in sender) (*access.Policy, error) {
-	doc, err := in.document()
+	doc, err := a.accepted(ctx, c, in)
 	if err != nil {
-		return nil, err
-	}
-	if err := a.mayDelegate(ctx, c, doc); err != nil {
 		return nil, err
 	}
 	p, err := a.access.ReplacePolicy(ctx, policyID, ifMatch, doc)
@@ -180,7 +188,7 @@ func (a *API) getV1(ctx context.Context, c *httpapi.Call, in *getIn) (*v1Policy,
 		return nil, err
 	}
 	c.SetETag(p.Tag)
-	return a.wireV1(c, p), nil
+	return a.oneV1(ctx, c, p)
 }
 
 func (a *API) getV2(ctx context.Context, c *httpapi.Call, in *getIn) (*v2Policy, error) {
@@ -190,7 +198,7 @@ func (a *API) getV2(ctx context.Context, c *httpapi.Call, in *getIn) (*v2Policy,
 	}
 	c.SetETag(p.Tag)
 	out := []*v2Policy{a.wireV2(c, p)}
-	return out[0], a.decorate(ctx, in.Format, []*access.Policy{p}, out)
+	return out[0], a.decorate(ctx, in.Format, p.Account, []*access.Policy{p}, out)
 }
 
 func (a *API) deletePolicy(ctx context.Context, _ *httpapi.Call, in *policyIn) (*v1Policy, error) {
@@ -219,8 +227,8 @@ func (in *stateIn) Validate() error {
 func (a *API) updateState(ctx context.Context, c *httpapi.Call, in *stateIn) (*v1Policy, error) {
 	p, err := a.access.RestorePolicy(ctx, in.PolicyID, in.IfMatch)
 	if err != nil {
-		return nil, err
+		return nil, a.named(ctx, c, policy.V1, err)
 	}
 	c.SetETag(p.Tag)
-	return a.wireV1(c, p), nil
+	return a.oneV1(ctx, c, p)
 }

@@ -77,6 +77,9 @@ func (a *API) listRoles(ctx context.Context, c *httpapi.Call, in *listRolesIn) (
 		return nil, err
 	}
 	for _, r := range custom {
+		if in.ServiceGroupID != "" && !a.access.InGroup(r.Service, in.ServiceGroupID) {
+			continue
+		}
 		yes, err := c.Allowed(ctx, "iam-access-management.customRole.read", roleTarget(r.Account, r.ID))
 		if err != nil {
 			return nil, err
@@ -99,19 +102,25 @@ type createRoleIn struct {
 	}
 }
 
-func onNewRole(_ context.Context, _ *httpapi.Call, in *createRoleIn) (httpapi.Target, error) {
-	if err := checkAccount(in.Body.AccountID); err != nil {
-		e := *fault.Of(err)
-		e.Code = policy.CodeInvalidBody
-		return httpapi.Target{}, &e
+func (in *createRoleIn) role() *access.CustomRole {
+	r := &access.CustomRole{DisplayName: in.Body.DisplayName, Service: in.Body.ServiceName, Actions: in.Body.Actions}
+	r.Name, r.Description = in.Body.Name, in.Body.Description
+	return r
+}
+
+func onNewRole(a *API) func(context.Context, *httpapi.Call, *createRoleIn) (httpapi.Target, error) {
+	return func(_ context.Context, _ *httpapi.Call, in *createRoleIn) (httpapi.Target, error) {
+		if err := checkAccount(in.Body.AccountID); err != nil {
+			e := *fault.Of(err)
+			e.Code = policy.CodeInvalidBody
+			return httpapi.Target{}, &e
+		}
+		return roleTarget(in.Body.AccountID, ""), a.access.CheckRole(in.role())
 	}
-	return roleTarget(in.Body.AccountID, ""), nil
 }
 
 func (a *API) createRole(ctx context.Context, c *httpapi.Call, in *createRoleIn) (*customRole, error) {
-	r := &access.CustomRole{DisplayName: in.Body.DisplayName, Service: in.Body.ServiceName, Actions: in.Body.Actions}
-	r.Name, r.Description = in.Body.Name, in.Body.Description
-	r, err := a.access.CreateRole(ctx, in.Body.AccountID, r)
+	r, err := a.access.CreateRole(ctx, in.Body.AccountID, in.role())
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
 )
@@ -64,8 +65,26 @@ type updateSettingsIn struct {
 	Body    settings
 }
 
-// Validate checks the precondition header.
-func (in *updateSettingsIn) Validate() error { return needTag(in.IfMatch) }
+// Validate checks the precondition header, and that each type that is sent is
+// sent whole.
+func (in *updateSettingsIn) Validate() error {
+	if err := needTag(in.IfMatch); err != nil {
+		return err
+	}
+	types := in.Body.Interaction.IdentityTypes
+	if types.User == nil && types.ServiceID == nil && types.Service == nil {
+		return fault.Missing("external_account_identity_interaction.identity_types")
+	}
+	for _, t := range []struct {
+		name string
+		sent *identityType
+	}{{"user", types.User}, {"service_id", types.ServiceID}, {"service", types.Service}} {
+		if t.sent != nil && t.sent.Allowed == nil {
+			return fault.Missing(t.name + ".external_allowed_accounts")
+		}
+	}
+	return nil
+}
 
 func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn) (*settings, error) {
 	read := func(t *identityType) *policy.ExternalSetting {

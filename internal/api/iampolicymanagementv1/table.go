@@ -17,8 +17,7 @@ import (
 // Family is the API's name, title and envelope.
 var Family = &httpapi.Family{Name: "iampolicymanagementv1", Title: "IAM Policy Management", Service: "iam-access-management", WriteError: writeError}
 
-// writeError renders the errors[] envelope with the family's own codes and
-// with the conflicting object in the schema of the API that was called.
+// writeError renders the errors[] envelope with the family's own codes.
 func writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status int) {
 	out := *e
 	switch e.Kind {
@@ -35,11 +34,8 @@ func writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status i
 	case fault.Internal, fault.Unavailable:
 		out.Code = "request_not_processed"
 	}
-	switch body := e.Body.(type) {
-	case access.PolicyConflict:
-		out.Body = conflict(c, body.Existing)
-	case access.RoleConflict:
-		out.Body = conflictsWith{ConflictsWith: conflictRef{ETag: body.Existing.Tag, Role: body.Existing.ID}}
+	if conflict, ok := e.Body.(access.RoleConflict); ok {
+		out.Body = conflictsWith{ConflictsWith: conflictRef{ETag: conflict.Existing.Tag, Role: conflict.Existing.ID}}
 	}
 	httpapi.WriteErrors(w, c, &out, status)
 }
@@ -66,7 +62,7 @@ func (a *API) Operations() []httpapi.Operation {
 		httpapi.Op(Family, "get_v2_policy", http.MethodGet, "/v2/policies/{policy_id}", 200, on("iam.policy.read"), onPolicy[getIn](a, false), a.getV2),
 		httpapi.Op(Family, "delete_v2_policy", http.MethodDelete, "/v2/policies/{policy_id}", 204, on("iam.policy.delete"), onPolicy[policyIn](a, false), a.deletePolicy),
 		httpapi.Op(Family, "list_roles", http.MethodGet, "/v2/roles", 200, httpapi.Self("custom roles are listed only to those who may read them"), nil, a.listRoles),
-		httpapi.Op(Family, "create_role", http.MethodPost, "/v2/roles", 201, on("iam-access-management.customRole.create"), onNewRole, a.createRole),
+		httpapi.Op(Family, "create_role", http.MethodPost, "/v2/roles", 201, on("iam-access-management.customRole.create"), onNewRole(a), a.createRole),
 		httpapi.Op(Family, "replace_role", http.MethodPut, "/v2/roles/{role_id}", 200, on("iam-access-management.customRole.update"), onRole[replaceRoleIn](a), a.replaceRole),
 		httpapi.Op(Family, "get_role", http.MethodGet, "/v2/roles/{role_id}", 200, on("iam-access-management.customRole.read"), onRole[roleIn](a), a.getRole),
 		httpapi.Op(Family, "delete_role", http.MethodDelete, "/v2/roles/{role_id}", 204, on("iam-access-management.customRole.delete"), onRole[roleIn](a), a.deleteRole),
@@ -108,8 +104,8 @@ func templateRows() []httpapi.Operation {
 // onNew is the target of creating a policy: everything that the policy covers.
 // The right to give access is decided on what is given access to.
 func onNew[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, _ *httpapi.Call, in *In) (httpapi.Target, error) {
-		return a.scopeOfSent(ctx, any(in).(sender))
+	return func(_ context.Context, _ *httpapi.Call, in *In) (httpapi.Target, error) {
+		return a.scopeOfSent(any(in).(sender))
 	}
 }
 
@@ -117,7 +113,7 @@ func onNew[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Ta
 // right over the old one was decided.
 func onReplaced[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		next, err := a.scopeOfSent(ctx, any(in).(sender))
+		next, err := a.scopeOfSent(any(in).(sender))
 		if err != nil {
 			return httpapi.Target{}, err
 		}

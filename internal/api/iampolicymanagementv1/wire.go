@@ -2,7 +2,7 @@ package iampolicymanagementv1
 
 import (
 	"context"
-	"time"
+	"errors"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -68,7 +68,7 @@ func href(c *httpapi.Call, p *access.Policy) string {
 }
 
 // wireV1 shows a policy to a v1 client: a v2 policy only as a placeholder.
-func (a *API) wireV1(c *httpapi.Call, p *access.Policy) *v1Policy {
+func wireV1(c *httpapi.Call, p *access.Policy, roles access.Roles) *v1Policy {
 	out := &v1Policy{meta: wireMeta(&p.Meta, href(c, p)), State: string(p.Doc.State), Template: wireMark(p.Template)}
 	if p.Doc.Version == policy.V2 {
 		doc := p.Doc
@@ -77,8 +77,16 @@ func (a *API) wireV1(c *httpapi.Call, p *access.Policy) *v1Policy {
 		return out
 	}
 	out.V1 = document.ToV1(&p.Doc)
-	a.nameRoles(p.Account, out.V1.Roles)
+	nameRoles(out.V1.Roles, roles)
 	return out
+}
+
+func (a *API) oneV1(ctx context.Context, c *httpapi.Call, p *access.Policy) (*v1Policy, error) {
+	roles, err := a.access.RolesIn(ctx, p.Account)
+	if err != nil {
+		return nil, err
+	}
+	return wireV1(c, p, roles), nil
 }
 
 func (a *API) wireV2(c *httpapi.Call, p *access.Policy) *v2Policy {
@@ -86,10 +94,10 @@ func (a *API) wireV2(c *httpapi.Call, p *access.Policy) *v2Policy {
 }
 
 // nameRoles fills in what a role id stands for.
-func (a *API) nameRoles(account string, roles []document.Role) {
-	for i := range roles {
-		if r, ok := a.access.RoleByCRN(account, roles[i].RoleID); ok {
-			roles[i].DisplayName, roles[i].Description = r.DisplayName, r.Description
+func nameRoles(list []document.Role, roles access.Roles) {
+	for i := range list {
+		if r, ok := roles.Named(list[i].RoleID); ok {
+			list[i].DisplayName, list[i].Description = r.DisplayName, r.Description
 		}
 	}
 }
@@ -107,43 +115,53 @@ func checkFormat(format string) error {
 	return nil
 }
 
-// decorate adds what a format asks for.
-func (a *API) decorate(ctx context.Context, format string, stored []*access.Policy, out []*v2Policy) error {
-	for i, p := range stored {
-		switch format {
-		case formatDisplay:
+// decorate adds what a format asks for to policies of one account.
+func (a *API) decorate(ctx context.Context, format, account string, stored []*access.Policy, out []*v2Policy) error {
+	switch format {
+	case formatDisplay:
+		roles, err := a.access.RolesIn(ctx, account)
+		if err != nil {
+			return err
+		}
+		for i, p := range stored {
 			if out[i].Control == nil {
 				continue
 			}
-			roles := out[i].Control.Grant.Roles
-			a.nameRoles(p.Account, roles)
-			for j := range roles {
-				roles[j].Actions = a.displayActions(p, roles[j].RoleID)
+			list := out[i].Control.Grant.Roles
+			nameRoles(list, roles)
+			for j := range list {
+				list[j].Actions = displayActions(p, list[j].RoleID, roles)
 			}
-		case formatLastPermit:
-			last, err := a.access.LastPermit(ctx, p)
-			if err != nil {
-				return err
-			}
-			out[i].LastPermitFrequency = &last.Count
-			if !last.Last.IsZero() {
-				out[i].LastPermitAt = last.Last.UTC().Format(time.RFC3339)
+		}
+	case formatLastPermit:
+		last, err := a.lastPermits(ctx, account, stored)
+		if err != nil {
+			return err
+		}
+		for i, p := range stored {
+			used := last[p.ID]
+			out[i].LastPermitFrequency = &used.Count
+			if !used.Last.IsZero() {
+				out[i].LastPermitAt = httpapi.Millis(used.Last)
 			}
 		}
 	}
 	return nil
 }
 
-func (a *API) displayActions(p *access.Policy, roleID string) []document.Action {
-	out := []document.Action{}
-	r, ok := a.access.RoleByCRN(p.Account, roleID)
-	if !ok {
-		return out
+// lastPermits gives the uses of policies: one read for one, one for many.
+func (a *API) lastPermits(ctx context.Context, account string, of []*access.Policy) (map[string]store.Activity, error) {
+	if len(of) != 1 {
+		return a.access.LastPermits(ctx, account)
 	}
-	service := policy.ScopeOf(&p.Doc).ServiceName
-	for _, id := range r.Actions {
-		action, _ := a.access.Authority.Catalog().Action(service, id)
-		out = append(out, document.Action{ID: id, DisplayName: action.DisplayName, Description: action.Description})
+	used, err := a.access.LastPermit(ctx, of[0])
+	return map[string]store.Activity{of[0].ID: used}, err
+}
+
+func displayActions(p *access.Policy, roleID string, roles access.Roles) []document.Action {
+	out := []document.Action{}
+	for _, action := range roles.Actions(policy.ScopeOf(&p.Doc).ServiceName, roleID) {
+		out = append(out, document.Action{ID: action.ID, DisplayName: action.DisplayName, Description: action.Description})
 	}
 	return out
 }
@@ -160,14 +178,42 @@ type conflictRef struct {
 	Role   string `json:"role,omitempty"`
 }
 
-func conflict(c *httpapi.Call, p *access.Policy) conflictsWith {
-	a := &API{}
-	ref := conflictRef{ETag: p.Tag}
-	if c.URL != nil && len(c.URL.Path) > 3 && c.URL.Path[:4] == "/v2/" {
-		ref.Policy = a.wireV2(c, p)
-	} else {
-		out := &v1Policy{meta: wireMeta(&p.Meta, href(c, p)), V1: document.ToV1(&p.Doc), State: string(p.Doc.State)}
-		ref.Policy = out
+// named gives an error with the object that is in the way as the schema of the
+// called API shows it, if the caller may read it.
+func (a *API) named(ctx context.Context, c *httpapi.Call, schema policy.Version, err error) error {
+	var e *fault.Error
+	if !errors.As(err, &e) {
+		return err
 	}
-	return conflictsWith{ref}
+	conflict, ok := e.Body.(access.PolicyConflict)
+	if !ok {
+		return err
+	}
+	p, out := conflict.Existing, *e
+	out.Body = nil
+	if yes, denied := c.Allowed(ctx, "iam.policy.read", policy.ScopeOf(&p.Doc)); denied != nil || !yes {
+		return &out
+	}
+	ref := conflictRef{ETag: p.Tag, Policy: a.wireV2(c, p)}
+	if schema == policy.V1 {
+		if ref.Policy, err = a.asV1(ctx, c, p); err != nil {
+			return err
+		}
+	}
+	out.Body = conflictsWith{ref}
+	return &out
+}
+
+// asV1 shows a policy to a v1 client that needs its attributes: a v2 policy
+// whose attributes a v1 document can say is shown with them.
+func (a *API) asV1(ctx context.Context, c *httpapi.Call, p *access.Policy) (*v1Policy, error) {
+	shown := *p
+	if p.Doc.Rule == nil && p.Doc.Pattern == "" {
+		shown.Doc.Version = policy.V1
+	}
+	out, err := a.oneV1(ctx, c, &shown)
+	if err == nil {
+		out.Href = href(c, p)
+	}
+	return out, err
 }

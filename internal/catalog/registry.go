@@ -1,0 +1,279 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// Own is a service that the operator registered. It belongs to the
+// installation: Meta.Account is store.System, Meta.ID and Meta.Name its name.
+type Own struct {
+	store.Meta
+	Service Service `json:"service"`
+}
+
+// Services are the own services.
+var Services = store.NewCollection[Own]("service", nil)
+
+// MaxServices bounds the own services of an installation: each is compiled
+// into every catalogue.
+const MaxServices = 200
+
+// Registry holds the catalogue of an installation: the services of files, which
+// never change while the process runs, and the own services of the store, whose
+// events it follows until Close. It is safe for concurrent use.
+type Registry struct {
+	db     store.DB
+	base   *Set
+	log    *slog.Logger
+	cancel func()
+
+	// wanted counts the events about own services, loaded is its value when the
+	// current catalogue began to be read.
+	wanted  atomic.Uint64
+	loaded  atomic.Uint64
+	current atomic.Pointer[policy.Catalog]
+	turn    sync.Mutex // held by the one who reads
+}
+
+// NewRegistry reads the own services and compiles the first catalogue. A fault
+// in the files is an error; an own service that no longer fits them (a newer
+// version of the program has a service of that name) is left out with a warning.
+func NewRegistry(ctx context.Context, db store.DB, base *Set, log *slog.Logger) (*Registry, error) {
+	r := &Registry{db: db, base: base, log: log}
+	r.wanted.Store(1)
+	r.cancel = db.Subscribe(r.follow)
+	if _, err := r.Fresh(ctx); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Close ends the following of events.
+func (r *Registry) Close() { r.cancel() }
+
+func (r *Registry) follow(events []store.Event) {
+	for i := range events {
+		e := &events[i]
+		if e.Op == store.Reset || e.Account == store.System && e.Kind == Services.Kind() {
+			r.wanted.Add(1)
+		}
+	}
+}
+
+// Current is the catalogue in memory, and whether nothing has happened since it
+// was read.
+func (r *Registry) Current() (c *policy.Catalog, fresh bool) {
+	fresh = r.loaded.Load() == r.wanted.Load()
+	return r.current.Load(), fresh
+}
+
+// Fresh is the newest catalogue, read from the store if need be.
+func (r *Registry) Fresh(ctx context.Context) (*policy.Catalog, error) {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	wanted := r.wanted.Load()
+	if r.loaded.Load() == wanted {
+		return r.current.Load(), nil
+	}
+	own, err := Services.List(ctx, r.db.Direct(), store.Query{Account: store.System, Order: store.ByID})
+	if err != nil {
+		return nil, fmt.Errorf("reading own services: %w", err)
+	}
+	c, err := r.compile(own)
+	if err != nil {
+		return nil, err
+	}
+	r.current.Store(c)
+	r.loaded.Store(wanted)
+	return c, nil
+}
+
+// compile makes the catalogue with those of the own services that fit.
+func (r *Registry) compile(own []*Own) (*policy.Catalog, error) {
+	fit := make([]Service, 0, len(own))
+	for _, o := range own {
+		fit = append(fit, o.Service)
+	}
+	c, err := r.compiled(fit)
+	if err == nil {
+		return c, nil
+	}
+	fit = fit[:0]
+	for _, o := range own {
+		if r.clashes(&o.Service) {
+			r.log.Warn("an own service is left out of the catalogue", "service", o.ID, "error", "the name is built in")
+			continue
+		}
+		next := append(slices.Clone(fit), o.Service)
+		if _, err := r.compiled(next); err != nil {
+			r.log.Warn("an own service is left out of the catalogue", "service", o.ID, "error", err.Error())
+			continue
+		}
+		fit = next
+	}
+	return r.compiled(fit)
+}
+
+func (r *Registry) clashes(s *Service) bool {
+	_, ok := r.base.Service(s.Name)
+	return ok
+}
+
+func (r *Registry) compiled(own []Service) (*policy.Catalog, error) {
+	for i := range own {
+		if r.clashes(&own[i]) {
+			return nil, fmt.Errorf("own service %s has a built-in name", own[i].Name)
+		}
+	}
+	services, err := r.base.Expand(own...)
+	if err != nil {
+		return nil, err
+	}
+	return policy.CompileCatalog(services)
+}
+
+// NoService is the error for an own service that is not there.
+func NoService(name string) *fault.Error {
+	return &fault.Error{Kind: fault.NotFound, Code: "service_not_found", Message: "Service '" + clip(name) + "' not found."}
+}
+
+// CRN is the resource name of an own service.
+func (o *Own) CRN() string { return "crn:v1:bluemix:public:kagiban::::service:" + o.ID }
+
+func event(verb string, o *Own) store.Event {
+	return store.Event{Action: "kagiban.service." + verb, CRN: o.CRN(), Message: "Kagiban: " + verb + " service " + o.ID}
+}
+
+// Create registers an own service. It fails with fault.Conflict when the name
+// is taken, built in or own, and fault.Invalid when the service is malformed.
+func (r *Registry) Create(ctx context.Context, s Service) (*Own, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	if r.clashes(&s) {
+		return nil, taken(s.Name)
+	}
+	o := &Own{Meta: store.Meta{Account: store.System, ID: s.Name, Name: s.Name}, Service: s}
+	err := r.db.Update(ctx, func(tx store.Tx) error {
+		own, err := Services.List(ctx, tx, store.Query{Account: store.System})
+		if err != nil {
+			return err
+		}
+		switch {
+		case slices.ContainsFunc(own, func(x *Own) bool { return x.ID == s.Name }):
+			return taken(s.Name)
+		case len(own) >= MaxServices:
+			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: "The limit of own services is reached.", Details: fmt.Sprintf("At most %d are allowed.", MaxServices)}
+		}
+		if err := r.fits(s, own); err != nil {
+			return err
+		}
+		return Services.Create(ctx, tx, o, event("create", o))
+	})
+	return o, err
+}
+
+func taken(name string) error {
+	return &fault.Error{Kind: fault.Conflict, Code: "service_conflict_error", Message: "Service '" + name + "' exists already."}
+}
+
+// fits compiles the catalogue as it would be, for what only the whole shows: an
+// unknown parent, a loop of parents.
+func (r *Registry) fits(s Service, own []*Own) error {
+	all := []Service{s}
+	for _, o := range own {
+		if o.ID != s.Name && !r.clashes(&o.Service) {
+			all = append(all, o.Service)
+		}
+	}
+	if _, err := r.compiled(all); err != nil {
+		return &fault.Error{Kind: fault.Invalid, Code: "invalid_body", Message: "The service does not fit the catalogue.", Details: err.Error()}
+	}
+	return nil
+}
+
+// Get gives an own service, or NoService.
+func (r *Registry) Get(ctx context.Context, name string) (*Own, error) {
+	return get(ctx, r.db.Direct(), name)
+}
+
+func get(ctx context.Context, rd store.Reader, name string) (*Own, error) {
+	if len(name) > 200 {
+		return nil, NoService(name)
+	}
+	o, err := Services.Get(ctx, rd, store.System, name)
+	if errors.Is(err, fault.NotFound) {
+		return nil, NoService(name)
+	}
+	return o, err
+}
+
+// List gives the own services by name.
+func (r *Registry) List(ctx context.Context) ([]*Own, error) {
+	return Services.List(ctx, r.db.Direct(), store.Query{Account: store.System, Order: store.ByID})
+}
+
+// Replace puts another definition in the place of an own service's; ifMatch
+// "" means whatever version. Policies and custom roles stay: roles and actions
+// that are gone grant nothing.
+func (r *Registry) Replace(ctx context.Context, name, ifMatch string, s Service) (*Own, error) {
+	if s.Name == "" {
+		s.Name = name
+	}
+	if s.Name != name {
+		return nil, bad("name", "of a service cannot be changed.")
+	}
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	var o *Own
+	err := r.db.Update(ctx, func(tx store.Tx) (err error) {
+		if o, err = get(ctx, tx, name); err != nil {
+			return err
+		}
+		if ifMatch != "" {
+			if err := o.Match(ifMatch); err != nil {
+				return err
+			}
+		}
+		own, err := Services.List(ctx, tx, store.Query{Account: store.System})
+		if err != nil {
+			return err
+		}
+		if err := r.fits(s, own); err != nil {
+			return err
+		}
+		o.Service = s
+		return Services.Update(ctx, tx, o, event("update", o))
+	})
+	return o, err
+}
+
+// Delete removes an own service, unless another own service is a part of it.
+func (r *Registry) Delete(ctx context.Context, name string) error {
+	return r.db.Update(ctx, func(tx store.Tx) error {
+		o, err := get(ctx, tx, name)
+		if err != nil {
+			return err
+		}
+		own, err := Services.List(ctx, tx, store.Query{Account: store.System})
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(own, func(x *Own) bool { return x.Service.Parent == name }); i >= 0 {
+			return &fault.Error{Kind: fault.Conflict, Code: "service_conflict_error", Message: "Service '" + own[i].ID + "' is a part of service '" + name + "'. Delete it first."}
+		}
+		return Services.Delete(ctx, tx, o, event("delete", o))
+	})
+}
