@@ -2,6 +2,7 @@ package account
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ const (
 // NOT_SET. max_sessions_per_identity stays NOT_SET: by default the number of
 // sessions is not limited.
 func (s *Settings) Effective() *Settings {
+	s = s.InForce()
 	e := *s
 	for _, restrict := range []*string{&e.RestrictCreateServiceID, &e.RestrictCreatePlatformAPIKey, &e.RestrictUserListVisibility} {
 		if *restrict == NotSet || *restrict == "" {
@@ -36,28 +38,28 @@ func (s *Settings) Effective() *Settings {
 
 // SessionLifetime is the longest life of a login session.
 func (s *Settings) SessionLifetime() time.Duration {
-	return lifetime(s.SessionExpiration, DefaultSessionExpiration)
+	return lifetime(s.InForce().SessionExpiration, DefaultSessionExpiration)
 }
 
 // SessionIdleTime is how long a login session lives without use.
 func (s *Settings) SessionIdleTime() time.Duration {
-	return lifetime(s.SessionInvalidation, DefaultSessionInvalidation)
+	return lifetime(s.InForce().SessionInvalidation, DefaultSessionInvalidation)
 }
 
 // AccessTokenLifetime is the life of an access token outside of a login session.
 func (s *Settings) AccessTokenLifetime() time.Duration {
-	return lifetime(s.AccessTokenExpiration, DefaultAccessToken)
+	return lifetime(s.InForce().AccessTokenExpiration, DefaultAccessToken)
 }
 
 // RefreshTokenLifetime is the life of a refresh token outside of a login session.
 func (s *Settings) RefreshTokenLifetime() time.Duration {
-	return lifetime(s.RefreshTokenExpiration, DefaultRefreshToken)
+	return lifetime(s.InForce().RefreshTokenExpiration, DefaultRefreshToken)
 }
 
 // SessionLimit is the number of concurrent sessions of one identity;
 // math.MaxInt without limit.
 func (s *Settings) SessionLimit() int {
-	if n, err := strconv.Atoi(s.MaxSessions); err == nil && n > 0 {
+	if n, err := strconv.Atoi(s.InForce().MaxSessions); err == nil && n > 0 {
 		return n
 	}
 	return math.MaxInt
@@ -65,24 +67,25 @@ func (s *Settings) SessionLimit() int {
 
 // RestrictsServiceIDs tells whether creating a service ID needs the action
 // iam-identity.serviceid.create.
-func (s *Settings) RestrictsServiceIDs() bool { return s.RestrictCreateServiceID == Restricted }
+func (s *Settings) RestrictsServiceIDs() bool {
+	return s.InForce().RestrictCreateServiceID == Restricted
+}
 
 // RestrictsUserKeys tells whether creating an API key for oneself needs the
 // action iam-identity.user-apikey.create.
-func (s *Settings) RestrictsUserKeys() bool { return s.RestrictCreatePlatformAPIKey == Restricted }
+func (s *Settings) RestrictsUserKeys() bool {
+	return s.InForce().RestrictCreatePlatformAPIKey == Restricted
+}
 
 // MayInvite tells whether the settings let a person of a realm be invited.
 func (s *Settings) MayInvite(realm, email string) bool {
-	for _, d := range s.RestrictUserDomains {
+	for _, d := range s.InForce().RestrictUserDomains {
 		if d.RealmID != realm || !d.RestrictInvitation {
 			continue
 		}
-		for _, p := range d.InvitationEmailAllowPatterns {
-			if MatchEmail(p, email) {
-				return true
-			}
+		if !slices.ContainsFunc(d.InvitationEmailAllowPatterns, func(p string) bool { return MatchEmail(p, email) }) {
+			return false
 		}
-		return false
 	}
 	return true
 }

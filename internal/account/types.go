@@ -78,6 +78,8 @@ type Settings struct {
 	AccessTokenExpiration        string              `json:"system_access_token_expiration_in_seconds"`
 	RefreshTokenExpiration       string              `json:"system_refresh_token_expiration_in_seconds"`
 	RestrictUserDomains          []DomainRestriction `json:"restrict_user_domains"`
+	// Assigned are settings that enterprise templates lay on the account.
+	Assigned []Assigned `json:"assigned,omitempty"`
 }
 
 // UserMFA sets the MFA demand for one user.

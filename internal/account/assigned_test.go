@@ -1,0 +1,58 @@
+package account
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+func TestOfOwnAndAssignedSettingsTheStricterIsInForce(t *testing.T) {
+	own := DefaultSettings("0123456789abcdef0123456789abcdef")
+	own.AccessTokenExpiration, own.MaxSessions, own.MFA = "1200", NotSet, "LEVEL3"
+	own.RestrictCreateServiceID = NotRestricted
+	own.Assigned = []Assigned{{Template: "T", Values: Settings{AccessTokenExpiration: "3000", SessionExpiration: "900",
+		MaxSessions: "2", MFA: "LEVEL1", RestrictCreateServiceID: Restricted, UserMFA: []UserMFA{{IAMID: "IBMid-X", MFA: "TOTP"}}}}}
+	if got := own.AccessTokenLifetime(); got != 20*time.Minute {
+		t.Errorf("token life %s: the account's own is stricter", got)
+	}
+	if got := own.SessionLifetime(); got != 15*time.Minute {
+		t.Errorf("session life %s: the assigned one is stricter", got)
+	}
+	if got := own.SessionLimit(); got != 2 {
+		t.Errorf("session limit %d: only the template sets one", got)
+	}
+	if !own.RestrictsServiceIDs() {
+		t.Error("the template restricts service IDs, the account's permission must not lift that")
+	}
+	e := own.Effective()
+	if e.MFA != "LEVEL3" || len(e.UserMFA) != 1 {
+		t.Errorf("effective MFA %s %v", e.MFA, e.UserMFA)
+	}
+	if own.AccessTokenExpiration != "1200" || len(own.UserMFA) != 0 {
+		t.Error("merging changed the account's own settings")
+	}
+}
+
+func TestAnAddressMustBeOnEveryList(t *testing.T) {
+	s := DefaultSettings("0123456789abcdef0123456789abcdef")
+	s.AllowedIPAddresses = "192.0.2.0/24"
+	s.Assigned = []Assigned{{Values: Settings{AllowedIPAddresses: "192.0.2.7"}}, {Values: Settings{}}}
+	for addr, want := range map[string]bool{"192.0.2.7": true, "192.0.2.8": false, "198.51.100.1": false} {
+		if got := s.AllowsAddress(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s allowed: %t, want %t", addr, got, want)
+		}
+	}
+}
+
+func TestAnAssignedRealmJoinsOrYieldsToTheAccounts(t *testing.T) {
+	s := DefaultSettings("0123456789abcdef0123456789abcdef")
+	s.RestrictUserDomains = []DomainRestriction{{RealmID: "IBMid", InvitationEmailAllowPatterns: []string{"*@a.example.com", "*@b.example.com"}, RestrictInvitation: true}}
+	s.Assigned = []Assigned{{Values: Settings{RestrictUserDomains: []DomainRestriction{{RealmID: "IBMid", InvitationEmailAllowPatterns: []string{"*@a.example.com"}, RestrictInvitation: true}}}}}
+	if s.MayInvite("IBMid", "x@b.example.com") || !s.MayInvite("IBMid", "x@a.example.com") {
+		t.Error("both restrictions must be met")
+	}
+	s.Assigned[0].DomainsSufficient = true
+	if !s.MayInvite("IBMid", "x@b.example.com") {
+		t.Error("the account's own restriction is declared sufficient")
+	}
+}
