@@ -67,10 +67,9 @@ func (t *ClaimTest) Match(claims []Claim) bool {
 			return slices.Contains(c.Values, t.values[0])
 		}
 		return len(c.Values) == 1 && strings.Contains(c.Values[0], t.values[0])
-	case ClaimIn:
+	default: // ClaimIn
 		return slices.ContainsFunc(c.Values, func(v string) bool { return slices.Contains(t.values, v) })
 	}
-	return false
 }
 
 // dynamicRule is a compiled DynamicRule of the group in a slot.

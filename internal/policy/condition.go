@@ -38,6 +38,16 @@ var (
 	}
 )
 
+// keyNames is the reverse of both.
+var keyNames = func() (names [keyAccountGroup + 1]string) {
+	for _, keys := range [...]map[string]attrKey{resourceKeys, sourceKeys} {
+		for name, key := range keys {
+			names[key] = name
+		}
+	}
+	return names
+}()
+
 // test is the comparison of a condition, the operator without its list form.
 type test uint8
 
@@ -162,17 +172,7 @@ func (c *cond) name() string {
 	if c.key == keyOther {
 		return c.more.name
 	}
-	for n, k := range sourceKeys {
-		if k == c.key {
-			return n
-		}
-	}
-	for n, k := range resourceKeys {
-		if k == c.key {
-			return n
-		}
-	}
-	return ""
+	return keyNames[c.key]
 }
 
 // tagCond is one compiled tag of a policy.

@@ -15,8 +15,9 @@ type Shift struct {
 	// allowed, sorted.
 	Gained []string
 	Lost   []string
-	// GainedWhen and LostWhen are actions that are allowed only while the rule
-	// of some policy holds.
+	// GainedWhen and LostWhen are actions that are now, or were, allowed only
+	// while the rule of some policy holds. An action that a rule now limits is
+	// in Lost and in GainedWhen.
 	GainedWhen []string
 	LostWhen   []string
 }
@@ -82,14 +83,13 @@ func settingsDiffer(a, b *Snapshot) bool {
 		})
 }
 
+// groupDiffers reports whether the members or rules of a policy's group differ.
+// Both sides have the policy, so both know the group.
 func groupDiffers(a, b *Snapshot, h *held) bool {
 	if h.home.kind != homeGroup {
 		return false
 	}
 	x, y := a.groupAt(h.home.key), b.groupAt(h.home.key)
-	if x == nil || y == nil {
-		return x != y
-	}
 	return !slices.Equal(x.members, y.members) || !slices.EqualFunc(x.rules, y.rules, func(r, s DynamicRule) bool {
 		return r.Realm == s.Realm && r.Expiration == s.Expiration && slices.Equal(r.Conditions, s.Conditions)
 	})
@@ -129,7 +129,7 @@ func shift(before, after *Snapshot, g Grantee, target Resource) (Shift, bool) {
 	s := Shift{
 		Grantee: g, Resource: target,
 		Gained: without(is, was), Lost: without(was, is),
-		GainedWhen: without(isWhen, wasWhen, was), LostWhen: without(wasWhen, isWhen, is),
+		GainedWhen: without(isWhen, wasWhen), LostWhen: without(wasWhen, isWhen),
 	}
 	return s, len(s.Gained)+len(s.Lost)+len(s.GainedWhen)+len(s.LostWhen) > 0
 }
@@ -205,11 +205,11 @@ func (q *query) visitSource(g Grantee, plain, ruled visitor) {
 	q.scan(list, true, via{}, same(ruled))
 }
 
-// without lists what is in a and in none of the others, sorted.
-func without(a map[string]bool, others ...map[string]bool) []string {
+// without lists what is in a and not in b, sorted.
+func without(a, b map[string]bool) []string {
 	var out []string
 	for x := range a {
-		if !slices.ContainsFunc(others, func(b map[string]bool) bool { return b[x] }) {
+		if !b[x] {
 			out = append(out, x)
 		}
 	}
