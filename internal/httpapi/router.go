@@ -250,6 +250,17 @@ func (rt *Router) fail(w http.ResponseWriter, c *Call, err error) {
 }
 
 func (rt *Router) end(c *Call) {
+	if rt.cfg.Log.Enabled(context.Background(), slog.LevelInfo) {
+		rt.logCall(c)
+	}
+	if rt.cfg.Observe != nil {
+		rt.cfg.Observe(c)
+	}
+}
+
+// logCall writes the one line of a call. It holds no URL, header or body:
+// secrets travel there.
+func (rt *Router) logCall(c *Call) {
 	attrs := []slog.Attr{
 		slog.String("operation", c.Op.ID), slog.Int("status", c.Status),
 		slog.Duration("took", time.Since(c.Start)), slog.String("transaction_id", c.TransactionID),
@@ -265,9 +276,6 @@ func (rt *Router) end(c *Call) {
 		attrs = append(attrs, slog.String("error", c.Err.Error()))
 	}
 	rt.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
-	if rt.cfg.Observe != nil {
-		rt.cfg.Observe(c)
-	}
 }
 
 // StatusOf maps a kind of fault to its HTTP status. A stale entity tag is 409,
