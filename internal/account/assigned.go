@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +29,7 @@ type Assigned struct {
 // InForce gives the settings that count in the account: its own merged with
 // the assigned ones, setting by setting the stricter value. Without assigned
 // settings it is s itself. Address lists cannot be merged into one text; see
-// AllowsAddress.
+// AddressLists.
 func (s *Settings) InForce() *Settings {
 	if len(s.Assigned) == 0 {
 		return s
@@ -102,18 +101,14 @@ func strictestMFA(a, b string) string {
 	return a
 }
 
-// AllowsAddress tells whether a client's address is on the account's list and
-// on every assigned one; an empty list allows every address.
-func (s *Settings) AllowsAddress(a netip.Addr) bool {
-	if !ParseAddresses(s.AllowedIPAddresses).Allows(a) {
-		return false
-	}
+// AddressLists are the lists of client addresses that must all allow an
+// address: the account's own and the assigned ones; empty lists allow all.
+func (s *Settings) AddressLists() []string {
+	lists := []string{s.AllowedIPAddresses}
 	for i := range s.Assigned {
-		if !ParseAddresses(s.Assigned[i].Values.AllowedIPAddresses).Allows(a) {
-			return false
-		}
+		lists = append(lists, s.Assigned[i].Values.AllowedIPAddresses)
 	}
-	return true
+	return lists
 }
 
 // CheckAssigned judges the values of a settings template.

@@ -166,7 +166,8 @@ func (s *Service) userIn(ctx context.Context, iamID, accountID string) (*standin
 func (st *standing) bindUser(u *account.User, a *account.Account, set *account.Settings) {
 	st.enterprise = a.Enterprise
 	st.claims.Account = AccountClaims{Valid: true, BSS: a.ID, IMS: a.Classic}
-	st.restrict(set.AllowedIPAddresses, u.AllowedIPs)
+	st.restrict(append(set.AddressLists(), u.AllowedIPs)...)
+	set = set.InForce()
 	mfa := set.MFA
 	if i := slices.IndexFunc(set.UserMFA, func(m account.UserMFA) bool { return m.IAMID == u.ID }); i >= 0 {
 		mfa = set.UserMFA[i].MFA
@@ -213,8 +214,9 @@ func (s *Service) bindAccount(ctx context.Context, st *standing) error {
 	}
 	st.enterprise = a.Enterprise
 	st.claims.Account = AccountClaims{Valid: true, BSS: a.ID, IMS: a.Classic}
-	st.restrict(set.AllowedIPAddresses)
+	st.restrict(set.AddressLists()...)
 	st.life = lifetimesOf(set)
+	set = set.InForce()
 	st.mfa = set.MFA != "" && set.MFA != "NONE" && set.MFA != "NONE_NO_ROPC" && set.MFA != account.NotSet
 	return nil
 }
