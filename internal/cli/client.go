@@ -21,6 +21,7 @@ func clientCommands(s *streams) []*cobra.Command {
 		targetCommand(sh),
 		apiCommand(sh),
 		configCommand(sh),
+		accountCommand(sh),
 		versionCommand(sh),
 		iam.Command(sh),
 		eventsCommand(sh),

@@ -138,5 +138,6 @@ type Account struct {
 	ID      string `json:"id"`
 	Name    string `json:"name"`
 	Owner   string `json:"owner_userid"`
+	Status  string `json:"status"`
 	Classic string `json:"linked_softlayer_account"`
 }

@@ -52,9 +52,10 @@ func profilesVerb() shell.Verb {
 	var match filter
 	var canAssume, bare bool
 	return shell.Verb{
-		Use:    "trusted-profiles",
-		Short:  "List trusted profiles",
-		Output: true,
+		Use:      "trusted-profiles",
+		Short:    "List trusted profiles",
+		Output:   true,
+		Anywhere: true,
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolVar(&canAssume, "can-assume", false, "list the profiles that you may assume, in any account")
 			f.BoolVar(&bare, "id", false, "print bare IDs")
@@ -65,9 +66,12 @@ func profilesVerb() shell.Verb {
 			var err error
 			switch {
 			case canAssume:
-				progress(c, bare, "Getting all trusted profiles that %s can assume", session.User())
+				progress(c, bare, "Getting all trusted profiles that %s can assume", c.BaseUser())
 				_, list, err = assumable(ctx, c)
 			default:
+				if err := c.NeedAccount(); err != nil {
+					return err
+				}
 				progress(c, bare, "Getting all trusted profiles under current account as %s", session.User())
 				list, err = client.List[client.Profile](ctx, session.API, profiles.path, profiles.array, ofAccount(session))
 			}

@@ -10,9 +10,10 @@ import (
 func tokenVerbs() []shell.Verb {
 	return []shell.Verb{
 		{
-			Use:    "oauth-tokens",
-			Short:  "Print the access token of the session",
-			Output: true,
+			Use:      "oauth-tokens",
+			Short:    "Print the access token of the session",
+			Output:   true,
+			Anywhere: true,
 			Do: func(_ context.Context, c *shell.Call, session *shell.Session) error {
 				value := "Bearer " + session.Token().Reveal()
 				if c.WantsJSON() {
@@ -25,8 +26,9 @@ func tokenVerbs() []shell.Verb {
 			},
 		},
 		{
-			Use:   "bearer-token",
-			Short: "Print the bare access token of the session",
+			Use:      "bearer-token",
+			Short:    "Print the bare access token of the session",
+			Anywhere: true,
 			Do: func(_ context.Context, c *shell.Call, session *shell.Session) error {
 				c.Say("%s", session.Token().Reveal())
 				return nil

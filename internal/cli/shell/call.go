@@ -59,6 +59,14 @@ func (c *Call) Show(v any, text func()) error {
 	return nil
 }
 
+// NeedAccount fails when no account is targeted.
+func (c *Call) NeedAccount() error {
+	if c.Settings.Account.GUID == "" {
+		return Problem("No account is targeted. Target one with: kagiban target -c ACCOUNT_ID")
+	}
+	return nil
+}
+
 // Given tells whether the user gave the flag.
 func (c *Call) Given(flag string) bool { return c.Flags.Changed(flag) }
 

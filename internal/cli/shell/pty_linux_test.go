@@ -120,15 +120,49 @@ func TestAPasswordIsNotShownWhileItIsTyped(t *testing.T) {
 	}
 }
 
+func TestAnInterruptedPasswordLeavesTheTerminalAsItWas(t *testing.T) {
+	w := newWorld(t, refuses("X"), accepts)
+	_, tty := openPTY(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	var errs bytes.Buffer
+	sh := &shell.Shell{
+		In: tty, Out: io.Discard, Err: &errs, Getenv: w.getenv,
+		Now: func() time.Time { return now }, NewID: func() string { return "id" },
+	}
+	cmd := sh.Command(shell.Verb{Use: "x", Run: func(_ context.Context, c *shell.Call) error {
+		go func() {
+			if hidden(t.Context(), tty) == nil {
+				interrupt()
+			}
+		}()
+		_, err := c.Secret("Password>")
+		return err
+	}})
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(nil)
+	if err := cmd.ExecuteContext(ctx); err == nil || !strings.HasSuffix(errs.String(), "FAILED\nInterrupted.\n\n") {
+		t.Errorf("%q, %v", errs.String(), err)
+	}
+	state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+	if err != nil || state.Lflag&unix.ECHO == 0 {
+		t.Errorf("the terminal stays mute: %v", err)
+	}
+}
+
 // typeWhenHidden types as soon as the program has switched the echo off.
 func typeWhenHidden(ctx context.Context, user, tty *os.File, text string) error {
+	if err := hidden(ctx, tty); err != nil {
+		return err
+	}
+	_, err := io.WriteString(user, text)
+	return err
+}
+
+// hidden returns when the terminal's echo is off.
+func hidden(ctx context.Context, tty *os.File) error {
 	for ctx.Err() == nil {
 		state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
-		if err != nil {
-			return err
-		}
-		if state.Lflag&unix.ECHO == 0 {
-			_, err := io.WriteString(user, text)
+		if err != nil || state.Lflag&unix.ECHO == 0 {
 			return err
 		}
 	}

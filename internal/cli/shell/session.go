@@ -119,6 +119,19 @@ func (c *Call) BaseToken(ctx context.Context, dead bool) (secret.Value, error) {
 	return c.Settings.Fallback.Tokens.Access, err
 }
 
+// BaseUser is how the identity that logged in is shown.
+func (c *Call) BaseUser() string {
+	tokens := c.Settings.Tokens
+	if c.Settings.AssumedProfile.ID != "" {
+		tokens = c.Settings.Fallback.Tokens
+	}
+	claims, err := client.ParseClaims(tokens.Access)
+	if err != nil { // BaseToken tells what is wrong with it
+		return "?"
+	}
+	return claims.User()
+}
+
 // errEnded says that a session cannot be renewed.
 const errEnded = Problem("Your session has expired. " + loginHint)
 

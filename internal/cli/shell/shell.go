@@ -59,6 +59,8 @@ type Verb struct {
 	// Run does the work. Do does it in a living session; a verb has one of both.
 	Run func(context.Context, *Call) error
 	Do  func(context.Context, *Call, *Session) error
+	// Anywhere lets Do run without a targeted account.
+	Anywhere bool
 }
 
 // Reported is an error whose text the user has seen already.
@@ -145,6 +147,9 @@ func (v *Verb) work(ctx context.Context, c *Call) error {
 		return v.Run(ctx, c)
 	}
 	session, err := c.Session(ctx)
+	if err == nil && !v.Anywhere {
+		err = c.NeedAccount()
+	}
 	if err != nil {
 		return err
 	}
@@ -174,7 +179,7 @@ func (s *Shell) run(ctx context.Context, c *Call, verb func(context.Context, *Ca
 	if c.output != "" && !strings.EqualFold(c.output, "json") {
 		return Usagef("--output must be JSON, not %q", c.output)
 	}
-	c.Terminal = &term.Terminal{In: s.In, Out: s.Out, Err: s.Err, Quiet: c.quiet}
+	c.Terminal = &term.Terminal{In: s.In, Out: s.Out, Err: s.Err, Quiet: c.quiet, Done: ctx.Done()}
 	err := s.prepare(c)
 	if err == nil {
 		defer c.close()
@@ -260,7 +265,7 @@ func message(err error, c *Call) string {
 	var refused *client.ServerError
 	var lost *client.UnreachableError
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, term.ErrInterrupted):
 		return "Interrupted."
 	case errors.As(err, &refused) && refused.NeedsLogin():
 		return err.Error() + "\nYour session is over. " + loginHint

@@ -95,6 +95,7 @@ func (w *world) session(access, refresh string, more func(*settings.Settings)) {
 	w.t.Helper()
 	err := w.store().Update(func(s *settings.Settings) error {
 		s.APIEndpoint = w.url
+		s.Account.GUID = "acct"
 		s.Tokens = settings.Tokens{Access: secret.New(access), Refresh: secret.New(refresh)}
 		if more != nil {
 			more(s)
@@ -320,6 +321,20 @@ func TestWithoutASessionTheVerbIsNotRun(t *testing.T) {
 	w := newWorld(t, refuses("X"), accepts)
 	_, errs, err := w.run(ping)
 	if err == nil || errs != "FAILED\nNot logged in. Log in with: kagiban login --apikey KEY|@FILE\n\n" {
+		t.Errorf("%q, %v", errs, err)
+	}
+}
+
+func TestWithoutAnAccountOnlySomeVerbsRun(t *testing.T) {
+	w := newWorld(t, refuses("X"), accepts)
+	w.session(token("ada", time.Hour), "", func(s *settings.Settings) { s.Account = settings.Account{} })
+	_, errs, err := w.run(ping)
+	if err == nil || errs != "FAILED\nNo account is targeted. Target one with: kagiban target -c ACCOUNT_ID\n\n" {
+		t.Errorf("%q, %v", errs, err)
+	}
+	anywhere := ping
+	anywhere.Anywhere = true
+	if _, errs, err := w.run(anywhere); err != nil {
 		t.Errorf("%q, %v", errs, err)
 	}
 }

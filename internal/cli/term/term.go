@@ -25,6 +25,8 @@ type Terminal struct {
 	Quiet bool
 	// Color allows bold headers, a green OK and a red FAILED.
 	Color bool
+	// Done ends a question when it is closed; nil never does.
+	Done <-chan struct{}
 
 	lines *bufio.Reader // reads In; made on the first question
 }
@@ -116,7 +118,7 @@ func (t *Terminal) Prompt(prompt string) (string, error) {
 	if t.lines == nil {
 		t.lines = bufio.NewReader(t.In)
 	}
-	line, err := t.lines.ReadString('\n')
+	line, err := t.await(func() (string, error) { return t.lines.ReadString('\n') })
 	if err != nil {
 		fmt.Fprintln(t.Err) // nobody typed the end of this line
 	}
@@ -130,14 +132,49 @@ func (t *Terminal) Prompt(prompt string) (string, error) {
 // terminal it reads the line as Prompt does, so that scripts can pipe it.
 func (t *Terminal) Secret(prompt string) (string, error) {
 	f, ok := t.In.(*os.File)
-	if !ok || !xterm.IsTerminal(int(f.Fd())) {
+	if !ok || !IsTerminal(f) {
 		return t.Prompt(prompt)
 	}
-	fmt.Fprint(t.Err, prompt+" ")
-	text, err := xterm.ReadPassword(int(f.Fd()))
-	fmt.Fprintln(t.Err)
+	fd := int(f.Fd())
+	state, err := xterm.GetState(fd)
 	if err != nil {
 		return "", fmt.Errorf("reading the answer: %w", err)
 	}
-	return string(text), nil
+	fmt.Fprint(t.Err, prompt+" ")
+	text, err := t.await(func() (string, error) {
+		text, err := xterm.ReadPassword(fd)
+		return string(text), err
+	})
+	fmt.Fprintln(t.Err)
+	if errors.Is(err, ErrInterrupted) {
+		_ = xterm.Restore(fd, state) // or the user's shell would stay mute
+		return "", err
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the answer: %w", err)
+	}
+	return text, nil
+}
+
+// ErrInterrupted says that Done was closed while an answer was awaited.
+var ErrInterrupted = errors.New("interrupted")
+
+// await reads in the background, because a read cannot be called off. When
+// Done is closed first, the reader is left behind: the process is about to end.
+func (t *Terminal) await(read func() (string, error)) (string, error) {
+	type result struct {
+		text string
+		err  error
+	}
+	got := make(chan result, 1)
+	go func() {
+		text, err := read()
+		got <- result{text, err}
+	}()
+	select {
+	case r := <-got:
+		return r.text, r.err
+	case <-t.Done:
+		return "", ErrInterrupted
+	}
 }

@@ -2,6 +2,8 @@ package term_test
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -153,6 +155,17 @@ func TestOnlyYesIsYes(t *testing.T) {
 		if !strings.HasPrefix(errs.String(), "Really delete x? [y/N] > ") || out.Len() > 0 {
 			t.Errorf("asked %q and printed %q", errs, out)
 		}
+	}
+}
+
+func TestAQuestionCanBeInterrupted(t *testing.T) {
+	in, typist := io.Pipe() // nobody types
+	defer typist.Close()
+	done := make(chan struct{})
+	close(done)
+	t0 := &term.Terminal{In: in, Out: io.Discard, Err: io.Discard, Done: done}
+	if yes, err := t0.Ask("Really?"); yes || !errors.Is(err, term.ErrInterrupted) {
+		t.Errorf("%v, %v", yes, err)
 	}
 }
 
