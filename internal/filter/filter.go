@@ -7,6 +7,7 @@ package filter
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/kagiban/kagiban/internal/fault"
 )
@@ -139,6 +140,9 @@ func Parse(text string, attributes []string) (*Filter, error) {
 	}
 	if len(text) > MaxLength {
 		return nil, fault.Field("filter", "Parameter 'filter' is longer than %d bytes.", MaxLength)
+	}
+	if !utf8.ValidString(text) {
+		return nil, fault.Field("filter", "Parameter 'filter' is not valid UTF-8.")
 	}
 	p := &parser{rest: text, attributes: attributes}
 	root, err := p.expression(0)

@@ -71,7 +71,7 @@ func TestWrongFilterIsABadRequestThatNamesTheParameter(t *testing.T) {
 		`name`, `name co`, `name co Go`, `name co "Go`, `name is "Go"`, `secret eq "a"`, `"Go" eq name`,
 		`name eq "a" name eq "b"`, `name eq "a" and`, `and name eq "a"`, `(name eq "a"`, `name eq "a")`, `()`,
 		`not name eq "a"`, `name eq "a\n"`, "name eq \"a\x01\"", `name eq "\`, `name eq "a" & name eq "b"`, `name eq "a" andname eq "b"`,
-		`name eq 5`, `name eq null`, `=`, strings.Repeat(`name eq "a" or `, 200) + `name pr`, deep, many, nots,
+		`name eq 5`, `name eq null`, `=`, "name eq \"\xff\"", strings.Repeat(`name eq "a" or `, 200) + `name pr`, deep, many, nots,
 	} {
 		f, err := filter.Parse(text, attributes)
 		var e *fault.Error

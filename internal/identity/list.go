@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/filter"
@@ -202,11 +203,13 @@ func readSlice[T any](ctx context.Context, r store.Reader, l *listing, c *store.
 func (l *listing) bind() string {
 	q := l.query
 	q.Size = &l.size
-	raw, err := json.Marshal(binding{l.kind.name, q})
-	if err != nil {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(binding{l.kind.name, q}); err != nil {
 		panic("encoding a list query: " + err.Error()) // strings and ints always encode
 	}
-	return string(raw)
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // scan is how many objects are read at once when some of them are dropped.

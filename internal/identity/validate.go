@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
@@ -26,6 +27,9 @@ const (
 func text(field, value string, most int) error {
 	if len(value) > most {
 		return fault.Field(field, "Property '%s' is longer than %d bytes.", field, most)
+	}
+	if !utf8.ValidString(value) {
+		return fault.Field(field, "Property '%s' is not valid UTF-8.", field)
 	}
 	for _, c := range value {
 		space := field == "description" && (c == '\n' || c == '\r' || c == '\t')

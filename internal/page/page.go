@@ -5,6 +5,7 @@
 package page
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -24,7 +25,7 @@ const (
 
 // maxToken bounds what Open and Read take. Our own tokens stay under it: the
 // largest hold a filter (1,024 bytes) and a description (1,000 bytes) as
-// cursor, which JSON and base64 blow up to 16,000 bytes at worst.
+// cursor, which JSON in JSON and base64 blow up to some 10,000 bytes at worst.
 const maxToken = 16 << 10
 
 // Token is a place in a list.
@@ -45,10 +46,13 @@ func NewSealer(key []byte) *Sealer { return &Sealer{key: append([]byte(nil), key
 
 // Seal prints a token.
 func (s *Sealer) Seal(t Token) string {
-	body, err := json.Marshal(t)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // tokens are no HTML, and URLs should stay short
+	if err := enc.Encode(t); err != nil {
 		panic("encoding page token: " + err.Error()) // strings and ints always encode
 	}
+	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	return base64.RawURLEncoding.EncodeToString(append(s.mac(body), body...))
 }
 
