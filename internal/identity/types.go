@@ -124,7 +124,7 @@ type Preference struct {
 	store.Meta
 	Service string   `json:"service"`
 	Value   string   `json:"value_string,omitempty"`
-	Values  []string `json:"value_list_of_strings,omitempty"`
+	Values  []string `json:"value_list_of_strings,omitzero"`
 }
 
 // PreferenceID is the id of a Preference object.

@@ -125,6 +125,9 @@ func TestPreferences(t *testing.T) {
 	if len(list(t, got, "value_list_of_strings")) != 0 || got["value_string"] != nil {
 		t.Errorf("empty list: %v", got)
 	}
+	if got := s.do("ann", "GET", nav, "").ok(200); len(list(t, got, "value_list_of_strings")) != 0 {
+		t.Errorf("empty list, read again: %v", got)
+	}
 	if got := s.do("ann", "GET", all, "").ok(200); len(list(t, got, "preferences")) != 2 {
 		t.Errorf("all: %v", got)
 	}
