@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/policy/policytest"
 )
 
 func access(id, who string, roles []string, resource ...policy.Attribute) *policy.Policy {
@@ -42,7 +43,7 @@ func ask(who, action, instance string) policy.Request {
 	return policy.Request{
 		Subject: policy.Subject{Kind: policy.KindOf(who), IAMID: who, Account: "acct"}, Action: action,
 		Resource:    policy.Resource{Account: "acct", ServiceName: "storage", ServiceInstance: instance},
-		Environment: policy.Environment{Now: benchNow},
+		Environment: policy.Environment{Now: policytest.Now},
 	}
 }
 
@@ -74,7 +75,7 @@ func TestDecisionsNameWhatPermitted(t *testing.T) {
 }
 
 func TestHowLongAnAnswerMayBeKept(t *testing.T) {
-	now := benchNow
+	now := policytest.Now
 	for _, c := range []struct {
 		name string
 		d    policy.Decision
@@ -107,7 +108,7 @@ func TestObligationsListWhatHoldsWithoutARule(t *testing.T) {
 	if got := policy.ActionsOn(s, &r).Actions; !slices.Contains(got, "storage.bucket.delete") {
 		t.Errorf("actions now are %v", got)
 	}
-	r.Environment.Now = benchNow.Add(12 * time.Hour)
+	r.Environment.Now = policytest.Now.Add(12 * time.Hour)
 	if got := policy.ActionsOn(s, &r).Actions; slices.Contains(got, "storage.bucket.delete") {
 		t.Errorf("actions at night are %v", got)
 	}
@@ -357,9 +358,9 @@ func TestLongIndexesAgreeWithTheNaiveTwin(t *testing.T) {
 }
 
 func TestDecisionsRunBesideChanges(t *testing.T) {
-	a := newBenchAccount(t, 500)
-	s := policy.NewSnapshot(a.input)
-	requests := a.requests(256)
+	a := policytest.New(500)
+	s := policy.NewSnapshot(a.Input)
+	requests := a.Requests(256)
 	var want []policy.Decision
 	for i := range requests {
 		want = append(want, policy.Decide(s, &requests[i]))
@@ -378,15 +379,15 @@ func TestDecisionsRunBesideChanges(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	next := s
 	for i := range 200 {
-		next = next.With(policy.PutPolicy(benchPolicy(rng, rng.IntN(500))), policy.AddMembers(benchGroup(i%50), benchUser(i)), policy.SetSeq(int64(i)))
+		next = next.With(policy.PutPolicy(policytest.Policy(rng, rng.IntN(500))), policy.AddMembers(policytest.Group(i%50), policytest.User(i)), policy.SetSeq(int64(i)))
 	}
 	readers.Wait()
 }
 
 func TestADecisionAllocatesNothing(t *testing.T) {
-	a := newBenchAccount(t, 1000)
-	s := policy.NewSnapshot(a.input)
-	requests := a.requests(256)
+	a := policytest.New(1000)
+	s := policy.NewSnapshot(a.Input)
+	requests := a.Requests(256)
 	i := 0
 	if n := testing.AllocsPerRun(1000, func() {
 		policy.Decide(s, &requests[i%len(requests)])
@@ -409,8 +410,8 @@ func TestManyDynamicGroupsCount(t *testing.T) {
 	s := policy.NewSnapshot(in)
 	for i := range 9 {
 		r := ask("IBMid-1", "storage.object.read", fmt.Sprint("i", i))
-		r.Subject.Realm, r.Subject.LoginAt, r.Subject.Claims = "corp", benchNow, []policy.Claim{{Name: "c", Values: []string{"x"}}}
-		if d := policy.Decide(s, &r); !d.Allowed || d.GroupID != fmt.Sprint("AccessGroupId-", i) || !d.Until.Equal(benchNow.Add(time.Hour)) {
+		r.Subject.Realm, r.Subject.LoginAt, r.Subject.Claims = "corp", policytest.Now, []policy.Claim{{Name: "c", Values: []string{"x"}}}
+		if d := policy.Decide(s, &r); !d.Allowed || d.GroupID != fmt.Sprint("AccessGroupId-", i) || !d.Until.Equal(policytest.Now.Add(time.Hour)) {
 			t.Errorf("group %d: %+v", i, d)
 		}
 		if e := policy.Explain(s, &r); len(e.Groups) != 10 {

@@ -388,3 +388,25 @@ func TestTemplatesMayBeIncomplete(t *testing.T) {
 	checkProblem(t, "template with an account", policy.ValidateTemplate(validAuthorization(), catalog), "subject.attributes[1].key", policy.ProblemPlace)
 	checkProblem(t, "template with an account", policy.ValidateTemplate(validPolicy(), catalog), "resource.attributes[1].key", policy.ProblemPlace)
 }
+
+func equals(key, value string) policy.Attribute {
+	return attr(key, policy.OpStringEquals, policy.String(value))
+}
+
+func workingHours() *policy.Rule {
+	return &policy.Rule{Operator: policy.OpAnd, Conditions: []policy.Rule{
+		{Key: policy.KeyDayOfWeek, Operator: policy.OpDayOfWeekAnyOf, Value: policy.StringList("1+00:00", "2+00:00", "3+00:00", "4+00:00", "5+00:00")},
+		clock(policy.KeyCurrentTime, policy.OpTimeGreaterThanOrEquals, "09:00:00+00:00"),
+		clock(policy.KeyCurrentTime, policy.OpTimeLessThanOrEquals, "17:00:00+00:00"),
+	}}
+}
+
+func folderRule() *policy.Rule {
+	return &policy.Rule{Operator: policy.OpOr, Conditions: []policy.Rule{
+		{Key: "{{resource.attributes.path}}", Operator: policy.OpStringMatch, Value: policy.String("shared/*")},
+		{Operator: policy.OpAnd, Conditions: []policy.Rule{
+			{Key: "{{resource.attributes.prefix}}", Operator: policy.OpStringEqualsAnyOf, Value: policy.StringList("", "shared/")},
+			{Key: "{{resource.attributes.delimiter}}", Operator: policy.OpStringEquals, Value: policy.String("/")},
+		}},
+	}}
+}
