@@ -121,6 +121,9 @@ func (s *Service) UpdateGroup(ctx context.Context, groupID, ifMatch string, name
 		return nil, fault.Missing("If-Match")
 	}
 	return s.changeGroup(ctx, groupID, ifMatch, func(tx store.Tx, g *Group) error {
+		if g.Template != nil {
+			return managedByEnterprise("access group")
+		}
 		var params []string
 		if name != nil {
 			g.Name = *name
@@ -138,34 +141,52 @@ func (s *Service) UpdateGroup(ctx context.Context, groupID, ifMatch string, name
 // needs force, which deletes them too.
 func (s *Service) DeleteGroup(ctx context.Context, groupID string, force bool) error {
 	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
-		members, err := Members.List(ctx, tx, store.Query{Account: g.Account, Parent: g.ID})
+		if g.Template != nil {
+			return managedByEnterprise("access group")
+		}
+		parts := store.Query{Account: g.Account, Parent: g.ID}
+		members, err := Members.Count(ctx, tx, parts)
 		if err != nil {
 			return err
 		}
-		rules, err := GroupRules.List(ctx, tx, store.Query{Account: g.Account, Parent: g.ID})
+		rules, err := GroupRules.Count(ctx, tx, parts)
 		if err != nil {
 			return err
 		}
-		if !force && len(members)+len(rules) > 0 {
+		if !force && members+rules > 0 {
 			return &fault.Error{Kind: fault.Conflict, Code: "group_not_empty", Message: "Access group " + g.ID + " has members or rules.",
 				Details: "Remove them first, or delete with force=true."}
 		}
-		for _, m := range members {
-			if err := Members.Delete(ctx, tx, m, memberEvent("delete", g, m)); err != nil {
-				return err
-			}
-		}
-		for _, r := range rules {
-			if err := GroupRules.Delete(ctx, tx, r, ruleEvent("delete", g, r)); err != nil {
-				return err
-			}
-		}
-		if err := deletePoliciesOf(ctx, tx, g.Account, g.ID); err != nil {
-			return err
-		}
-		return Groups.Delete(ctx, tx, g, groupEvent("delete", g))
+		return dissolve(ctx, tx, g)
 	})
 	return err
+}
+
+// dissolve deletes a group with its members, rules and policies.
+func dissolve(ctx context.Context, tx store.Tx, g *Group) error {
+	parts := store.Query{Account: g.Account, Parent: g.ID}
+	members, err := Members.List(ctx, tx, parts)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if err := Members.Delete(ctx, tx, m, memberEvent("delete", g, m)); err != nil {
+			return err
+		}
+	}
+	rules, err := GroupRules.List(ctx, tx, parts)
+	if err != nil {
+		return err
+	}
+	for _, r := range rules {
+		if err := GroupRules.Delete(ctx, tx, r, ruleEvent("delete", g, r)); err != nil {
+			return err
+		}
+	}
+	if err := deletePoliciesOf(ctx, tx, g.Account, g.ID); err != nil {
+		return err
+	}
+	return Groups.Delete(ctx, tx, g, groupEvent("delete", g))
 }
 
 // deletePoliciesOf removes all policies of a subject that goes away.

@@ -54,7 +54,8 @@ type Group struct {
 // the member's IAM id, Meta.ID is MemberID(group, iam id).
 type Member struct {
 	store.Meta
-	Type string `json:"type"` // user, service or profile
+	Type    string `json:"type"`              // user, service or profile
+	Managed bool   `json:"managed,omitempty"` // made by an enterprise template
 }
 
 // MemberID is the id of a Member object.
@@ -66,6 +67,7 @@ type GroupRule struct {
 	RealmName  string                  `json:"realm_name"`
 	Hours      int                     `json:"expiration"` // 1 to 24
 	Conditions []policy.ClaimCondition `json:"conditions"`
+	Managed    bool                    `json:"managed,omitempty"` // made by an enterprise template
 }
 
 // Settings are an account's settings about access. Meta.ID is the account id.

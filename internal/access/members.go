@@ -131,6 +131,10 @@ func (s *Service) removeMembers(ctx context.Context, groupID string, iamIDs []st
 				out[i].Err = noMember(g.ID, iamID)
 				continue
 			}
+			if err == nil && m.Managed {
+				out[i].Err = managedByEnterprise("member")
+				continue
+			}
 			if err == nil {
 				err = Members.Delete(ctx, tx, m, memberEvent("delete", g, m))
 			}

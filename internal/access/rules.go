@@ -103,6 +103,9 @@ func (s *Service) ReplaceRule(ctx context.Context, groupID, ruleID, ifMatch stri
 		if err := old.Match(ifMatch); err != nil {
 			return err
 		}
+		if old.Managed {
+			return managedByEnterprise("rule")
+		}
 		replaced := *next
 		replaced.Meta = old.Meta
 		if next.Name != "" {
@@ -120,6 +123,9 @@ func (s *Service) DeleteRule(ctx context.Context, groupID, ruleID string) error 
 		rule, err := ruleOf(ctx, tx, g, ruleID)
 		if err != nil {
 			return err
+		}
+		if rule.Managed {
+			return managedByEnterprise("rule")
 		}
 		return GroupRules.Delete(ctx, tx, rule, ruleEvent("delete", g, rule))
 	})

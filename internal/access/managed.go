@@ -1,0 +1,250 @@
+package access
+
+import (
+	"context"
+	"errors"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// What enterprise templates lay on accounts. All functions work inside the
+// caller's transaction; what is in the way is found before the first write,
+// because after a failed write the transaction could only be rolled back.
+
+// LayPolicy makes or changes the policy of a template. policyID is "" for a new
+// one; one that is gone is made again.
+func (s *Service) LayPolicy(ctx context.Context, tx store.Tx, policyID string, doc *policy.Policy, mark *TemplateMark) (*Policy, error) {
+	if policyID == "" {
+		return s.CreatePolicyIn(ctx, tx, doc, mark)
+	}
+	p, err := Policies.Get(ctx, tx, AccountOf(doc), policyID)
+	if errors.Is(err, fault.NotFound) {
+		return s.CreatePolicyIn(ctx, tx, doc, mark)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.Doc, p.Template = *doc, mark
+	p.Doc.State, p.Parent = policy.StateActive, string(policy.StateActive)
+	p.Owner, p.Description = subjectOf(doc), doc.Description
+	if err := noConflict(ctx, tx, p); err != nil {
+		return nil, err
+	}
+	return p, Policies.Update(ctx, tx, p, policyEvent("update", p, "policy"))
+}
+
+// LiftPolicy takes a template's policy from an account for good.
+func LiftPolicy(ctx context.Context, tx store.Tx, account, policyID string) error {
+	p, err := Policies.Get(ctx, tx, account, policyID)
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	return Policies.Delete(ctx, tx, p, policyEvent("delete", p))
+}
+
+// LayRole makes or changes the custom role of a template. roleID is "" for a
+// new one. A role that the same template made already, through another
+// assignment, is taken as it is.
+func (s *Service) LayRole(ctx context.Context, tx store.Tx, account, roleID string, r *CustomRole) (*CustomRole, error) {
+	if err := s.CheckRole(r); err != nil {
+		return nil, err
+	}
+	var old *CustomRole
+	var err error
+	if roleID != "" {
+		old, err = CustomRoles.Get(ctx, tx, account, roleID)
+	} else {
+		old, err = CustomRoles.Lookup(ctx, tx, store.Key{Space: "custom-role.name", Value: account + "/" + r.Name})
+		if err == nil && (old.Template == nil || old.Template.ID != r.Template.ID) {
+			return nil, fault.New(fault.Conflict, "The account has a role named '%s' already.", r.Name)
+		}
+	}
+	if errors.Is(err, fault.NotFound) {
+		return r, s.CreateRoleIn(ctx, tx, account, r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	old.DisplayName, old.Description, old.Actions, old.Template = r.DisplayName, r.Description, r.Actions, r.Template
+	if err := noRoleConflict(ctx, tx, old); err != nil {
+		return nil, err
+	}
+	return old, CustomRoles.Update(ctx, tx, old, roleEvent("update", old, "display_name", "actions", "description"))
+}
+
+// LiftRole takes a template's role from an account and from its policies.
+func (s *Service) LiftRole(ctx context.Context, tx store.Tx, account, roleID string) error {
+	r, err := CustomRoles.Get(ctx, tx, account, roleID)
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	return s.DeleteRoleIn(ctx, tx, r)
+}
+
+// LayControl makes or changes the action control of a template.
+func (s *Service) LayControl(ctx context.Context, tx store.Tx, account, controlID string, c *Control) (*Control, error) {
+	ev := func(verb string) store.Event {
+		return store.Event{Action: "iam-access-management.action-control." + verb, Name: c.Service,
+			Message: "IAM Access Management: " + verb + " action control on " + c.Service}
+	}
+	if controlID != "" {
+		old, err := Controls.Get(ctx, tx, account, controlID)
+		if err == nil {
+			old.Service, old.Actions, old.Description, old.Template = c.Service, c.Actions, c.Description, c.Template
+			return old, Controls.Update(ctx, tx, old, ev("update"))
+		}
+		if !errors.Is(err, fault.NotFound) {
+			return nil, err
+		}
+	}
+	c.Account, c.ID = account, "actionControl-"+s.IDs.UUID()
+	return c, Controls.Create(ctx, tx, c, ev("create"))
+}
+
+// LiftControl takes a template's action control from an account.
+func LiftControl(ctx context.Context, tx store.Tx, account, controlID string) error {
+	c, err := Controls.Get(ctx, tx, account, controlID)
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	return Controls.Delete(ctx, tx, c, store.Event{Action: "iam-access-management.action-control.delete", Name: c.Service,
+		Message: "IAM Access Management: delete action control on " + c.Service})
+}
+
+// CheckControl validates the service and actions of an action control.
+func (s *Service) CheckControl(service string, actions []string) error {
+	if service == "" {
+		return badRole("action_control.service_name", "Property 'action_control.service_name' is missing or empty.")
+	}
+	if len(actions) == 0 {
+		return badRole("action_control.actions", "Property 'action_control.actions' is missing or empty.")
+	}
+	for _, a := range actions {
+		if _, ok := s.Authority.Catalog().Action(service, a); !ok {
+			return badRole("action_control.actions", "Action '%s' does not exist on service '%s'.", a, service)
+		}
+	}
+	return nil
+}
+
+// ManagedGroup is an access group as a template lays it on an account.
+type ManagedGroup struct {
+	Name, Description string
+	Members           []NewMember
+	Rules             []*GroupRule
+	Template          *TemplateMark
+}
+
+// LayGroup makes or changes the access group of a template. Members and rules
+// that the account added stay.
+func (s *Service) LayGroup(ctx context.Context, tx store.Tx, account, groupID string, m *ManagedGroup) (*Group, error) {
+	if err := CheckGroupTexts(&m.Name, &m.Description); err != nil {
+		return nil, err
+	}
+	g, err := s.managedGroup(ctx, tx, account, groupID, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.layMembers(ctx, tx, g, m.Members); err != nil {
+		return nil, err
+	}
+	return g, s.layGroupRules(ctx, tx, g, m.Rules)
+}
+
+func (s *Service) managedGroup(ctx context.Context, tx store.Tx, account, groupID string, m *ManagedGroup) (*Group, error) {
+	if groupID != "" {
+		g, err := Groups.Get(ctx, tx, account, groupID)
+		if err == nil {
+			g.Name, g.Description, g.Template = m.Name, m.Description, m.Template
+			return g, Groups.Update(ctx, tx, g, groupEvent("update", g, "template"))
+		}
+		if !errors.Is(err, fault.NotFound) {
+			return nil, err
+		}
+	}
+	same, err := Groups.List(ctx, tx, store.Query{Account: account, Name: m.Name})
+	if err != nil {
+		return nil, err
+	}
+	if len(same) > 0 {
+		return nil, fault.New(fault.Conflict, "The account has an access group named '%s' already.", m.Name)
+	}
+	n, err := Groups.Count(ctx, tx, store.Query{Account: account})
+	if err != nil {
+		return nil, err
+	}
+	if n >= s.Limits.Groups {
+		return nil, limitReached("access groups", s.Limits.Groups)
+	}
+	g := &Group{Meta: store.Meta{Account: account, ID: s.IDs.New(id.AccessGroup), Name: m.Name, Description: m.Description}, Template: m.Template}
+	return g, Groups.Create(ctx, tx, g, groupEvent("create", g))
+}
+
+// layMembers makes the managed members of a group those of the template.
+func (s *Service) layMembers(ctx context.Context, tx store.Tx, g *Group, want []NewMember) error {
+	have, err := Members.List(ctx, tx, store.Query{Account: g.Account, Parent: g.ID})
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, n := range want {
+		wanted[n.IAMID] = true
+	}
+	present := map[string]bool{}
+	for _, m := range have {
+		present[m.Owner] = true
+		if m.Managed && !wanted[m.Owner] {
+			if err := Members.Delete(ctx, tx, m, memberEvent("delete", g, m)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, n := range want {
+		if present[n.IAMID] {
+			continue
+		}
+		m := &Member{Meta: store.Meta{Account: g.Account, ID: MemberID(g.ID, n.IAMID), Parent: g.ID, Owner: n.IAMID, Name: n.IAMID}, Type: n.Type, Managed: true}
+		if err := Members.Create(ctx, tx, m, memberEvent("add", g, m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layGroupRules replaces the managed rules of a group.
+func (s *Service) layGroupRules(ctx context.Context, tx store.Tx, g *Group, want []*GroupRule) error {
+	have, err := GroupRules.List(ctx, tx, store.Query{Account: g.Account, Parent: g.ID})
+	if err != nil {
+		return err
+	}
+	for _, r := range have {
+		if !r.Managed {
+			continue
+		}
+		if err := GroupRules.Delete(ctx, tx, r, ruleEvent("delete", g, r)); err != nil {
+			return err
+		}
+	}
+	for _, r := range want {
+		fresh := *r
+		fresh.Meta = store.Meta{Account: g.Account, ID: s.IDs.New(id.ClaimRule), Parent: g.ID, Name: r.Name}
+		fresh.Managed = true
+		if err := GroupRules.Create(ctx, tx, &fresh, ruleEvent("create", g, &fresh)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LiftGroup takes a template's group from an account with its members, rules
+// and policies.
+func (s *Service) LiftGroup(ctx context.Context, tx store.Tx, account, groupID string) error {
+	g, err := Groups.Get(ctx, tx, account, groupID)
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	return dissolve(ctx, tx, g)
+}

@@ -1,0 +1,194 @@
+package kinds
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/template"
+)
+
+// ProfilePayload is what a trusted profile template says.
+type ProfilePayload struct {
+	Profile        *ProfileDoc     `json:"profile,omitempty"`
+	ActionControls json.RawMessage `json:"action_controls,omitempty"`
+}
+
+// ProfileDoc is the profile that a template makes.
+type ProfileDoc struct {
+	Name        string        `json:"name"`
+	Description string        `json:"description,omitempty"`
+	Email       string        `json:"email,omitempty"`
+	Rules       []RuleDoc     `json:"rules,omitempty"`
+	Identities  []IdentityDoc `json:"identities,omitempty"`
+}
+
+// RuleDoc is a claim rule of a template.
+type RuleDoc struct {
+	Name       string               `json:"name,omitempty"`
+	Type       string               `json:"type"`
+	RealmName  string               `json:"realm_name,omitempty"`
+	Expiration *int                 `json:"expiration,omitempty"`
+	Conditions []identity.Condition `json:"conditions"`
+}
+
+// IdentityDoc is a trusted identity of a template. IAMID is filled in for
+// answers.
+type IdentityDoc struct {
+	IAMID       string   `json:"iam_id,omitempty"`
+	Identifier  string   `json:"identifier"`
+	Type        string   `json:"type"`
+	Accounts    []string `json:"accounts,omitempty"`
+	Description string   `json:"description,omitempty"`
+}
+
+// managed gives the domain form of the profile; name is the one with variables
+// resolved.
+func (d *ProfileDoc) managed(name string) *identity.ManagedProfile {
+	m := &identity.ManagedProfile{Name: name, Description: d.Description, Email: d.Email}
+	for _, r := range d.Rules {
+		spec := identity.RuleSpec{Type: r.Type, RealmName: r.RealmName, Expiration: r.Expiration, Conditions: r.Conditions}
+		if r.Name != "" {
+			spec.Name = &r.Name
+		}
+		m.Rules = append(m.Rules, spec)
+	}
+	for _, i := range d.Identities {
+		m.Trusts = append(m.Trusts, identity.TrustSpec{Type: i.Type, Identifier: i.Identifier, Accounts: i.Accounts, Description: i.Description})
+	}
+	return m
+}
+
+func profileKind(ids *identity.Service) *template.Kind {
+	return &template.Kind{
+		Name: Profile, TemplatePrefix: "ProfileTemplate-", AssignmentPrefix: "TemplateAssignment-",
+		Title: "profile template", Action: "iam-identity.profile-template",
+		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+			var p ProfilePayload
+			if err := decode(payload, &p); err != nil {
+				return err
+			}
+			if p.Profile == nil {
+				if final {
+					return fault.Missing("profile")
+				}
+				return nil
+			}
+			return p.Profile.managed(p.Profile.Name).Validate()
+		},
+		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+			var p ProfilePayload
+			if err := decode(l.Version.Payload, &p); err != nil {
+				return nil, err
+			}
+			m := p.Profile.managed(expand(p.Profile.Name, l))
+			m.Template, m.Assignment = l.Template.ID, l.Assignment.ID
+			made, err := ids.LayProfile(ctx, l.Tx, l.Account.ID, before(l, Profile), m)
+			if err != nil {
+				return nil, err
+			}
+			return []template.Made{{Kind: Profile, ID: made.ID}}, nil
+		},
+		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
+			return identity.LiftProfile(ctx, tx, accountID, m.ID)
+		},
+	}
+}
+
+// SettingsPayload is what an account settings template says. Numbers are taken
+// where the SDK sends strings: the tutorials do.
+type SettingsPayload struct {
+	Settings *SettingsDoc `json:"account_settings,omitempty"`
+}
+
+// SettingsDoc holds the settings of a template; an absent one says nothing.
+type SettingsDoc struct {
+	RestrictCreateServiceID      Text              `json:"restrict_create_service_id,omitempty"`
+	RestrictCreatePlatformAPIKey Text              `json:"restrict_create_platform_apikey,omitempty"`
+	RestrictUserListVisibility   Text              `json:"restrict_user_list_visibility,omitempty"`
+	AllowedIPAddresses           Text              `json:"allowed_ip_addresses,omitempty"`
+	MFA                          Text              `json:"mfa,omitempty"`
+	UserMFA                      []account.UserMFA `json:"user_mfa,omitempty"`
+	SessionExpiration            Text              `json:"session_expiration_in_seconds,omitempty"`
+	SessionInvalidation          Text              `json:"session_invalidation_in_seconds,omitempty"`
+	MaxSessions                  Text              `json:"max_sessions_per_identity,omitempty"`
+	AccessTokenExpiration        Text              `json:"system_access_token_expiration_in_seconds,omitempty"`
+	RefreshTokenExpiration       Text              `json:"system_refresh_token_expiration_in_seconds,omitempty"`
+	RestrictUserDomains          *DomainsDoc       `json:"restrict_user_domains,omitempty"`
+}
+
+// DomainsDoc restricts invitations; unlike in an account's own settings it is
+// an object.
+type DomainsDoc struct {
+	AccountSufficient bool                        `json:"account_sufficient"`
+	Restrictions      []account.DomainRestriction `json:"restrictions"`
+}
+
+// Text is a string that clients may also send as a number.
+type Text string
+
+// UnmarshalJSON takes a JSON string or number.
+func (t *Text) UnmarshalJSON(raw []byte) error {
+	if len(raw) > 0 && raw[0] == '"' {
+		return json.Unmarshal(raw, (*string)(t))
+	}
+	n, err := strconv.Atoi(string(raw))
+	if err != nil {
+		return fault.Field("account_settings", "A setting must be a string or a whole number.")
+	}
+	*t = Text(strconv.Itoa(n))
+	return nil
+}
+
+// Assigned gives the domain form of the settings.
+func (d *SettingsDoc) Assigned() account.Assigned {
+	a := account.Assigned{Values: account.Settings{
+		RestrictCreateServiceID: string(d.RestrictCreateServiceID), RestrictCreatePlatformAPIKey: string(d.RestrictCreatePlatformAPIKey),
+		RestrictUserListVisibility: string(d.RestrictUserListVisibility), AllowedIPAddresses: string(d.AllowedIPAddresses),
+		MFA: string(d.MFA), UserMFA: d.UserMFA, SessionExpiration: string(d.SessionExpiration),
+		SessionInvalidation: string(d.SessionInvalidation), MaxSessions: string(d.MaxSessions),
+		AccessTokenExpiration: string(d.AccessTokenExpiration), RefreshTokenExpiration: string(d.RefreshTokenExpiration),
+	}}
+	if d.RestrictUserDomains != nil {
+		a.DomainsSufficient = d.RestrictUserDomains.AccountSufficient
+		a.Values.RestrictUserDomains = d.RestrictUserDomains.Restrictions
+	}
+	return a
+}
+
+func settingsKind() *template.Kind {
+	return &template.Kind{
+		Name: Settings, TemplatePrefix: "AccountSettingsTemplate-", AssignmentPrefix: "TemplateAssignment-",
+		Title: "account settings template", Action: "iam-identity.account-settings-template", OneOnly: true,
+		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+			var p SettingsPayload
+			if err := decode(payload, &p); err != nil {
+				return err
+			}
+			if p.Settings == nil {
+				if final {
+					return fault.Missing("account_settings")
+				}
+				return nil
+			}
+			a := p.Settings.Assigned()
+			return account.CheckAssigned(&a)
+		},
+		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+			var p SettingsPayload
+			if err := decode(l.Version.Payload, &p); err != nil {
+				return nil, err
+			}
+			a := p.Settings.Assigned()
+			a.Template, a.Version, a.Name = l.Template.ID, l.Version.Number, l.Template.Name
+			return []template.Made{{Kind: Settings, ID: l.Template.ID}}, account.LaySettings(ctx, l.Tx, l.Account.ID, a)
+		},
+		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
+			return account.LiftSettings(ctx, tx, accountID, m.ID)
+		},
+	}
+}

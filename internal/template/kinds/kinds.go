@@ -1,0 +1,105 @@
+// Package kinds holds the six kinds of enterprise template: what a payload may
+// say and what it makes in an account. The mechanism around them, versions,
+// assignments and reconciliation, is package template's.
+package kinds
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/template"
+)
+
+// Names of the kinds.
+const (
+	Profile  = "profile"
+	Settings = "account_settings"
+	Policy   = "policy"
+	Role     = "role"
+	Control  = "action_control"
+	Group    = "access_group"
+)
+
+// All gives the six kinds over the services that hold what they make.
+func All(ids *identity.Service, acc *access.Service) []*template.Kind {
+	return []*template.Kind{profileKind(ids), settingsKind(), policyKind(acc), roleKind(acc), controlKind(acc), groupKind(acc)}
+}
+
+// decode reads a payload. Payloads were checked when they were stored, so that
+// an error here is about what a client just sent.
+func decode(payload json.RawMessage, into any) error {
+	if len(payload) == 0 {
+		return nil
+	}
+	err := json.Unmarshal(payload, into)
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrongType):
+		return fault.Field(wrongType.Field, "Property '%s' must not be a JSON %s.", wrongType.Field, wrongType.Value)
+	}
+	var known *fault.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return fault.Field("body", "The template is not valid JSON.")
+}
+
+// expand replaces the variables that a name may hold; they are resolved when a
+// version is laid on an account.
+func expand(name string, l *template.Lay) string {
+	if !strings.Contains(name, "${") {
+		return name
+	}
+	return strings.NewReplacer(
+		"${template_id}", l.Template.ID,
+		"${template_name}", l.Template.Name,
+		"${template_version}", strconv.Itoa(l.Version.Number),
+		"${account_id}", l.Account.ID,
+		"${account_name}", l.Account.Name,
+	).Replace(name)
+}
+
+// mark says which template and assignment made an object.
+func mark(l *template.Lay) *access.TemplateMark {
+	m := &access.TemplateMark{ID: l.Template.ID, Version: strconv.Itoa(l.Version.Number), AssignmentID: l.Assignment.ID}
+	if l.Root != nil {
+		m.RootID, m.RootVersion = l.Root.Parent, strconv.Itoa(l.Root.Number)
+	}
+	return m
+}
+
+// before gives the id of the object of a kind that the account holds, "" if none.
+func before(l *template.Lay, kind string) string {
+	for _, m := range l.Before {
+		if m.Kind == kind {
+			return m.ID
+		}
+	}
+	return ""
+}
+
+// ignoreNotFound makes the absence of an object no error.
+func ignoreNotFound(err error) error {
+	if errors.Is(err, fault.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// get gives an object or nil when there is none.
+func get[T any](ctx context.Context, r store.Reader, c *store.Collection[T], account, id string) (*T, error) {
+	obj, err := c.Get(ctx, r, account, id)
+	if errors.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	return obj, err
+}

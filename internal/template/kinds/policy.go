@@ -1,0 +1,388 @@
+package kinds
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/policy/document"
+	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/template"
+)
+
+// PolicyPayload is what a policy template says: a v2 policy without accountId,
+// which each account fills in, and perhaps without subject.
+type PolicyPayload struct {
+	Policy json.RawMessage `json:"policy,omitempty"`
+	// RoleTemplates are the role templates whose roles the policy gives beside
+	// those in its control.
+	RoleTemplates []RoleReference `json:"role_template_references,omitempty"`
+}
+
+// RoleReference names a version of a role template.
+type RoleReference struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+}
+
+// document decodes the policy of the payload.
+func (p *PolicyPayload) document() (*policy.Policy, error) {
+	if len(p.Policy) == 0 {
+		return nil, fault.Missing("policy")
+	}
+	return document.DecodeV2(p.Policy)
+}
+
+func policyKind(acc *access.Service) *template.Kind {
+	roles := roleKind(acc)
+	return &template.Kind{
+		Name: Policy, TemplatePrefix: "policyTemplate-", AssignmentPrefix: "policyAssignment-",
+		Title: "policy template", Action: "iam-am.policy-template",
+		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+			return checkPolicy(acc, payload, final)
+		},
+		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+			return applyPolicy(ctx, acc, roles, l)
+		},
+		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
+			return access.LiftPolicy(ctx, tx, accountID, m.ID)
+		},
+	}
+}
+
+func checkPolicy(acc *access.Service, payload json.RawMessage, final bool) error {
+	var p PolicyPayload
+	if err := decode(payload, &p); err != nil {
+		return err
+	}
+	doc, err := p.document()
+	if err != nil {
+		return err
+	}
+	if final && len(doc.RoleIDs) == 0 && len(p.RoleTemplates) == 0 {
+		return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "policy.control", Message: "The template gives no role: property 'policy.control' is missing."}
+	}
+	return policy.ValidateTemplate(doc, acc.Authority.Catalog())
+}
+
+// applyPolicy fills in what depends on the account: accountId, the subject when
+// the policy comes with a profile or group, and the roles of role templates.
+func applyPolicy(ctx context.Context, acc *access.Service, roles *template.Kind, l *template.Lay) ([]template.Made, error) {
+	var p PolicyPayload
+	if err := decode(l.Version.Payload, &p); err != nil {
+		return nil, err
+	}
+	doc, err := p.document()
+	if err != nil {
+		return nil, err
+	}
+	var made []template.Made
+	for _, ref := range p.RoleTemplates {
+		crn, m, err := roleOf(ctx, acc, roles, l, ref)
+		if err != nil {
+			return nil, err
+		}
+		doc.RoleIDs = append(doc.RoleIDs, crn)
+		made = append(made, m...)
+	}
+	doc.Resource = withAccount(doc.Resource, l.Account.ID)
+	switch {
+	case l.Owner != "":
+		doc.Subject = []policy.Attribute{subjectOf(l.Owner)}
+	case l.Assignment.Subject != nil:
+		doc.Subject = []policy.Attribute{{Key: l.Assignment.Subject.Type, Operator: policy.OpStringEquals, Value: policy.String(l.Assignment.Subject.ID)}}
+	case doc.Type == policy.TypeAuthorization:
+		doc.Subject = withAccount(doc.Subject, l.Account.ID)
+	}
+	if len(doc.Subject) == 0 {
+		return nil, &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Message: "The policy has no subject: assign it through a profile or access group template, or name a subject."}
+	}
+	stored, err := acc.LayPolicy(ctx, l.Tx, before(l, Policy), doc, mark(l))
+	if err != nil {
+		return nil, err
+	}
+	return append([]template.Made{{Kind: Policy, ID: stored.ID}}, made...), nil
+}
+
+// withAccount appends accountId, last as clients expect it, unless it is there.
+func withAccount(list []policy.Attribute, account string) []policy.Attribute {
+	if slices.ContainsFunc(list, func(a policy.Attribute) bool { return a.Key == policy.AttrAccountID }) {
+		return list
+	}
+	return append(slices.Clone(list), policy.Attribute{Key: policy.AttrAccountID, Operator: policy.OpStringEquals, Value: policy.String(account)})
+}
+
+// subjectOf names the profile or group that a policy is for.
+func subjectOf(owner string) policy.Attribute {
+	if strings.HasPrefix(owner, id.AccessGroup) {
+		return policy.Attribute{Key: policy.AttrAccessGroupID, Operator: policy.OpStringEquals, Value: policy.String(owner)}
+	}
+	return policy.Attribute{Key: policy.AttrIAMID, Operator: policy.OpStringEquals, Value: policy.String(id.IAMOf(owner))}
+}
+
+// roleOf makes sure that the account has the role of a role template and gives
+// its CRN. A role that another assignment made is used and not counted as made.
+func roleOf(ctx context.Context, acc *access.Service, roles *template.Kind, l *template.Lay, ref RoleReference) (string, []template.Made, error) {
+	t, err := template.Templates.Get(ctx, l.Tx, l.Template.Account, ref.ID)
+	if errors.Is(err, fault.NotFound) {
+		return "", nil, fault.New(fault.Invalid, "Role template '%s' was not found.", ref.ID)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	v, err := template.Versions.Get(ctx, l.Tx, t.Account, t.ID+"/"+ref.Version)
+	if errors.Is(err, fault.NotFound) {
+		return "", nil, fault.New(fault.Invalid, "Role template '%s' has no version %s.", ref.ID, ref.Version)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	other, err := heldElsewhere(ctx, l, t.ID)
+	if err != nil {
+		return "", nil, err
+	}
+	sub := &template.Lay{Tx: l.Tx, Account: l.Account, Template: t, Version: v, Assignment: l.Assignment, Before: l.Before, Root: l.Root}
+	var role RolePayload
+	if err := decode(v.Payload, &role); err != nil || role.Role == nil {
+		return "", nil, fmt.Errorf("reading role template %s: %w", ref.ID, err)
+	}
+	crn := (&access.CustomRole{Meta: store.Meta{Account: l.Account.ID, Name: role.Role.Name}}).CRN()
+	if other {
+		return crn, nil, nil
+	}
+	made, err := roles.Apply(ctx, sub)
+	return crn, made, err
+}
+
+// heldElsewhere tells whether the account holds a template by an assignment of
+// its own.
+func heldElsewhere(ctx context.Context, l *template.Lay, templateID string) (bool, error) {
+	h, err := get(ctx, l.Tx, template.Helds, l.Account.ID, templateID)
+	return h != nil, err
+}
+
+// RolePayload is what a role template says.
+type RolePayload struct {
+	Role *RoleDoc `json:"role,omitempty"`
+}
+
+// RoleDoc is the role that a template makes. Name and service stay the same in
+// all versions.
+type RoleDoc struct {
+	Name        string   `json:"name,omitempty"`
+	DisplayName string   `json:"display_name"`
+	ServiceName string   `json:"service_name,omitempty"`
+	Description string   `json:"description,omitempty"`
+	Actions     []string `json:"actions"`
+}
+
+func (d *RoleDoc) role() *access.CustomRole {
+	r := &access.CustomRole{DisplayName: d.DisplayName, Service: d.ServiceName, Actions: slices.Clone(d.Actions)}
+	r.Name, r.Description = d.Name, d.Description
+	return r
+}
+
+func roleKind(acc *access.Service) *template.Kind {
+	return &template.Kind{
+		Name: Role, TemplatePrefix: "roleTemplate-", AssignmentPrefix: "roleAssignment-",
+		Title: "role template", Action: "iam-access-management.role-template",
+		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+			var p RolePayload
+			if err := decode(payload, &p); err != nil {
+				return err
+			}
+			if p.Role == nil {
+				if final {
+					return fault.Missing("role")
+				}
+				return nil
+			}
+			if strings.ContainsAny(p.Role.DisplayName, "<>") {
+				return fault.Field("role.display_name", "Property 'role.display_name' must not hold < or >.")
+			}
+			return acc.CheckRole(p.Role.role())
+		},
+		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+			var p RolePayload
+			if err := decode(l.Version.Payload, &p); err != nil {
+				return nil, err
+			}
+			r := p.Role.role()
+			r.Template = mark(l)
+			stored, err := acc.LayRole(ctx, l.Tx, l.Account.ID, before(l, Role), r)
+			if err != nil {
+				return nil, err
+			}
+			return []template.Made{{Kind: Role, ID: stored.ID}}, nil
+		},
+		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
+			return acc.LiftRole(ctx, tx, accountID, m.ID)
+		},
+	}
+}
+
+// ControlPayload is what an action control template says.
+type ControlPayload struct {
+	Control *ControlDoc `json:"action_control,omitempty"`
+}
+
+// ControlDoc is the action control that a template makes.
+type ControlDoc struct {
+	ServiceName string   `json:"service_name"`
+	Description string   `json:"description,omitempty"`
+	Actions     []string `json:"actions"`
+}
+
+func controlKind(acc *access.Service) *template.Kind {
+	return &template.Kind{
+		Name: Control, TemplatePrefix: "actionControlTemplate-", AssignmentPrefix: "actionControlAssignment-",
+		Title: "action control template", Action: "iam-access-management.action-control-template", OneOnly: true,
+		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+			var p ControlPayload
+			if err := decode(payload, &p); err != nil {
+				return err
+			}
+			if p.Control == nil {
+				if final {
+					return fault.Missing("action_control")
+				}
+				return nil
+			}
+			return acc.CheckControl(p.Control.ServiceName, p.Control.Actions)
+		},
+		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+			var p ControlPayload
+			if err := decode(l.Version.Payload, &p); err != nil {
+				return nil, err
+			}
+			c := &access.Control{Service: p.Control.ServiceName, Actions: p.Control.Actions, Template: mark(l)}
+			c.Description = p.Control.Description
+			stored, err := acc.LayControl(ctx, l.Tx, l.Account.ID, before(l, Control), c)
+			if err != nil {
+				return nil, err
+			}
+			return []template.Made{{Kind: Control, ID: stored.ID}}, nil
+		},
+		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
+			return access.LiftControl(ctx, tx, accountID, m.ID)
+		},
+	}
+}
+
+// GroupPayload is what an access group template says.
+type GroupPayload struct {
+	Group *GroupDoc `json:"group,omitempty"`
+}
+
+// GroupDoc is the access group that a template makes.
+type GroupDoc struct {
+	Name           string          `json:"name"`
+	Description    string          `json:"description,omitempty"`
+	Members        *MembersDoc     `json:"members,omitempty"`
+	Assertions     *AssertionsDoc  `json:"assertions,omitempty"`
+	ActionControls json.RawMessage `json:"action_controls,omitempty"`
+}
+
+// MembersDoc lists the members of a group template.
+type MembersDoc struct {
+	Users          []string        `json:"users,omitempty"`
+	Services       []string        `json:"services,omitempty"`
+	ActionControls json.RawMessage `json:"action_controls,omitempty"`
+}
+
+// AssertionsDoc lists the dynamic rules of a group template.
+type AssertionsDoc struct {
+	Rules          []GroupRuleDoc  `json:"rules,omitempty"`
+	ActionControls json.RawMessage `json:"action_controls,omitempty"`
+}
+
+// GroupRuleDoc is a dynamic rule of a group template.
+type GroupRuleDoc struct {
+	Name           string               `json:"name,omitempty"`
+	Expiration     int                  `json:"expiration,omitempty"`
+	RealmName      string               `json:"realm_name,omitempty"`
+	Conditions     []identity.Condition `json:"conditions,omitempty"`
+	ActionControls json.RawMessage      `json:"action_controls,omitempty"`
+}
+
+func (d *GroupDoc) managed() (*access.ManagedGroup, error) {
+	m := &access.ManagedGroup{Name: d.Name, Description: d.Description}
+	if d.Members != nil {
+		for _, u := range d.Members.Users {
+			m.Members = append(m.Members, access.NewMember{IAMID: u, Type: access.MemberUser})
+		}
+		for _, s := range d.Members.Services {
+			m.Members = append(m.Members, access.NewMember{IAMID: s, Type: access.MemberService})
+		}
+	}
+	for _, n := range m.Members {
+		if err := n.Check(); err != nil {
+			return nil, err
+		}
+	}
+	if d.Assertions == nil {
+		return m, nil
+	}
+	for _, r := range d.Assertions.Rules {
+		rule := &access.GroupRule{Meta: store.Meta{Name: r.Name}, RealmName: r.RealmName, Hours: r.Expiration}
+		for _, c := range r.Conditions {
+			rule.Conditions = append(rule.Conditions, policy.ClaimCondition{Claim: c.Claim, Operator: policy.ClaimOperator(c.Operator), Value: c.Value})
+		}
+		if err := access.CheckRule(rule); err != nil {
+			return nil, err
+		}
+		m.Rules = append(m.Rules, rule)
+	}
+	return m, nil
+}
+
+func groupKind(acc *access.Service) *template.Kind {
+	return &template.Kind{
+		Name: Group, TemplatePrefix: "AccessGroupTemplateId-", AssignmentPrefix: "AccessGroupAssignmentId-",
+		Title: "access group template", Action: "iam-groups.group-template",
+		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+			var p GroupPayload
+			if err := decode(payload, &p); err != nil {
+				return err
+			}
+			if p.Group == nil {
+				if final {
+					return fault.Missing("group")
+				}
+				return nil
+			}
+			if err := access.CheckGroupTexts(&p.Group.Name, &p.Group.Description); err != nil {
+				return err
+			}
+			_, err := p.Group.managed()
+			return err
+		},
+		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+			var p GroupPayload
+			if err := decode(l.Version.Payload, &p); err != nil {
+				return nil, err
+			}
+			m, err := p.Group.managed()
+			if err != nil {
+				return nil, err
+			}
+			m.Name, m.Template = expand(m.Name, l), mark(l)
+			stored, err := acc.LayGroup(ctx, l.Tx, l.Account.ID, before(l, Group), m)
+			if err != nil {
+				return nil, err
+			}
+			return []template.Made{{Kind: Group, ID: stored.ID}}, nil
+		},
+		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
+			return acc.LiftGroup(ctx, tx, accountID, m.ID)
+		},
+	}
+}
