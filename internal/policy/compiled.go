@@ -133,14 +133,14 @@ func newEntry(c *compiled) entry {
 // compareEntries orders by service, then instance, then policy id, so that a
 // long index can be searched and every node walks it in the same order.
 func compareEntries(a, b entry) int {
-	if c := cmp.Compare(a.service, b.service); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(a.instance, b.instance); c != 0 {
+	if c := cmp.Compare(a.key(), b.key()); c != 0 {
 		return c
 	}
 	return strings.Compare(a.policy.src.ID, b.policy.src.ID)
 }
+
+// key is what a long index is searched by.
+func (e entry) key() uint64 { return uint64(e.service)<<32 | uint64(e.instance) }
 
 // grants are the policies of one subject. Those without a rule come apart:
 // they are cheaper to evaluate, and an answer that they give can be kept.

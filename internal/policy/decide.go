@@ -229,22 +229,31 @@ func (q *query) scan(g *grants, ruled bool, via via, visit visitor) bool {
 	if len(list) <= longIndex {
 		return q.walk(list, via, visit)
 	}
-	if !q.walk(serviceRange(list, 0), via, visit) {
+	if !q.walkService(list, 0, via, visit) {
 		return false
 	}
 	for _, h := range q.target.hashes() {
-		if !q.walk(serviceRange(list, h), via, visit) {
+		if !q.walkService(list, h, via, visit) {
 			return false
 		}
 	}
 	return true
 }
 
-// serviceRange cuts the entries of one service out of a sorted list.
-func serviceRange(list []entry, service uint32) []entry {
-	from := sort.Search(len(list), func(i int) bool { return list[i].service >= service })
-	list = list[from:]
-	return list[:sort.Search(len(list), func(i int) bool { return list[i].service > service })]
+// walkService visits the entries of a long list that name this service, or
+// none if it is 0.
+func (q *query) walkService(list []entry, service uint32, via via, visit visitor) bool {
+	if !q.walk(entryRange(list, service, 0), via, visit) {
+		return false
+	}
+	return q.target.instance == 0 || q.walk(entryRange(list, service, q.target.instance), via, visit)
+}
+
+// entryRange cuts the entries of one service and instance out of a sorted list.
+func entryRange(list []entry, service, instance uint32) []entry {
+	want := entry{service: service, instance: instance}.key()
+	list = list[sort.Search(len(list), func(i int) bool { return list[i].key() >= want }):]
+	return list[:sort.Search(len(list), func(i int) bool { return list[i].key() > want })]
 }
 
 // walk visits the entries that the hashes do not rule out.
