@@ -50,6 +50,7 @@ type server struct {
 	// grants are the actions that an identity may do in its account, beside
 	// what owners of the account and of objects may.
 	grants map[string][]string
+	worlds int // how often build was called
 }
 
 func newServer(t *testing.T, limits ...func(*identity.Limits)) *server {
