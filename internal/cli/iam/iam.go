@@ -17,28 +17,30 @@ import (
 	"github.com/kagiban/kagiban/internal/client"
 )
 
+// group is a section of the help text of "kagiban iam".
+type group struct {
+	title string
+	verbs []shell.Verb
+}
+
 // Command is "kagiban iam". A further group of verbs is one line here.
 func Command(s *shell.Shell) *cobra.Command {
-	groups := [][]shell.Verb{
-		tokenVerbs(),
-		assumeVerbs(),
-		profileVerbs(),
-		linkVerbs(),
-		identityVerbs(),
-		ruleVerbs(),
-		serviceIDVerbs(),
-		serviceGroupVerbs(),
-		apiKeyVerbs(),
-		serviceKeyVerbs(),
-		settingsVerbs(),
-	}
-	var commands []*cobra.Command
-	for _, verbs := range groups {
-		for _, v := range verbs {
-			commands = append(commands, s.Command(v))
+	cmd := shell.Group("iam", "Manage identities: tokens, trusted profiles, service IDs, API keys, settings")
+	for _, g := range []group{
+		{"Session", slices.Concat(tokenVerbs(), assumeVerbs())},
+		{"Trusted profiles", slices.Concat(profileVerbs(), identityVerbs(), linkVerbs(), ruleVerbs())},
+		{"Service IDs", slices.Concat(serviceIDVerbs(), serviceKeyVerbs(), serviceGroupVerbs())},
+		{"Your API keys", apiKeyVerbs()},
+		{"Account settings", settingsVerbs()},
+	} {
+		cmd.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})
+		for _, v := range g.verbs {
+			sub := s.Command(v)
+			sub.GroupID = g.title
+			cmd.AddCommand(sub)
 		}
 	}
-	return shell.Group("iam", "Manage identities: tokens, trusted profiles, service IDs, API keys, settings", commands...)
+	return cmd
 }
 
 // kind describes a sort of object that verbs look up by name or ID.

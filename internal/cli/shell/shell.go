@@ -123,7 +123,7 @@ func (s *Shell) Command(v Verb) *cobra.Command {
 		v.Flags(flags)
 	}
 	if v.Output {
-		flags.StringVarP(&c.output, "output", "o", "", "print the result in this format: JSON")
+		flags.StringVarP(&c.output, "output", "o", "", "print the result in this `FORMAT`: JSON")
 	}
 	if v.Force {
 		flags.BoolVarP(&c.Force, "force", "f", false, "do not ask")
