@@ -13,6 +13,7 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/template"
 )
 
 // Family is this API.
@@ -24,6 +25,7 @@ var Family = &httpapi.Family{
 type Config struct {
 	Identities *identity.Service
 	Accounts   *account.Service
+	Templates  *template.Service
 	// BaseURL is put in front of the links of lists, without slash at its end;
 	// "" leaves them relative, which the official clients take too.
 	BaseURL string
@@ -31,13 +33,16 @@ type Config struct {
 
 // API serves the operations. It is safe for concurrent use.
 type API struct {
-	ids      *identity.Service
-	accounts *account.Service
-	base     string
+	ids       *identity.Service
+	accounts  *account.Service
+	templates *template.Service
+	base      string
 }
 
 // New makes the API.
-func New(c Config) *API { return &API{ids: c.Identities, accounts: c.Accounts, base: c.BaseURL} }
+func New(c Config) *API {
+	return &API{ids: c.Identities, accounts: c.Accounts, templates: c.Templates, base: c.BaseURL}
+}
 
 // Operations gives the rows of the table.
 func (a *API) Operations() []httpapi.Operation {

@@ -1,7 +1,6 @@
 package iamidentityv1_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -265,9 +264,11 @@ func FuzzBodies(f *testing.F) {
 	f.Add("update_account_settings", obj("max_sessions_per_identity", 5, "restrict_user_domains", []any{map[string]any{"realm_id": "IBMid"}}))
 	f.Add("update_api_key", `{"expires_at":"2049-01-02T18:30:00+00:00"}`)
 	f.Add("update_preference_on_scope_account", obj("value_string", "/x"))
+	shared := newServer(f)
+	w := shared.build()
 	f.Fuzz(func(t *testing.T, id, body string) {
-		s := newServer(t)
-		w := s.build()
+		s := *shared
+		s.t = t
 		for _, op := range s.table {
 			if op.ID != id || !op.Built {
 				continue
@@ -276,9 +277,6 @@ func FuzzBodies(f *testing.F) {
 			if a.status >= 500 {
 				t.Fatalf("%s: %s", a.what, a.raw)
 			}
-		}
-		if _, err := s.db.Events(context.Background(), acct, 0, 10); err != nil {
-			t.Fatal(err)
 		}
 	})
 }

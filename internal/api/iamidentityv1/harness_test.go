@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -39,7 +40,7 @@ var start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 // server is the API over an empty store with the two accounts.
 type server struct {
-	t        *testing.T
+	t        testing.TB
 	db       store.DB
 	ids      *identity.Service
 	accounts *account.Service
@@ -53,7 +54,7 @@ type server struct {
 	worlds int // how often build was called
 }
 
-func newServer(t *testing.T, limits ...func(*identity.Limits)) *server {
+func newServer(t testing.TB, limits ...func(*identity.Limits)) *server {
 	t.Helper()
 	s := &server{t: t, now: start, grants: map[string][]string{}, callers: map[string]*httpapi.Caller{}}
 	for name, iamID := range map[string]string{"ann": ann, "bob": bob, "carl": carl, "eve": eve} {
@@ -79,7 +80,7 @@ func newServer(t *testing.T, limits ...func(*identity.Limits)) *server {
 	s.table = iamidentityv1.New(iamidentityv1.Config{Identities: s.ids, Accounts: s.accounts, BaseURL: "https://iam.example.com"}).Operations()
 	s.router, err = httpapi.NewRouter(httpapi.Config{
 		Operations: s.table, Authenticator: s, Authorizer: s, Now: clock, Default: iamidentityv1.Family,
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Log: slog.New(slog.NewTextHandler(output(t), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +92,14 @@ func newServer(t *testing.T, limits ...func(*identity.Limits)) *server {
 		}
 	}
 	return s
+}
+
+// output is where a test's log goes. A fuzz target must not touch its F.
+func output(t testing.TB) io.Writer {
+	if _, fuzzing := t.(*testing.F); fuzzing {
+		return io.Discard
+	}
+	return t.Output()
 }
 
 func testHasher(t testing.TB) *secret.Hasher {
@@ -137,7 +146,7 @@ func (s *server) Decide(_ context.Context, r policy.Request) (policy.Decision, e
 
 // answer is what a request got.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	what   string
 	status int
 	header http.Header
@@ -204,7 +213,7 @@ func (a answer) refused(status int, word string) {
 }
 
 // text gives a property that must be a string.
-func text(t *testing.T, m map[string]any, name string) string {
+func text(t testing.TB, m map[string]any, name string) string {
 	t.Helper()
 	v, ok := m[name].(string)
 	if !ok {
@@ -213,7 +222,7 @@ func text(t *testing.T, m map[string]any, name string) string {
 	return v
 }
 
-func list(t *testing.T, m map[string]any, name string) []any {
+func list(t testing.TB, m map[string]any, name string) []any {
 	t.Helper()
 	v, ok := m[name].([]any)
 	if !ok {
@@ -223,7 +232,7 @@ func list(t *testing.T, m map[string]any, name string) []any {
 }
 
 // names gives the names of the objects of a list.
-func names(t *testing.T, m map[string]any, name string) (out []string) {
+func names(t testing.TB, m map[string]any, name string) (out []string) {
 	t.Helper()
 	for _, one := range list(t, m, name) {
 		out = append(out, text(t, one.(map[string]any), "name"))

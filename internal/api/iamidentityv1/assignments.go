@@ -1,0 +1,281 @@
+package iamidentityv1
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/template/kinds"
+)
+
+// sortBy sorts by creation (default), last change or name; ties keep the order
+// of creation.
+func sortBy[T any](list []T, key, order string, meta func(T) *store.Meta) {
+	slices.SortStableFunc(list, func(x, y T) int {
+		a, b := meta(x), meta(y)
+		c := 0
+		switch key {
+		case "name":
+			c = strings.Compare(a.Name, b.Name)
+		case "last_modified_at":
+			c = a.ModifiedAt.Compare(b.ModifiedAt)
+		case "template_id":
+			c = strings.Compare(a.Parent, b.Parent)
+		}
+		c = cmp.Or(c, a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+		if order == "desc" {
+			return -c
+		}
+		return c
+	})
+}
+
+// assignmentOut is an assignment on the wire. Resources are shown of a single
+// one that is not in progress, never in lists.
+type assignmentOut struct {
+	ID              string               `json:"id"`
+	AccountID       string               `json:"account_id"`
+	TemplateID      string               `json:"template_id"`
+	TemplateVersion int                  `json:"template_version"`
+	TargetType      string               `json:"target_type"`
+	Target          string               `json:"target"`
+	Status          string               `json:"status"`
+	Resources       []assignmentResource `json:"resources,omitempty"`
+	History         []HistoryRecord      `json:"history,omitempty"`
+	Href            string               `json:"href"`
+	templateStamps
+	EntityTag string `json:"entity_tag"`
+}
+
+type assignmentResource struct {
+	Target     string             `json:"target"`
+	Profile    *assignmentDetail  `json:"profile,omitempty"`
+	Settings   *assignmentDetail  `json:"account_settings,omitempty"`
+	References []assignmentDetail `json:"policy_template_references,omitempty"`
+}
+
+type assignmentDetail struct {
+	ID      string           `json:"id,omitempty"`
+	Version string           `json:"version,omitempty"`
+	Created *createdRef      `json:"resource_created,omitempty"`
+	Error   *assignmentError `json:"error_message,omitempty"`
+	Status  string           `json:"status"`
+}
+
+type createdRef struct {
+	ID string `json:"id"`
+}
+
+// assignmentError is in camel case, unlike everything around it.
+type assignmentError struct {
+	Name       string `json:"name"`
+	ErrorCode  string `json:"errorCode"`
+	Message    string `json:"message"`
+	StatusCode string `json:"statusCode"`
+}
+
+func (t *templated) wireAssignment(ctx context.Context, a *template.Assignment, whole, history bool) (*assignmentOut, error) {
+	out := &assignmentOut{ID: a.ID, AccountID: a.Account, TemplateID: a.Template(), TemplateVersion: a.Number, TargetType: a.TargetType,
+		Target: a.Target(), Status: string(a.Status), Href: t.base + t.assignments + "/" + a.ID, templateStamps: wireTemplateStamps(&a.Meta), EntityTag: a.Tag}
+	var err error
+	if out.History, err = t.history(ctx, history, template.Assignments.Kind(), &a.Meta); err != nil {
+		return nil, err
+	}
+	if !whole || a.Status == template.Accepted || a.Status == template.InProgress {
+		return out, nil
+	}
+	results, err := t.templates.Results(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range results {
+		out.Resources = append(out.Resources, t.wireResult(r))
+	}
+	return out, nil
+}
+
+func (t *templated) wireResult(r *template.Result) assignmentResource {
+	out := assignmentResource{Target: r.Owner}
+	d := &assignmentDetail{Status: string(r.Status), Error: wireAssignmentError(r.Error)}
+	for _, m := range r.Made {
+		if m.Kind == t.kind {
+			d.Created = &createdRef{m.ID}
+		}
+	}
+	if t.kind == kinds.Profile {
+		out.Profile = d
+	} else {
+		out.Settings = d
+	}
+	for _, p := range r.Parts {
+		part := assignmentDetail{ID: p.ID, Version: strconv.Itoa(p.Version), Status: string(p.Status), Error: wireAssignmentError(p.Error)}
+		if p.Made != "" {
+			part.Created = &createdRef{p.Made}
+		}
+		out.References = append(out.References, part)
+	}
+	return out
+}
+
+func wireAssignmentError(e *template.Error) *assignmentError {
+	if e == nil {
+		return nil
+	}
+	return &assignmentError{e.Name, e.Code, e.Message, strconv.Itoa(e.Status)}
+}
+
+type assignmentIn struct {
+	AssignmentID   string `path:"assignment_id"`
+	IncludeHistory bool   `query:"include_history"`
+}
+
+func (in *assignmentIn) assignmentID() string { return in.AssignmentID }
+
+// onAssignment is the target of operations on a stored assignment.
+func onAssignment[In any](t *templated) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
+		assignmentID := any(in).(interface{ assignmentID() string }).assignmentID()
+		c.SeeksOr(template.NoAssignment(assignmentID))
+		a, err := t.templates.Assignment(ctx, t.kind, assignmentID)
+		if err != nil {
+			return httpapi.Target{}, err
+		}
+		return target(a.Account, typeTemplate, a.Template(), "", ""), nil
+	}
+}
+
+func (t *templated) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
+	a, err := t.templates.Assignment(ctx, t.kind, in.AssignmentID)
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(a.Tag)
+	return t.wireAssignment(ctx, a, true, in.IncludeHistory)
+}
+
+type assignIn struct {
+	Body struct {
+		TemplateID string `json:"template_id"`
+		Version    *int   `json:"template_version"`
+		TargetType string `json:"target_type"`
+		Target     string `json:"target"`
+	}
+}
+
+// Validate checks the required properties.
+func (in *assignIn) Validate() error {
+	switch {
+	case in.Body.TemplateID == "":
+		return fault.Missing("template_id")
+	case in.Body.Version == nil:
+		return fault.Missing("template_version")
+	case in.Body.Target == "":
+		return fault.Missing("target")
+	case in.Body.TargetType != template.TargetAccount && in.Body.TargetType != template.TargetGroup:
+		return fault.Field("target_type", "Property 'target_type' must be Account or AccountGroup.")
+	}
+	return nil
+}
+
+// onAssigned is decided on the template's account. Assigning needs, beside the
+// action itself, sight of the enterprise.
+func (t *templated) onAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (httpapi.Target, error) {
+	c.SeeksOr(template.NoTemplate(in.Body.TemplateID))
+	head, err := t.templates.Template(ctx, t.kind, in.Body.TemplateID)
+	if err != nil {
+		return httpapi.Target{}, err
+	}
+	enterprise := httpapi.Target{ServiceName: "enterprise", Account: head.Account}
+	if err := c.Authorize(ctx, "enterprise.enterprise.retrieve", enterprise); err != nil {
+		return httpapi.Target{}, err
+	}
+	return target(head.Account, typeTemplate, head.ID, "", ""), nil
+}
+
+func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn) (*assignmentOut, error) {
+	a, err := t.templates.Assign(ctx, template.Wish{Kind: t.kind, Template: in.Body.TemplateID, Number: *in.Body.Version,
+		TargetType: in.Body.TargetType, Target: in.Body.Target})
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(a.Tag)
+	return t.wireAssignment(ctx, a, true, false)
+}
+
+type reassignIn struct {
+	assignmentIn
+	ifMatch
+	Body struct {
+		Version *int `json:"template_version"`
+	}
+}
+
+// Validate checks header and version.
+func (in *reassignIn) Validate() error {
+	if in.Body.Version == nil {
+		return fault.Missing("template_version")
+	}
+	return in.present()
+}
+
+func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn) (*assignmentOut, error) {
+	a, err := t.templates.Reassign(ctx, t.kind, in.AssignmentID, in.IfMatch, *in.Body.Version)
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(a.Tag)
+	return t.wireAssignment(ctx, a, true, false)
+}
+
+func (t *templated) unassign(ctx context.Context, _ *httpapi.Call, in *assignmentIn) (*done, error) {
+	return nil, t.templates.Unassign(ctx, t.kind, in.AssignmentID)
+}
+
+type listAssignmentsIn struct {
+	listTemplatesIn
+	TemplateID string `query:"template_id"`
+	Version    string `query:"template_version"`
+	Target     string `query:"target"`
+	TargetType string `query:"target_type"`
+}
+
+func (t *templated) inAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn) (httpapi.Target, error) {
+	return t.inAccount(ctx, c, &in.listTemplatesIn)
+}
+
+type assignmentList struct {
+	Paging
+	Assignments []*assignmentOut `json:"assignments"`
+}
+
+func (t *templated) listAssignments(ctx context.Context, _ *httpapi.Call, in *listAssignmentsIn) (*assignmentList, error) {
+	all, err := t.templates.ListAssignments(ctx, t.kind, in.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(a *template.Assignment) bool {
+		return in.TemplateID != "" && a.Template() != in.TemplateID || in.Version != "" && strconv.Itoa(a.Number) != in.Version ||
+			in.Target != "" && a.Target() != in.Target || in.TargetType != "" && a.TargetType != in.TargetType
+	})
+	sortBy(all, in.Sort, in.Order, func(a *template.Assignment) *store.Meta { return &a.Meta })
+	query := strings.Join([]string{"assignments", t.kind, in.AccountID, in.TemplateID, in.Version, in.Target, in.TargetType}, "/")
+	part, paging, err := cut(t.API, t.assignments+"/", query, &in.listTemplatesIn, all)
+	if err != nil {
+		return nil, err
+	}
+	out := &assignmentList{Paging: paging, Assignments: []*assignmentOut{}}
+	for _, a := range part {
+		w, err := t.wireAssignment(ctx, a, false, in.IncludeHistory)
+		if err != nil {
+			return nil, err
+		}
+		out.Assignments = append(out.Assignments, w)
+	}
+	return out, nil
+}
