@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
@@ -44,6 +46,17 @@ type IdentityDoc struct {
 	Type        string   `json:"type"`
 	Accounts    []string `json:"accounts,omitempty"`
 	Description string   `json:"description,omitempty"`
+}
+
+// IAM gives the IAM id of the identity.
+func (d *IdentityDoc) IAM() string {
+	switch d.Type {
+	case identity.TrustService:
+		return id.IAMOf(strings.TrimPrefix(d.Identifier, id.IAMPrefix))
+	case identity.TrustCRN:
+		return id.CRNPrefix + d.Identifier
+	}
+	return d.Identifier
 }
 
 // managed gives the domain form of the profile; name is the one with variables
