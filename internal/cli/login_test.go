@@ -1,9 +1,42 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
+
+func TestLoginWithAOneTimeCode(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/identity/token" {
+			w.WriteHeader(404)
+			return
+		}
+		if r.FormValue("grant_type") != "urn:ibm:params:oauth:grant-type:passcode" || r.FormValue("passcode") != "4711" {
+			w.WriteHeader(400)
+			return
+		}
+		claims := base64.RawURLEncoding.EncodeToString([]byte(`{"iam_id":"IBMid-1","email":"ada@example.com","account":{"bss":"acct"}}`))
+		fmt.Fprintf(w, `{"access_token":"e30.%s.x","refresh_token":"r"}`, claims)
+	}))
+	defer server.Close()
+	home := t.TempDir()
+	getenv := func(name string) string { return map[string]string{"KAGIBAN_HOME": home}[name] }
+	for code, want := range map[string]int{"4711\n": exitOK, "wrong\n": exitFailure, "": exitFailure} {
+		var out, errs bytes.Buffer
+		got := Main([]string{"login", "-a", server.URL, "--sso"}, strings.NewReader(code), &out, &errs, getenv)
+		if got != want || !strings.Contains(out.String(), "Get One Time Code from "+server.URL+"/identity/passcode to proceed.\n") {
+			t.Errorf("%q: exit code %d\n%s%s", code, got, &out, &errs)
+		}
+		if want == exitOK && !strings.Contains(out.String(), "User:             ada@example.com\nAccount:           (acct)\n") {
+			t.Errorf("%s%s", &out, &errs)
+		}
+	}
+}
 
 func TestAKeyFileHoldsTheBareKeyOrJSON(t *testing.T) {
 	for _, tt := range []struct{ content, want string }{

@@ -69,6 +69,9 @@ func runAssume(ctx context.Context, c *shell.Call) error {
 		return err
 	}
 	err = c.Store.Update(func(set *settings.Settings) error {
+		if !set.LoggedIn() { // another process has logged out meanwhile
+			return shell.ErrLoggedOut
+		}
 		if set.AssumedProfile.ID == "" {
 			set.Fallback = settings.Fallback{Account: set.Account, Tokens: set.Tokens}
 		}
@@ -148,15 +151,19 @@ func chooseAssumable(list []client.Object[client.Profile], wanted string) (clien
 }
 
 func runLeave(_ context.Context, c *shell.Call) error {
+	const none = shell.Problem("No trusted profile is assumed.")
 	assumed := c.Settings.AssumedProfile
 	if assumed.ID == "" {
-		return shell.Problem("No trusted profile is assumed.")
+		return none
 	}
 	if !c.Quiet {
 		c.Blank()
 	}
 	c.Progress("Leaving trusted profile %s", firstOf(assumed.Name, assumed.ID))
 	err := c.Store.Update(func(set *settings.Settings) error {
+		if set.AssumedProfile.ID == "" { // another process has left it meanwhile
+			return none
+		}
 		set.Tokens, set.Account = set.Fallback.Tokens, set.Fallback.Account
 		set.AssumedProfile, set.Fallback = settings.Profile{}, settings.Fallback{}
 		set.ResourceGroup = settings.ResourceGroup{}
