@@ -357,6 +357,38 @@ func TestLongIndexesAgreeWithTheNaiveTwin(t *testing.T) {
 	})
 }
 
+// The index remembers a bounded number of tags of a request.
+func TestEveryOneOfManyTagsCounts(t *testing.T) {
+	_, catalog := scenarioCatalog(t)
+	const tags = 30
+	var few, many []*policy.Policy
+	for i := range tags {
+		p := access(fmt.Sprint("p", i), fmt.Sprint("IBMid-", i), []string{"Reader"}, equals(policy.AttrServiceType, "service"))
+		p.Tags = []policy.Attribute{equals("k", fmt.Sprint(i))}
+		few = append(few, p)
+	}
+	for i := range 200 {
+		p := access(fmt.Sprint("q", i), "IBMid-long", []string{"Reader"}, equals(policy.AttrServiceType, "service"), equals("number", fmt.Sprint(i)))
+		p.Tags = []policy.Attribute{equals("k", fmt.Sprint(i))}
+		many = append(many, p)
+	}
+	s := policy.NewSnapshot(accountWith(catalog, append(few, many...)...))
+	for i := range tags + 1 {
+		r := ask(fmt.Sprint("IBMid-", i), "storage.object.read", "i1")
+		for n := range tags {
+			r.Resource.Tags = append(r.Resource.Tags, fmt.Sprint("k:", n))
+		}
+		if d := policy.Decide(s, &r); d.Allowed != (i < tags) {
+			t.Errorf("tag %d of %d: %+v", i, tags, d)
+		}
+		r.Subject.IAMID = "IBMid-long"
+		r.Resource.Attributes = []policy.NamedValue{{Name: "number", Value: fmt.Sprint(i)}}
+		if d := policy.Decide(s, &r); d.Allowed != (i < tags) {
+			t.Errorf("tag %d of %d, long index: %+v", i, tags, d)
+		}
+	}
+}
+
 func TestDecisionsRunBesideChanges(t *testing.T) {
 	a := policytest.New(500)
 	s := policy.NewSnapshot(a.Input)

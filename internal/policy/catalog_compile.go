@@ -341,13 +341,3 @@ func canonicalRole(crn string) string {
 	}
 	return crn
 }
-
-// hash32 is FNV-1a, never 0. It only rejects candidates early, so a collision
-// costs time and nothing else; it is the same on every node.
-func hash32(s string) uint32 {
-	h := uint32(2166136261)
-	for i := range len(s) {
-		h = (h ^ uint32(s[i])) * 16777619
-	}
-	return max(h, 1)
-}

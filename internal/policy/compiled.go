@@ -110,27 +110,23 @@ func compilePolicy(p *Policy, role func(crn string) roleID) *compiled {
 	return c
 }
 
-// entry is one candidate in an index. The hashes reject most candidates
-// without a look at the policy; 0 means that the policy does not fix the
-// service or the instance.
+// entry is one candidate in an index. service is the hash of the service that
+// the policy is about, 0 when it does not fix one.
 type entry struct {
-	service  uint32
-	instance uint32
-	policy   *compiled
+	service uint32
+	pin     pin
+	policy  *compiled
 }
 
 func newEntry(c *compiled) entry {
-	e := entry{policy: c}
+	e := entry{policy: c, pin: pinOf(c.src)}
 	if s := attribute(c.src.Resource, AttrServiceName); s != "" {
 		e.service = hash32(s)
-	}
-	if s := attribute(c.src.Resource, AttrServiceInstance); s != "" {
-		e.instance = hash32(s)
 	}
 	return e
 }
 
-// compareEntries orders by service, then instance, then policy id, so that a
+// compareEntries orders by service, then pin, then policy id, so that a
 // long index can be searched and every node walks it in the same order.
 func compareEntries(a, b entry) int {
 	if c := cmp.Compare(a.key(), b.key()); c != 0 {
@@ -140,7 +136,7 @@ func compareEntries(a, b entry) int {
 }
 
 // key is what a long index is searched by.
-func (e entry) key() uint64 { return uint64(e.service)<<32 | uint64(e.instance) }
+func (e entry) key() uint64 { return uint64(e.service)<<32 | uint64(e.pin) }
 
 // grants are the policies of one subject. Those without a rule come apart:
 // they are cheaper to evaluate, and an answer that they give can be kept.

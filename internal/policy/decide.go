@@ -243,25 +243,36 @@ func (q *query) scan(g *grants, ruled bool, via via, visit visitor) bool {
 // walkService visits the entries of a long list that name this service, or
 // none if it is 0.
 func (q *query) walkService(list []entry, service uint32, via via, visit visitor) bool {
-	if !q.walk(entryRange(list, service, 0), via, visit) {
+	list = entryRange(list, entry{service: service}, entry{service: service, pin: ^pin(0)})
+	p := &q.target.pins
+	if p.manyTags {
+		return q.walk(list, via, visit)
+	}
+	if !q.walk(entryRange(list, entry{service: service}, entry{service: service}), via, visit) {
 		return false
 	}
-	return q.target.instance == 0 || q.walk(entryRange(list, service, q.target.instance), via, visit)
+	for _, x := range p.list[:p.len] {
+		only := entry{service: service, pin: x}
+		if !q.walk(entryRange(list, only, only), via, visit) {
+			return false
+		}
+	}
+	return true
 }
 
-// entryRange cuts the entries of one service and instance out of a sorted list.
-func entryRange(list []entry, service, instance uint32) []entry {
-	want := entry{service: service, instance: instance}.key()
-	list = list[sort.Search(len(list), func(i int) bool { return list[i].key() >= want }):]
-	return list[:sort.Search(len(list), func(i int) bool { return list[i].key() > want })]
+// entryRange cuts the entries from one key to another, inclusive, out of a
+// sorted list.
+func entryRange(list []entry, from, to entry) []entry {
+	list = list[sort.Search(len(list), func(i int) bool { return list[i].key() >= from.key() }):]
+	return list[:sort.Search(len(list), func(i int) bool { return list[i].key() > to.key() })]
 }
 
-// walk visits the entries that the hashes do not rule out.
+// walk visits the entries that their hashes do not rule out.
 func (q *query) walk(list []entry, via via, visit visitor) bool {
 	hashes := q.target.hashes()
 	for i := range list {
 		e := &list[i]
-		if e.instance != 0 && e.instance != q.target.instance || e.service != 0 && !slices.Contains(hashes, e.service) {
+		if e.service != 0 && !slices.Contains(hashes, e.service) || !q.target.pins.admit(e.pin) {
 			continue
 		}
 		if !visit(e.policy, via) {

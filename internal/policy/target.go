@@ -13,8 +13,8 @@ type target struct {
 	view *service
 	// known is set for services of the catalogue; any other has a name of its
 	// own. See names.
-	known    *service
-	instance uint32
+	known *service
+	pins  pins
 
 	serviceType  string
 	serviceGroup string
@@ -34,9 +34,7 @@ func (t *target) fill(c *Catalog, r *Resource) {
 	if r.ResourceType != resourceTypeGroup {
 		t.group = r.ResourceGroupID
 	}
-	if r.ServiceInstance != "" {
-		t.instance = hash32(r.ServiceInstance)
-	}
+	t.pins.fill(r, t.group)
 	if r.ServiceName == "" {
 		t.view = c.fallback
 		t.serviceType, t.serviceGroup = r.ServiceType, r.ServiceGroupID
