@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
@@ -89,6 +90,10 @@ func subjectOf(doc *policy.Policy) string {
 	return ""
 }
 
+// maxPolicyDescription bounds a policy's description like an attribute's value;
+// the official bound is not public.
+const maxPolicyDescription = policy.MaxValueLength
+
 // CheckForm validates a document as far as it says nothing of its account: the
 // account's own roles are taken to exist. It comes before the question whether
 // the caller may, CheckPolicy after it, so that nobody learns of the roles of
@@ -101,7 +106,15 @@ func (s *Service) CheckForm(doc *policy.Policy) error {
 			custom = append(custom, policy.CustomRole{Service: service, Role: policy.Role{CRN: crn}})
 		}
 	}
-	return policy.Validate(doc, s.Authority.Catalog(), custom...)
+	if err := policy.Validate(doc, s.Authority.Catalog(), custom...); err != nil {
+		return err
+	}
+	if utf8.RuneCountInString(doc.Description) > maxPolicyDescription {
+		e := fault.Field("description", "Property 'description' must have at most %d characters.", maxPolicyDescription)
+		e.Code = policy.CodeInvalidBody
+		return e
+	}
+	return nil
 }
 
 // CheckPolicy validates a document for its account with the account's custom

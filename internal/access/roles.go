@@ -162,7 +162,9 @@ func (s *Service) UpdateRole(ctx context.Context, roleID, ifMatch string, patch 
 			return err
 		}
 		if err := r.Match(ifMatch); err != nil {
-			return err
+			e := *fault.Of(err)
+			e.Code, e.Body = "role_conflict_error", RoleConflict{r}
+			return &e
 		}
 		if r.Template != nil {
 			return managedByEnterprise("role")

@@ -1,0 +1,146 @@
+package iampolicymanagementv1
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kagiban/kagiban/internal/api/apitest"
+)
+
+// nothingStored fails when a refused request left a policy.
+func nothingStored(t *testing.T, s *apitest.Server) {
+	t.Helper()
+	if a := s.Do(owner, "GET", "/v2/policies?account_id="+acct, nil).Want(200); a.Len("policies") != 0 {
+		t.Errorf("a refused policy was stored: %s", a.Body)
+	}
+}
+
+func TestMalformedV1PoliciesAreRefused(t *testing.T) {
+	s := serve(t)
+	good := func() m { return v1(member, "Viewer", "serviceName=kms") }
+	attributes := func(list ...m) []m { return []m{{"attributes": append(list, m{"name": "accountId", "value": acct})}} }
+	for name, body := range map[string]any{
+		"no body":                   "",
+		"no JSON":                   "{",
+		"a list":                    "[]",
+		"null":                      "null",
+		"a NUL":                     "{\"type\":\"access\x00\"}",
+		"no type":                   with(good(), "type", ""),
+		"unknown type":              with(good(), "type", "deny"),
+		"type of a wrong type":      with(good(), "type", 7),
+		"no subject":                with(good(), "subjects", []m{}),
+		"two subjects":              with(good(), "subjects", []m{good()["subjects"].([]m)[0], good()["subjects"].([]m)[0]}),
+		"subject without attribute": with(good(), "subjects", []m{{"attributes": []m{}}}),
+		"subject of a service":      with(good(), "subjects", []m{{"attributes": []m{{"name": "serviceName", "value": "kms"}}}}),
+		"no roles":                  with(good(), "roles", []m{}),
+		"no such role":              with(good(), "roles", []m{{"role_id": apitest.Role("Viewer") + "s"}}),
+		"role of another service":   with(good(), "roles", []m{{"role_id": "crn:v1:bluemix:public:iam-identity::::serviceRole:ServiceIdCreator"}}),
+		"a role twice":              with(good(), "roles", []m{{"role_id": apitest.Role("Viewer")}, {"role_id": apitest.Role("Viewer")}}),
+		"no resource":               with(good(), "resources", []m{}),
+		"account only":              with(good(), "resources", attributes()),
+		"no account":                with(good(), "resources", []m{{"attributes": []m{{"name": "serviceName", "value": "kms"}}}}),
+		"empty value":               with(good(), "resources", attributes(m{"name": "serviceName", "value": ""})),
+		"value too long":            with(good(), "resources", attributes(m{"name": "serviceName", "value": strings.Repeat("x", 1001)})),
+		"value of a wrong type":     with(good(), "resources", attributes(m{"name": "serviceName", "value": m{}})),
+		"no such operator":          with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms", "operator": "stringContains"})),
+		"operator of v2":            with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms", "operator": "stringEqualsAnyOf"})),
+		"an attribute twice":        with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms"}, m{"name": "serviceName", "value": "watson"})),
+		"a subject's attribute":     with(good(), "resources", attributes(m{"name": "iam_id", "value": "x"}, m{"name": "serviceName", "value": "kms"})),
+	} {
+		a := s.Do(owner, "POST", "/v1/policies", body)
+		if a.Status != 400 || a.Text("errors.0.code") != "invalid_body" || a.Text("errors.0.message") == "" {
+			t.Errorf("%s: status %d %s", name, a.Status, a.Body)
+		}
+	}
+	nothingStored(t, s)
+}
+
+func TestMalformedV2PoliciesAreRefused(t *testing.T) {
+	s := serve(t)
+	good := func() m { return v2(member, "Viewer", "serviceName=kms") }
+	condition := func(key, op string, value any) m { return m{"key": key, "operator": op, "value": value} }
+	path := condition("{{resource.attributes.path}}", "stringMatch", "a/*")
+	ruled := func(rule any, pattern string) m { return with(with(good(), "rule", rule), "pattern", pattern) }
+	and := func(conditions ...m) m { return m{"operator": "and", "conditions": conditions} }
+	const attributes, once = "attribute-based-condition:resource:literal-and-wildcard", "time-based-conditions:once"
+	at := func(op, value string) m { return condition("{{environment.attributes.current_date_time}}", op, value) }
+	var eleven []m
+	for i := range 11 {
+		eleven = append(eleven, condition(fmt.Sprintf("{{resource.attributes.a%d}}", i), "stringEquals", "x"))
+	}
+	for name, body := range map[string]any{
+		"no control":              with(good(), "control", nil),
+		"no subject":              with(good(), "subject", nil),
+		"no resource":             with(good(), "resource", nil),
+		"no operator":             with(good(), "subject", m{"attributes": []m{{"key": "iam_id", "value": member}}}),
+		"rule without pattern":    with(good(), "rule", and(path, path)),
+		"pattern without rule":    with(good(), "pattern", attributes),
+		"unknown pattern":         ruled(and(path, path), "time-based-conditions:monthly"),
+		"one attribute condition": ruled(path, attributes),
+		"eleven conditions":       ruled(and(eleven...), attributes),
+		"three levels":            ruled(and(path, and(path, and(path, path))), attributes),
+		"unknown operator":        ruled(and(path, condition("{{resource.attributes.x}}", "stringContains", "x")), attributes),
+		"unknown joiner":          ruled(m{"operator": "not", "conditions": []m{path, path}}, attributes),
+		"unknown key":             ruled(and(path, condition("{{subject.attributes.x}}", "stringEquals", "x")), attributes),
+		"a time that is none":     ruled(and(at("dateTimeGreaterThanOrEquals", "yesterday"), at("dateTimeLessThanOrEquals", "2026-05-04T12:00:00+00:00")), once),
+		"a day that is none":      ruled(condition("{{environment.attributes.day_of_week}}", "dayOfWeekEquals", "8+00:00"), "time-based-conditions:weekly:all-day"),
+		"time in attributes":      ruled(and(path, at("dateTimeLessThan", "2026-05-04T12:00:00+00:00")), attributes),
+		"attributes in time":      ruled(and(path, at("dateTimeLessThan", "2026-05-04T12:00:00+00:00")), once),
+		"once and weekly":         ruled(and(at("dateTimeLessThan", "2026-05-04T12:00:00+00:00"), condition("{{environment.attributes.day_of_week}}", "dayOfWeekEquals", "1+00:00")), once),
+		"eleven values":           with(good(), "resource", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}, {"key": "serviceName", "operator": "stringEqualsAnyOf", "value": strings.Split("a b c d e f g h i j k", " ")}}}),
+		"exists without boolean":  with(good(), "resource", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}, {"key": "serviceName", "operator": "stringExists", "value": "yes"}}}),
+		"tags beside a service":   with(good(), "resource", m{"attributes": good()["resource"].(m)["attributes"], "tags": []m{{"key": "env", "operator": "stringEquals", "value": "dev"}}}),
+		"tag with a v2 operator":  with(good(), "resource", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}, {"key": "serviceType", "operator": "stringEquals", "value": "service"}}, "tags": []m{{"key": "env", "operator": "stringExists", "value": true}}}),
+		"authorization of nobody": with(authorization("project", "kms", "Reader"), "subject", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}}}),
+		"authorization of a user": with(authorization("project", "kms", "Reader"), "subject", m{"attributes": []m{{"key": "iam_id", "operator": "stringEquals", "value": member}}}),
+		"deeper than any rule":    ruled(json.RawMessage(strings.Repeat(`{"operator":"and","conditions":[`, 500)+`{}`+strings.Repeat(`]}`, 500)), attributes),
+	} {
+		a := s.Do(owner, "POST", "/v2/policies", body)
+		if a.Status != 400 || a.Text("errors.0.code") != "invalid_body" || a.Text("errors.0.message") == "" {
+			t.Errorf("%s: status %d %s", name, a.Status, a.Body)
+		}
+	}
+	nothingStored(t, s)
+	long := with(good(), "description", strings.Repeat("é", 5000))
+	if a := s.Do(owner, "POST", "/v2/policies", long); a.Status != 400 {
+		t.Errorf("an endless description: status %d", a.Status)
+	}
+	huge := with(good(), "description", strings.Repeat("x", 1<<20))
+	if a := s.Do(owner, "POST", "/v2/policies", huge); a.Status != 413 {
+		t.Errorf("a body over the limit: status %d", a.Status)
+	}
+	nothingStored(t, s)
+}
+
+// FuzzPolicies sends any body to the operations that take documents: none may
+// be answered with 500, and what is stored can be read through both schemas.
+func FuzzPolicies(f *testing.F) {
+	seed := func(body any) {
+		raw, err := json.Marshal(body)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(raw))
+	}
+	seed(v1(member, "Viewer", "serviceName=kms"))
+	seed(v2(member, "Viewer", "serviceName=kms"))
+	seed(weekly(v2(member, "Reader", "serviceName=kms")))
+	seed(authorization("project", "kms", "Reader"))
+	seed(role("Name", "kms", "kms.secrets.list"))
+	s := serve(f) // shared: what a body conflicts with is part of the game
+	f.Fuzz(func(t *testing.T, body string) {
+		s.T = t
+		for _, path := range []string{"/v1/policies", "/v2/policies", "/v2/roles"} {
+			a := s.Do(owner, "POST", path, body)
+			if a.Status >= 500 {
+				t.Fatalf("%s: %d %s", path, a.Status, a.Body)
+			}
+			if a.Status == 201 && path != "/v2/roles" {
+				s.Do(owner, "GET", "/v1/policies/"+a.Text("id"), nil).Want(200)
+				s.Do(owner, "GET", "/v2/policies/"+a.Text("id"), nil).Want(200)
+			}
+		}
+	})
+}
