@@ -11,6 +11,7 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/accountmanagementv4"
+	"github.com/kagiban/kagiban/internal/api/enterprisemanagementv1"
 	"github.com/kagiban/kagiban/internal/api/iamaccessgroupsv2"
 	"github.com/kagiban/kagiban/internal/api/iamidentityv1"
 	"github.com/kagiban/kagiban/internal/api/iampolicymanagementv1"
@@ -19,11 +20,15 @@ import (
 	"github.com/kagiban/kagiban/internal/audit"
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/devapi"
+	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/page"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/template/kinds"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -36,6 +41,8 @@ type core struct {
 	access    *access.Service
 	accounts  *account.Service
 	identity  *identity.Service
+	tree      *enterprise.Service
+	templates *template.Service
 	tokens    *token.Service
 	router    *httpapi.Router
 	feed      *audit.Feed
@@ -114,6 +121,8 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: page.NewSealer(c.secrets.pageKey),
 		Activity: c.tokens, GroupRules: a.countGroupRules,
 	})
+	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: enterprise.DefaultLimits}
+	c.templates = template.New(a.db, c.tree, id.Generator{}, a.now, kinds.All(c.identity, c.access)...)
 	c.started = start(c.tokens.Start)
 	return nil
 }
@@ -142,9 +151,10 @@ func (a *App) table(c *core) []httpapi.Operation {
 	table = append(table, newSystem(a, func() []httpapi.Operation { return c.router.Operations() }).operations()...)
 	table = append(table, iamtoken.New(c.tokens, iamtoken.Options{BaseURL: a.publicURL()}).Operations()...)
 	table = append(table, iamidentityv1.New(iamidentityv1.Config{
-		Identities: c.identity, Accounts: c.accounts, BaseURL: a.publicURL(),
+		Identities: c.identity, Accounts: c.accounts, Templates: c.templates, BaseURL: a.publicURL(),
 	}).Operations()...)
 	table = append(table, accountmanagementv4.New(c.accounts).Operations()...)
+	table = append(table, enterprisemanagementv1.New(c.tree, page.NewSealer(c.secrets.pageKey)).Operations()...)
 	table = append(table, iampolicymanagementv1.New(c.access).Operations()...)
 	table = append(table, iamaccessgroupsv2.New(c.access).Operations()...)
 	table = append(table, kagibanv1.New(kagibanv1.Config{

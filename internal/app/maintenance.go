@@ -15,8 +15,14 @@ const maintenanceInterval = 5 * time.Second
 // when all of it has ended after the context did.
 func (a *App) startMaintenance(ctx context.Context) <-chan struct{} {
 	idle := make(chan struct{})
+	reconciled := make(chan struct{})
+	go func() {
+		defer close(reconciled)
+		a.core.templates.Run(ctx, func(err error) { a.cfg.Log.Error("templates wait for the next round", "error", err.Error()) })
+	}()
 	go func() {
 		defer close(idle)
+		defer func() { <-reconciled }()
 		tick := time.NewTicker(maintenanceInterval)
 		defer tick.Stop()
 		for {

@@ -40,6 +40,8 @@ func TestBuiltinRolesHoldTheDocumentedActions(t *testing.T) {
 		{"iam-identity", "iam-identity.serviceid.create", "ServiceIdCreator"},
 		{"iam-identity", "iam-identity.profile-template.create", "TemplateAdministrator"},
 		{"iam-groups", "iam-groups.groups.list", "Administrator Editor Viewer"},
+		{"enterprise", "enterprise.enterprise.retrieve", "Administrator Editor Operator Viewer UsageReportsViewer"},
+		{"enterprise", "enterprise.account.move", "Administrator"},
 		{"kms", "iam.policy.create", "Administrator"},
 		{"kms", "iam.role.read", "Administrator Viewer"},
 		{"container-registry", "container-registry.image.push", "Writer Manager"},
