@@ -126,3 +126,20 @@ func TestExplanationsShowTheClockAsRulesWriteIt(t *testing.T) {
 		}
 	}
 }
+
+// Whoever may act only where an attribute is missing may not act everywhere.
+func TestAPolicyOnMissingAttributesDoesNotCoverTheWhole(t *testing.T) {
+	_, catalog := scenarioCatalog(t)
+	narrow := access("p", "IBMid-1", []string{"Administrator"}, append(onStorage(""), attr("region", policy.OpStringExists, policy.Bool(false)))...)
+	wide := access("q", "IBMid-1", []string{"Administrator"}, onStorage("")...)
+	if allows(catalog, narrow, onScope(narrow, wide)) {
+		t.Error("a policy for resources without a region covers all resources")
+	}
+	if !allows(catalog, wide, onScope(wide, narrow)) || !allows(catalog, narrow, onScope(narrow, narrow)) {
+		t.Error("an equal or wider policy does not cover resources without a region")
+	}
+	r := ask("IBMid-1", universalAction, "")
+	if !allows(catalog, narrow, r) {
+		t.Error("a single resource without a region is not covered")
+	}
+}
