@@ -51,3 +51,7 @@ func TestConformanceWhenCommitsCollide(t *testing.T) {
 		}})
 	})
 }
+
+func BenchmarkPostgreSQL(b *testing.B) {
+	storetest.Benchmark(b, open(b, pgstore.Options{MaxConns: 16}))
+}

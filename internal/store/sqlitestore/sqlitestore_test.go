@@ -41,3 +41,23 @@ func TestConformanceOfMemory(t *testing.T) {
 		return open(t, sqlitestore.Options{Now: o.Now, Memory: true})
 	})
 }
+
+func BenchmarkFile(b *testing.B) { storetest.Benchmark(b, open(b, sqlitestore.Options{})) }
+
+func BenchmarkMemory(b *testing.B) {
+	storetest.Benchmark(b, open(b, sqlitestore.Options{Memory: true}))
+}
+
+// A development server starts with a fresh database in memory.
+func BenchmarkOpenMemory(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		db, err := sqlitestore.Open(b.Context(), sqlitestore.Options{Memory: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -139,6 +140,31 @@ func TestThoseWhoWaitCommitTogether(t *testing.T) {
 	}
 }
 
+func TestNobodyInABatchReturnsBeforeSubscribersHeard(t *testing.T) {
+	d := &disk{}
+	db := openOn(t, d)
+	var heard sync.Map
+	defer db.Subscribe(func(events []store.Event) {
+		for range 1000 { // others get every chance to run ahead
+			runtime.Gosched()
+		}
+		for _, ev := range events {
+			heard.Store(ev.Target, true)
+		}
+	})()
+	errs := whileCommitting(t, db, d, 8, func(i int) error {
+		id := fmt.Sprint("n", i)
+		err := write(t.Context(), db, id)
+		if _, ok := heard.Load(id); !ok {
+			t.Errorf("%s returned unheard", id)
+		}
+		return err
+	})
+	if err := errors.Join(errs...); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestInABatchEachKeepsItsOwnFate(t *testing.T) {
 	d := &disk{}
 	db := openOn(t, d)
@@ -203,6 +229,22 @@ func TestALastInTheQueueThatGivesUpLeavesNoBatchBehind(t *testing.T) {
 	}
 	if n := count(t, db); n != 2 {
 		t.Errorf("%d objects, want 2", n)
+	}
+}
+
+func TestATurnThatComesWithTheEndOfTheContextIsTaken(t *testing.T) {
+	var q turn
+	if err := q.acquire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	me := q.enqueue()
+	q.release()
+	if err := q.giveUp(me, context.Canceled); err != nil {
+		t.Errorf("the turn is nobody's: %v", err)
+	}
+	other := q.enqueue()
+	if err := q.giveUp(other, context.Canceled); !errors.Is(err, context.Canceled) || len(q.queue) != 0 {
+		t.Errorf("got %v and %d in the queue", err, len(q.queue))
 	}
 }
 

@@ -228,6 +228,17 @@ var lifeTests = []test{
 			e.Error("the function ran")
 		}
 	}},
+	{"a context that ends inside a view stops its readings", func(e *env) {
+		ctx, cancel := context.WithCancel(e.ctx)
+		err := e.db.View(e.ctx, func(r store.Reader) error {
+			cancel()
+			_, err := badges.Get(ctx, r, "a1", "b1")
+			return err
+		})
+		if !errors.Is(err, context.Canceled) {
+			e.Errorf("got %v", err)
+		}
+	}},
 	{"a context that ends inside a transaction takes it back", func(e *env) {
 		ctx, cancel := context.WithCancel(e.ctx)
 		defer cancel()

@@ -22,6 +22,10 @@ func (r *recorder) take(events []store.Event) {
 	r.events = append(r.events, events...)
 }
 
+func (r *recorder) has(target string) bool {
+	return slices.ContainsFunc(r.all(), func(ev store.Event) bool { return ev.Target == target })
+}
+
 func (r *recorder) all() []store.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -179,6 +183,9 @@ var eventTests = []test{
 				}
 				if err != nil {
 					return err
+				}
+				if !r.has(fmt.Sprintf("b-%d-%d", i, n)) {
+					return fmt.Errorf("the update returned before subscribers heard of b-%d-%d", i, n)
 				}
 			}
 			return nil

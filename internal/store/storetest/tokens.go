@@ -36,8 +36,11 @@ var tokenTests = []test{
 	{"a token vanishes at the moment it expires", func(e *env) {
 		tokens := e.db.Tokens()
 		e.must(tokens.Put(e.ctx, e.token("k", time.Second)))
+		e.must(tokens.Put(e.ctx, e.token("l", time.Second)))
 		e.clock.Advance(time.Second - time.Microsecond)
 		_, err := tokens.Get(e.ctx, "session", "k")
+		e.must(err)
+		_, err = tokens.Take(e.ctx, "session", "l")
 		e.must(err)
 		e.clock.Advance(time.Microsecond)
 		_, err = tokens.Get(e.ctx, "session", "k")
