@@ -15,14 +15,18 @@ import (
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/iamidentityv1"
+	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/page"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
+	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/template/kinds"
 )
 
 // Two accounts: ann owns the first, bob and carl are its users without any
@@ -44,6 +48,7 @@ type server struct {
 	db       store.DB
 	ids      *identity.Service
 	accounts *account.Service
+	tree     *enterprise.Service
 	table    []httpapi.Operation
 	router   *httpapi.Router
 	now      time.Time
@@ -77,7 +82,11 @@ func newServer(t testing.TB, limits ...func(*identity.Limits)) *server {
 	}
 	s.accounts = account.New(account.Config{DB: db, Now: clock})
 	s.ids = identity.New(identity.Config{DB: db, Now: clock, Hasher: testHasher(t), Sealer: testSealer(t), Pages: page.NewSealer(make([]byte, 32)), Limits: l})
-	s.table = iamidentityv1.New(iamidentityv1.Config{Identities: s.ids, Accounts: s.accounts, BaseURL: "https://iam.example.com"}).Operations()
+	s.tree = &enterprise.Service{DB: db, Accounts: s.accounts, Now: clock, Limits: enterprise.DefaultLimits}
+	// Kinds that are not of this API never ask for access groups and policies.
+	templates := template.New(db, s.tree, id.Generator{}, clock, kinds.All(s.ids, nil)...)
+	templates.Limits.Templates = 1000
+	s.table = iamidentityv1.New(iamidentityv1.Config{Identities: s.ids, Accounts: s.accounts, Templates: templates, BaseURL: "https://iam.example.com"}).Operations()
 	s.router, err = httpapi.NewRouter(httpapi.Config{
 		Operations: s.table, Authenticator: s, Authorizer: s, Now: clock, Default: iamidentityv1.Family,
 		Log: slog.New(slog.NewTextHandler(output(t), nil)),
@@ -85,8 +94,8 @@ func newServer(t testing.TB, limits ...func(*identity.Limits)) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, owner := range map[string]string{acct: ann, other: eve} {
-		n := account.NewAccount{ID: id, Name: "Account of " + owner, Owner: account.NewUser{ID: owner, Name: "Owner", Email: strings.ToLower(owner) + "@example.com"}}
+	for accountID, owner := range map[string]string{acct: ann, other: eve} {
+		n := account.NewAccount{ID: accountID, Name: "Account of " + owner, Owner: account.NewUser{ID: owner, Name: "Owner", Email: strings.ToLower(owner) + "@example.com"}}
 		if _, err := s.accounts.Create(context.Background(), n); err != nil {
 			t.Fatal(err)
 		}
