@@ -28,6 +28,8 @@ type Config struct {
 	Log     *slog.Logger
 	// Dev, when set, makes a development server: demo data and aids.
 	Dev *Dev
+
+	limits limits // zero: defaultLimits
 }
 
 // Dev are the choices of `kagiban dev`. With an empty Database everything is
@@ -50,13 +52,17 @@ type App struct {
 	listener net.Listener
 	admin    net.Listener // nil when metrics share the main listener
 	draining atomic.Bool
+	hasten   chan struct{} // closed by tests to end the shutdown delay
 }
 
 // New opens the store, checks its schema, builds the services and binds the
 // addresses, so that everything that can go wrong at start goes wrong here. It
 // serves nothing yet. Background work of the services has begun: Close ends it.
 func New(ctx context.Context, cfg Config) (_ *App, err error) {
-	a := &App{cfg: cfg, now: time.Now}
+	if cfg.limits == (limits{}) {
+		cfg.limits = defaultLimits
+	}
+	a := &App{cfg: cfg, now: time.Now, hasten: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -183,10 +189,17 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(early, late)
 }
 
-// shutdown ends long polls, lets the other requests finish, and cuts off what
-// is left when the time is over.
+// shutdown says that it is not ready any more, and after the delay ends long
+// polls, lets the other requests finish, and cuts off what is left when the
+// time is over.
 func (a *App) shutdown(servers []*http.Server) (err error) {
 	a.draining.Store(true)
+	if a.cfg.ShutdownDelay > 0 {
+		select {
+		case <-time.After(a.cfg.ShutdownDelay):
+		case <-a.hasten:
+		}
+	}
 	a.core.polls.close()
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()

@@ -15,19 +15,17 @@ import (
 	"github.com/kagiban/kagiban/internal/devapi"
 )
 
-// Time limits of a connection. A client that sends its request slower than
-// these, or reads its answer slower, is cut off: otherwise a few thousand idle
-// sockets keep everybody else out.
-const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 30 * time.Second
-	// writeTimeout leaves room for a long poll (25 s) and for a fault that
-	// delays an answer by its longest (60 s).
-	writeTimeout = 90 * time.Second
-	idleTimeout  = 2 * time.Minute
-	// maxHeaderBytes holds the largest tokens (a few KiB) several times.
-	maxHeaderBytes = 64 << 10
-)
+// limits are the time limits of a connection. A client that sends its request
+// slower than these, or reads its answer slower, is cut off: otherwise a few
+// thousand idle sockets keep everybody else out.
+type limits struct{ header, read, write, idle time.Duration }
+
+// defaultLimits leave room for a long poll (25 s) and for a fault that delays an
+// answer by its longest (60 s).
+var defaultLimits = limits{header: 10 * time.Second, read: 30 * time.Second, write: 90 * time.Second, idle: 2 * time.Minute}
+
+// maxHeaderBytes holds the largest tokens (a few KiB) several times.
+const maxHeaderBytes = 64 << 10
 
 func (a *App) mainServer() (*http.Server, error) {
 	s := a.newServer(a.handler())
@@ -44,8 +42,8 @@ func (a *App) mainServer() (*http.Server, error) {
 
 func (a *App) newServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: h, ReadHeaderTimeout: a.cfg.limits.header, ReadTimeout: a.cfg.limits.read, WriteTimeout: a.cfg.limits.write,
+		IdleTimeout: a.cfg.limits.idle, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(a.cfg.Log.Handler(), slog.LevelDebug),
 	}
 }

@@ -28,6 +28,8 @@ type Settings struct {
 	TrustedProxies []netip.Prefix
 	MetricsListen  string // "": /metrics is on the main listener
 	MetricsAllow   []netip.Prefix
+	// ShutdownDelay passes between the end of readiness and that of the listener.
+	ShutdownDelay time.Duration
 	// ShutdownTimeout bounds how long requests in flight may take at the end.
 	ShutdownTimeout time.Duration
 	LogLevel        slog.Level

@@ -68,6 +68,8 @@ func serverSettings() []Setting {
 			set: func(s *Settings, v string) error { return setAddress(&s.MetricsListen, v) }},
 		{Key: "metrics.allow", Form: "networks", List: true, Default: "127.0.0.0/8,::1/128", Help: "Networks that may read /metrics on the main listener.",
 			set: addMetricsNetwork},
+		{Key: "shutdown_delay", Form: "duration", Default: "0s", Help: "How long the server goes on answering after SIGTERM while /readyz says no, so that load balancers stop sending first.",
+			set: func(s *Settings, v string) error { return setDuration(&s.ShutdownDelay, v, 0, time.Hour) }},
 		{Key: "shutdown_timeout", Form: "duration", Default: "30s", Help: "How long requests in flight may take to finish after SIGTERM.",
 			set: func(s *Settings, v string) error { return setDuration(&s.ShutdownTimeout, v, 0, time.Hour) }},
 		{Key: "catalog_dir", Form: "folder", Help: "Folder of catalogue files (*.yaml) with services, actions and roles of your own; a service there replaces the built-in one of the same name. Read at start.",
@@ -133,14 +135,15 @@ func setAddress(to *string, v string) error {
 	return nil
 }
 
-// ParseIssuer checks the URL of the service: http or https, a host, nothing else.
+// ParseIssuer checks the URL of the service: http or https and a host. It may
+// end in /identity, as the claim of tokens does; that is taken off.
 func ParseIssuer(v string) (string, error) {
 	u, err := url.Parse(v)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return "", errors.New("must be a URL such as https://iam.example.com")
 	}
-	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return "", errors.New("must have no path, query, fragment or user")
+	if path := strings.TrimSuffix(u.Path, "/"); (path != "" && path != "/identity") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return "", errors.New("must have no path but /identity, no query, fragment or user")
 	}
 	return u.Scheme + "://" + u.Host, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
 )
 
 // maxEcho bounds how much of a caller's value an error text repeats.
@@ -26,11 +27,22 @@ func errMissing(property string) error {
 
 func errValue(property, value string, valid ...string) error {
 	e := &fault.Error{Kind: fault.Invalid, Number: "BXNIM0106E", Field: property,
-		Message: fmt.Sprintf("Validation of property '%s' with value '%s' failed.", property, echo(value))}
+		Message: fmt.Sprintf("Validation of property '%s' with value '%s' failed.", property, echo(masked(value)))}
 	if len(valid) > 0 {
 		e.Message += " Valid values: '" + strings.Join(valid, "', '") + "'"
 	}
 	return e
+}
+
+// masked shortens what may be a secret: a client that mixes its parameters up
+// sends a key where a word belongs. Short words, URNs, CRNs and account ids are
+// none.
+func masked(value string) string {
+	const shown, word = 4, 8
+	if len(value) <= word || strings.HasPrefix(value, "urn:") || strings.HasPrefix(value, "crn:") || id.IsAccount(value) {
+		return value
+	}
+	return value[:shown] + "…"
 }
 
 // echo makes a caller's value fit for an error text.

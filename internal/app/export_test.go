@@ -1,0 +1,18 @@
+package app
+
+import "time"
+
+// ShortTimeouts makes a server impatient with slow clients.
+func ShortTimeouts(c *Config, d time.Duration) {
+	c.limits = limits{header: d, read: d, write: 10 * time.Second, idle: d}
+}
+
+// Waiting tells whether a long poll waits.
+func Waiting(a *App) bool {
+	a.core.polls.mu.Lock()
+	defer a.core.polls.mu.Unlock()
+	return a.core.polls.end != nil
+}
+
+// Hasten ends the delay before a shutdown.
+func Hasten(a *App) { close(a.hasten) }
