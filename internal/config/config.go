@@ -90,6 +90,7 @@ func (s *Settings) finishKeys() (faults Faults) {
 		faults = append(faults, "master_key and master_key_file: only one of them may be set")
 	}
 	s.MasterKeys = append(slices.Clone(s.masterKey), s.previousKeys...)
+	s.masterKey, s.previousKeys = nil, nil
 	seen := map[string]bool{}
 	for _, k := range s.MasterKeys {
 		if seen[k.ID()] {
