@@ -7,6 +7,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/template/kinds"
 )
 
 func (a *API) settingsRows() []httpapi.Operation {
@@ -62,9 +63,34 @@ type AccountSettings struct {
 
 // EffectiveSettings is the answer that shows what applies in an account.
 type EffectiveSettings struct {
-	AccountID string           `json:"account_id"`
-	Effective SettingValues    `json:"effective"`
-	Account   *AccountSettings `json:"account"`
+	AccountID string             `json:"account_id"`
+	Effective SettingValues      `json:"effective"`
+	Account   *AccountSettings   `json:"account"`
+	Templates []AssignedTemplate `json:"assigned_templates,omitempty"`
+}
+
+// AssignedTemplate is a settings template that an enterprise lays on the
+// account, with the settings that it sets.
+type AssignedTemplate struct {
+	TemplateID      string `json:"template_id"`
+	TemplateVersion int    `json:"template_version"`
+	TemplateName    string `json:"template_name"`
+	kinds.SettingsDoc
+}
+
+func wireAssigned(a *account.Assigned) AssignedTemplate {
+	v := &a.Values
+	out := AssignedTemplate{TemplateID: a.Template, TemplateVersion: a.Version, TemplateName: a.Name, SettingsDoc: kinds.SettingsDoc{
+		RestrictCreateServiceID: kinds.Text(v.RestrictCreateServiceID), RestrictCreatePlatformAPIKey: kinds.Text(v.RestrictCreatePlatformAPIKey),
+		RestrictUserListVisibility: kinds.Text(v.RestrictUserListVisibility), AllowedIPAddresses: kinds.Text(v.AllowedIPAddresses),
+		MFA: kinds.Text(v.MFA), UserMFA: v.UserMFA, SessionExpiration: kinds.Text(v.SessionExpiration),
+		SessionInvalidation: kinds.Text(v.SessionInvalidation), MaxSessions: kinds.Text(v.MaxSessions),
+		AccessTokenExpiration: kinds.Text(v.AccessTokenExpiration), RefreshTokenExpiration: kinds.Text(v.RefreshTokenExpiration),
+	}}
+	if len(v.RestrictUserDomains) > 0 {
+		out.RestrictUserDomains = &kinds.DomainsDoc{AccountSufficient: a.DomainsSufficient, Restrictions: v.RestrictUserDomains}
+	}
+	return out
 }
 
 func wireSettings(s *account.Settings, history []HistoryRecord) *AccountSettings {
@@ -147,8 +173,18 @@ func (a *API) getEffectiveSettings(ctx context.Context, _ *httpapi.Call, in *get
 		return nil, err
 	}
 	out := &EffectiveSettings{AccountID: s.ID, Effective: wireValues(s.Effective()), Account: shown}
-	out.Effective.UserMFA = shown.UserMFA
-	return out, nil
+	for i := range s.Assigned {
+		out.Templates = append(out.Templates, wireAssigned(&s.Assigned[i]))
+		if out.Effective.AllowedIPAddresses == "" {
+			// Where both sides have a list an address must be on each; one text
+			// cannot say that, and shows the account's own.
+			out.Effective.AllowedIPAddresses = s.Assigned[i].Values.AllowedIPAddresses
+		}
+	}
+	if in.ResolveUserMFA {
+		err = a.resolveUserMFA(ctx, in.AccountID, out.Effective.UserMFA)
+	}
+	return out, err
 }
 
 type updateSettingsIn struct {

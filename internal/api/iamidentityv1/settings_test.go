@@ -106,6 +106,35 @@ func TestEffectiveSettingsShowWhatApplies(t *testing.T) {
 	}
 }
 
+func TestEffectiveSettingsNameTheAssignedTemplate(t *testing.T) {
+	s := newServer(t)
+	s.found()
+	child := s.child()
+	settings := map[string]any{"mfa": "LEVEL2", "session_expiration_in_seconds": 7600, "restrict_user_domains": map[string]any{
+		"account_sufficient": true, "restrictions": []any{map[string]any{"realm_id": "IBMid", "invitation_email_allow_patterns": []string{"*@a.example"}, "restrict_invitation": true}}}}
+	id := text(t, s.do("ann", "POST", "/v1/account_settings_templates", obj("name", "t", "account_id", acct, "account_settings", settings)).ok(201), "id")
+	s.do("ann", "POST", "/v1/account_settings_templates/"+id+"/versions/1/commit", "").ok(204)
+	s.do("ann", "POST", "/v1/account_settings_assignments/", obj("template_id", id, "template_version", 1, "target_type", "Account", "target", child)).ok(202)
+
+	inChild := *s.callers["ann"]
+	inChild.Account = child
+	s.callers["ann in the child"] = &inChild
+	path := "/v1/accounts/" + child + "/settings/identity"
+	s.do("ann in the child", "PUT", path, obj("mfa", "LEVEL1", "session_expiration_in_seconds", "900"), "If-Match: *").ok(200)
+	got := s.do("ann in the child", "GET", "/v1/accounts/"+child+"/effective_settings/identity?resolve_user_mfa=true", "").ok(200)
+	effective, own := got["effective"].(map[string]any), got["account"].(map[string]any)
+	if effective["mfa"] != "LEVEL2" || effective["session_expiration_in_seconds"] != "900" || own["mfa"] != "LEVEL1" {
+		t.Errorf("the stricter value must be in force: %v, own %v", effective, own)
+	}
+	settings["session_expiration_in_seconds"] = "7600"
+	want := map[string]any{"template_id": id, "template_version": 1.0, "template_name": "t", "mfa": "LEVEL2", "session_expiration_in_seconds": "7600",
+		"restrict_user_domains": map[string]any{"account_sufficient": true, "restrictions": []any{
+			map[string]any{"realm_id": "IBMid", "invitation_email_allow_patterns": []any{"*@a.example"}, "restrict_invitation": true}}}}
+	if diff := cmp.Diff([]any{want}, got["assigned_templates"]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestPreferences(t *testing.T) {
 	s := newServer(t)
 	iamID := text(t, s.newProfile("ann", "p"), "iam_id")
