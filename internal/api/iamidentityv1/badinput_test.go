@@ -85,13 +85,22 @@ func (s *server) row(id string) httpapi.Operation {
 // long is over every limit of texts.
 var long = strings.Repeat("a", 5000)
 
-func TestValuesOutsideTheirRangeAreRefusedByName(t *testing.T) {
+// wrong is a body that an operation refuses, with a word of the answer.
+type wrong struct{ op, body, word string }
+
+func (s *server) refuses(w world, bodies []wrong) {
+	s.t.Helper()
+	for _, b := range bodies {
+		op := s.row(b.op)
+		s.do("ann", op.Method, w.path(op), b.body, "If-Match: *").refused(400, b.word)
+	}
+}
+
+func TestValuesOfKeysAndServiceIDsOutsideTheirRangeAreRefusedByName(t *testing.T) {
 	s := newServer(t)
 	w := s.build()
 	svc := w.ids["/v1/serviceids"]
-	condition := []any{map[string]any{"claim": "c", "operator": "EQUALS", "value": "v"}}
-	resource := map[string]any{"crn": fakeCRN}
-	for _, tt := range []struct{ op, body, word string }{
+	s.refuses(w, []wrong{
 		{"create_api_key", obj("iam_id", ann), "name"},
 		{"create_api_key", obj("name", "  ", "iam_id", ann), "name"},
 		{"create_api_key", obj("name", long, "iam_id", ann), "name"},
@@ -127,6 +136,16 @@ func TestValuesOutsideTheirRangeAreRefusedByName(t *testing.T) {
 		{"create_service_id_group", obj("name", "n"), "account_id"},
 		{"create_service_id_group", obj("account_id", acct), "name"},
 		{"update_service_id_group", obj("description", "d"), "name"},
+	})
+}
+
+func TestValuesOfProfilesAndSettingsOutsideTheirRangeAreRefusedByName(t *testing.T) {
+	s := newServer(t)
+	w := s.build()
+	svc := w.ids["/v1/serviceids"]
+	condition := []any{map[string]any{"claim": "c", "operator": "EQUALS", "value": "v"}}
+	resource := map[string]any{"crn": fakeCRN}
+	s.refuses(w, []wrong{
 		{"create_profile", obj("name", "n"), "account_id"},
 		{"create_profile", obj("name", "n", "account_id", "InvalidID"), "account_id"},
 		{"create_profile", obj("name", "n", "account_id", "invalid"), "account_id"},
@@ -169,10 +188,7 @@ func TestValuesOutsideTheirRangeAreRefusedByName(t *testing.T) {
 		{"update_account_settings", obj("session_expiration_in_seconds", 1), "session_expiration_in_seconds"},
 		{"update_account_settings", obj("allowed_ip_addresses", "300.1.1.1"), "allowed_ip_addresses"},
 		{"bulk_list_account_entity_consumption", obj("cr_links_per_profile", make([]string, 500)), "cr_links_per_profile"},
-	} {
-		op := s.row(tt.op)
-		s.do("ann", op.Method, w.path(op), tt.body, "If-Match: *").refused(400, tt.word)
-	}
+	})
 }
 
 func TestWrongParametersAreRefusedByName(t *testing.T) {
