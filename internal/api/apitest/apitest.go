@@ -20,11 +20,16 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/catalog"
+	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
+	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/template/kinds"
 )
 
 // The accounts of every Server, with their owners.
@@ -48,12 +53,14 @@ type Server struct {
 	Registry  *catalog.Registry
 	Authority *access.Authority
 	Access    *access.Service
+	Templates *template.Service
 	Router    *httpapi.Router
 
 	offset atomic.Int64 // of the clock from Noon
 }
 
-// New makes a server with the rows of a family. It ends with the test.
+// New makes a server with the rows of a family, or, with nil, one for its
+// services only. It ends with the test.
 func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 	t.Helper()
 	s := &Server{T: t}
@@ -71,13 +78,17 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 	}
 	s.Authority = access.NewAuthority(access.AuthorityConfig{DB: s.DB, Catalogs: s.Registry})
 	s.Access = &access.Service{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: access.DefaultLimits}
-	operations := rows(s)
-	s.Router, err = httpapi.NewRouter(httpapi.Config{
-		Operations: operations, Authenticator: names{}, Authorizer: s.Authority, Now: s.Now,
-		Log: slog.New(slog.DiscardHandler), Default: operations[0].Family,
-	})
-	if err != nil {
-		t.Fatal(err)
+	tree := &enterprise.Service{DB: s.DB, Accounts: account.New(account.Config{DB: s.DB, Now: s.Now}), Now: s.Now, Limits: enterprise.DefaultLimits}
+	s.Templates = template.New(s.DB, tree, id.Generator{}, s.Now, kinds.All(identity.New(identity.Config{DB: s.DB, Now: s.Now}), s.Access)...)
+	if rows != nil {
+		operations := rows(s)
+		s.Router, err = httpapi.NewRouter(httpapi.Config{
+			Operations: operations, Authenticator: names{}, Authorizer: s.Authority, Now: s.Now,
+			Log: slog.New(slog.DiscardHandler), Default: operations[0].Family,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		s.Authority.Close()

@@ -26,7 +26,7 @@ const (
 )
 
 func serve(t testing.TB) *apitest.Server {
-	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation { return New(s.Access).Operations() })
+	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation { return New(s.Access, s.Templates).Operations() })
 }
 
 type m = map[string]any

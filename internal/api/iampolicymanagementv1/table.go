@@ -12,6 +12,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/template"
 )
 
 // Family is the API's name, title and envelope.
@@ -41,10 +42,13 @@ func writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status i
 }
 
 // API serves the table.
-type API struct{ access *access.Service }
+type API struct {
+	access    *access.Service
+	templates *template.Service
+}
 
-// New makes the API over the access service.
-func New(a *access.Service) *API { return &API{a} }
+// New makes the API over the access and template services.
+func New(a *access.Service, t *template.Service) *API { return &API{a, t} }
 
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
@@ -68,37 +72,7 @@ func (a *API) Operations() []httpapi.Operation {
 		httpapi.Op(Family, "delete_role", http.MethodDelete, "/v2/roles/{role_id}", 204, on("iam-access-management.customRole.delete"), onRole[roleIn](a), a.deleteRole),
 		httpapi.Op(Family, "get_settings", http.MethodGet, "/v1/accounts/{account_id}/settings/access_management", 200, on("iam-access-management.settings.read"), onSettings[settingsIn], a.getSettings),
 		httpapi.Op(Family, "update_settings", http.MethodPatch, "/v1/accounts/{account_id}/settings/access_management", 200, on("iam-access-management.settings.update"), onSettings[updateSettingsIn], a.updateSettings),
-	}, templateRows()...)
-}
-
-// templateRows are the operations about templates and their assignments; the
-// four kinds share their paths' form.
-func templateRows() []httpapi.Operation {
-	var rows []httpapi.Operation
-	for _, k := range []struct{ op, path, action string }{
-		{"policy", "policy", "policy"}, {"action_control", "action_control", "action-control"}, {"role", "role", "role"},
-	} {
-		template, assignment := "/v1/"+k.path+"_templates", "/v1/"+k.path+"_assignments"
-		row := func(id, method, path string, success int, verb string) {
-			rows = append(rows, httpapi.NotBuilt(Family, id, method, path, success, httpapi.Action("iam-access-management."+k.action+"-"+verb)))
-		}
-		row("list_"+k.op+"_templates", http.MethodGet, template, 200, "template.read")
-		row("create_"+k.op+"_template", http.MethodPost, template, 201, "template.create")
-		row("get_"+k.op+"_template", http.MethodGet, template+"/{template_id}", 200, "template.read")
-		row("delete_"+k.op+"_template", http.MethodDelete, template+"/{template_id}", 204, "template.delete")
-		row("create_"+k.op+"_template_version", http.MethodPost, template+"/{template_id}/versions", 201, "template.create")
-		row("list_"+k.op+"_template_versions", http.MethodGet, template+"/{template_id}/versions", 200, "template.read")
-		row("replace_"+k.op+"_template", http.MethodPut, template+"/{template_id}/versions/{version}", 200, "template.update")
-		row("get_"+k.op+"_template_version", http.MethodGet, template+"/{template_id}/versions/{version}", 200, "template.read")
-		row("delete_"+k.op+"_template_version", http.MethodDelete, template+"/{template_id}/versions/{version}", 204, "template.delete")
-		row("commit_"+k.op+"_template", http.MethodPost, template+"/{template_id}/versions/{version}/commit", 204, "template.update")
-		row("list_"+k.op+"_assignments", http.MethodGet, assignment, 200, "assignment.read")
-		row("create_"+k.op+"_template_assignment", http.MethodPost, assignment, 201, "assignment.create")
-		row("get_"+k.op+"_assignment", http.MethodGet, assignment+"/{assignment_id}", 200, "assignment.read")
-		row("update_"+k.op+"_assignment", http.MethodPatch, assignment+"/{assignment_id}", 200, "assignment.update")
-		row("delete_"+k.op+"_assignment", http.MethodDelete, assignment+"/{assignment_id}", 204, "assignment.delete")
-	}
-	return rows
+	}, a.templateRows()...)
 }
 
 // onNew is the target of creating a policy: everything that the policy covers.

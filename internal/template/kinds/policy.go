@@ -22,9 +22,20 @@ import (
 // which each account fills in, and perhaps without subject.
 type PolicyPayload struct {
 	Policy json.RawMessage `json:"policy,omitempty"`
-	// RoleTemplates are the role templates whose roles the policy gives beside
-	// those in its control.
-	RoleTemplates []RoleReference `json:"role_template_references,omitempty"`
+}
+
+// roleTemplates gives the role templates whose roles the policy gives beside
+// the roles in its control.
+func (p *PolicyPayload) roleTemplates() ([]RoleReference, error) {
+	var doc struct {
+		Control struct {
+			Grant struct {
+				References []RoleReference `json:"role_template_references"`
+			} `json:"grant"`
+		} `json:"control"`
+	}
+	err := decode(p.Policy, &doc)
+	return doc.Control.Grant.References, err
 }
 
 // RoleReference names a version of a role template.
@@ -67,7 +78,11 @@ func checkPolicy(acc *access.Service, payload json.RawMessage, final bool) error
 	if err != nil {
 		return err
 	}
-	if final && len(doc.RoleIDs) == 0 && len(p.RoleTemplates) == 0 {
+	refs, err := p.roleTemplates()
+	if err != nil {
+		return err
+	}
+	if final && len(doc.RoleIDs) == 0 && len(refs) == 0 {
 		return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "policy.control", Message: "The template gives no role: property 'policy.control' is missing."}
 	}
 	return policy.ValidateTemplate(doc, acc.Authority.Catalog())
@@ -85,7 +100,11 @@ func applyPolicy(ctx context.Context, acc *access.Service, roles *template.Kind,
 		return nil, err
 	}
 	var made []template.Made
-	for _, ref := range p.RoleTemplates {
+	refs, err := p.roleTemplates()
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
 		crn, m, err := roleOf(ctx, acc, roles, l, ref)
 		if err != nil {
 			return nil, err

@@ -1,0 +1,296 @@
+package iampolicymanagementv1
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/template/kinds"
+)
+
+// targetRef names the target of an assignment.
+type targetRef struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+}
+
+// templateVersionRef names a version of a template; versions are texts.
+type templateVersionRef struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+}
+
+type assignmentOut struct {
+	meta
+	AccountID string               `json:"account_id"`
+	Target    targetRef            `json:"target"`
+	Template  templateVersionRef   `json:"template"`
+	Operation string               `json:"operation,omitempty"`
+	Resources []assignmentResource `json:"resources"`
+	Status    string               `json:"status"`
+}
+
+type assignmentResource struct {
+	Target  targetRef         `json:"target"`
+	Policy  *assignmentDetail `json:"policy,omitempty"`
+	Role    *assignmentDetail `json:"role,omitempty"`
+	Control *assignmentDetail `json:"action_control,omitempty"`
+}
+
+type assignmentDetail struct {
+	Created *createdRef      `json:"resource_created,omitempty"`
+	Status  string           `json:"status,omitempty"`
+	Error   *assignmentError `json:"error_message,omitempty"`
+}
+
+type createdRef struct {
+	ID string `json:"id"`
+}
+
+type assignmentError struct {
+	Name      string `json:"name"`
+	ErrorCode string `json:"errorCode"`
+	Message   string `json:"message"`
+	Code      string `json:"code"`
+}
+
+// operationNames are the words of role and action control assignments.
+var operationNames = map[string]string{template.OpAssign: "create", template.OpUpdate: "update", template.OpRemove: "remove"}
+
+func (t *templated) wireAssignment(ctx context.Context, c *httpapi.Call, a *template.Assignment) (*assignmentOut, error) {
+	out := &assignmentOut{meta: wireMeta(&a.Meta, c.Base+t.assignmentsPath()+"/"+a.ID), AccountID: a.Account, Target: targetRef{a.TargetType, a.Target()},
+		Template: templateVersionRef{a.Template(), strconv.Itoa(a.Number)}, Status: string(a.Status), Resources: []assignmentResource{}}
+	if t.kind != kinds.Policy {
+		out.Operation = operationNames[a.Operation]
+	} else if a.Status == template.Accepted {
+		out.Status = string(template.InProgress) // policy assignments know no other word for it
+	}
+	results, err := t.templates.Results(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range results {
+		d := &assignmentDetail{Status: string(r.Status)}
+		for _, m := range r.Made {
+			if m.Kind == t.kind && d.Created == nil {
+				d.Created = &createdRef{m.ID}
+			}
+		}
+		if r.Error != nil {
+			d.Error = &assignmentError{r.Error.Name, r.Error.Code, r.Error.Message, strconv.Itoa(r.Error.Status)}
+		}
+		w := assignmentResource{Target: targetRef{template.TargetAccount, r.Owner}}
+		switch t.kind {
+		case kinds.Policy:
+			w.Policy = d
+		case kinds.Role:
+			w.Role = d
+		default:
+			w.Control = d
+		}
+		out.Resources = append(out.Resources, w)
+	}
+	return out, nil
+}
+
+type assignIn struct {
+	Version string `query:"version"`
+	Body    struct {
+		Target    targetRef            `json:"target"`
+		Templates []templateVersionRef `json:"templates"`
+	}
+}
+
+// Validate checks the required properties.
+func (in *assignIn) Validate() error {
+	in.Body.Target.Type = strings.ReplaceAll(in.Body.Target.Type, " ", "") // the provider's texts say "Account Group"
+	switch in.Body.Target.Type {
+	case template.TargetAccount, template.TargetGroup, template.TargetEnterprise:
+	default:
+		return fault.Field("target.type", "Property 'target.type' must be Account, AccountGroup or Enterprise.")
+	}
+	if in.Body.Target.ID == "" {
+		return fault.Missing("target.id")
+	}
+	if len(in.Body.Templates) != 1 {
+		return fault.Field("templates", "Property 'templates' must hold exactly one template.")
+	}
+	if _, err := strconv.Atoi(in.Body.Templates[0].Version); err != nil || in.Body.Templates[0].ID == "" {
+		return fault.Field("templates[0]", "Property 'templates[0]' must hold an id and a version number.")
+	}
+	return checkVersion(in.Version)
+}
+
+// checkVersion takes the one version of answers that there is; absent means it.
+func checkVersion(version string) error {
+	if version != "" && version != "1.0" {
+		return fault.Field("version", "Parameter 'version' must be 1.0.")
+	}
+	return nil
+}
+
+// onAssigned is decided on the template's account; assigning needs sight of the
+// enterprise too.
+func (t *templated) onAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (httpapi.Target, error) {
+	absent := t.noTemplate(in.Body.Templates[0].ID)
+	c.SeeksOr(absent)
+	head, err := t.templates.Template(ctx, t.kind, in.Body.Templates[0].ID)
+	if err != nil {
+		if fault.Of(err).Kind == fault.NotFound {
+			err = absent
+		}
+		return httpapi.Target{}, err
+	}
+	if err := c.Authorize(ctx, "enterprise.enterprise.retrieve", httpapi.Target{ServiceName: "enterprise", Account: head.Account}); err != nil {
+		return httpapi.Target{}, err
+	}
+	return templateTarget(head.Account, head.ID), nil
+}
+
+type assignmentsOut struct {
+	Assignments []*assignmentOut `json:"assignments"`
+}
+
+func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn) (*assignmentsOut, error) {
+	ref := in.Body.Templates[0]
+	number, err := strconv.Atoi(ref.Version)
+	if err != nil {
+		return nil, fault.Field("templates[0].version", "Property 'templates[0].version' must be a number.")
+	}
+	a, err := t.templates.Assign(ctx, template.Wish{Kind: t.kind, Template: ref.ID, Number: number, TargetType: in.Body.Target.Type, Target: in.Body.Target.ID})
+	if err != nil {
+		return nil, err
+	}
+	w, err := t.wireAssignment(ctx, c, a)
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(a.Tag)
+	return &assignmentsOut{[]*assignmentOut{w}}, nil
+}
+
+type assignmentIn struct {
+	AssignmentID string `path:"assignment_id"`
+	Version      string `query:"version"`
+}
+
+func (in *assignmentIn) assignmentID() string { return in.AssignmentID }
+
+func (t *templated) noAssignment(assignmentID string) *fault.Error {
+	e := template.NoAssignment(assignmentID)
+	e.Code, e.Details = t.kind+"_assignment_not_found", ""
+	return e
+}
+
+// onAssignment is the target of operations on a stored assignment.
+func onAssignment[In any](t *templated) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
+		assignmentID := any(in).(interface{ assignmentID() string }).assignmentID()
+		absent := t.noAssignment(assignmentID)
+		c.SeeksOr(absent)
+		a, err := t.templates.Assignment(ctx, t.kind, assignmentID)
+		if err != nil {
+			if fault.Of(err).Kind == fault.NotFound {
+				err = absent
+			}
+			return httpapi.Target{}, err
+		}
+		return templateTarget(a.Account, a.Template()), nil
+	}
+}
+
+func (t *templated) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
+	a, err := t.templates.Assignment(ctx, t.kind, in.AssignmentID)
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(a.Tag)
+	return t.wireAssignment(ctx, c, a)
+}
+
+type reassignIn struct {
+	assignmentIn
+	IfMatch string `header:"If-Match"`
+	Body    struct {
+		Version string `json:"template_version"`
+	}
+}
+
+// Validate checks header and version.
+func (in *reassignIn) Validate() error {
+	if n, err := strconv.Atoi(in.Body.Version); err != nil || n < 1 {
+		return fault.Field("template_version", "Property 'template_version' must be a version number.")
+	}
+	return needTag(in.IfMatch)
+}
+
+func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn) (*assignmentOut, error) {
+	number, err := strconv.Atoi(in.Body.Version)
+	if err != nil {
+		return nil, fault.Field("template_version", "Property 'template_version' must be a version number.")
+	}
+	a, err := t.templates.Reassign(ctx, t.kind, in.AssignmentID, in.IfMatch, number)
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(a.Tag)
+	return t.wireAssignment(ctx, c, a)
+}
+
+func (t *templated) unassign(ctx context.Context, _ *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
+	return nil, t.templates.Unassign(ctx, t.kind, in.AssignmentID)
+}
+
+type listAssignmentsIn struct {
+	pageIn
+	AccountID       string `query:"account_id"`
+	TemplateID      string `query:"template_id"`
+	TemplateVersion string `query:"template_version"`
+	Version         string `query:"version"`
+}
+
+// Validate checks paging and version.
+func (in *listAssignmentsIn) Validate() error {
+	if err := checkVersion(in.Version); err != nil {
+		return err
+	}
+	return in.check()
+}
+
+func inAssignmentAccount(_ context.Context, _ *httpapi.Call, in *listAssignmentsIn) (httpapi.Target, error) {
+	return templateTarget(in.AccountID, ""), checkAccount(in.AccountID)
+}
+
+type assignmentList struct {
+	pageHead
+	Assignments []*assignmentOut `json:"assignments"`
+}
+
+func (t *templated) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn) (*assignmentList, error) {
+	all, err := t.templates.ListAssignments(ctx, t.kind, in.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	var found []*template.Assignment
+	for _, a := range all {
+		if (in.TemplateID == "" || a.Template() == in.TemplateID) && (in.TemplateVersion == "" || strconv.Itoa(a.Number) == in.TemplateVersion) {
+			found = append(found, a)
+		}
+	}
+	part, page, err := cutAfter(c, &in.pageIn, found, func(a *template.Assignment) string { return a.ID })
+	if err != nil {
+		return nil, err
+	}
+	out := &assignmentList{pageHead: page, Assignments: []*assignmentOut{}}
+	for _, a := range part {
+		w, err := t.wireAssignment(ctx, c, a)
+		if err != nil {
+			return nil, err
+		}
+		out.Assignments = append(out.Assignments, w)
+	}
+	return out, nil
+}
