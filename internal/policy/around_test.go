@@ -118,6 +118,25 @@ func TestObligationsListWhatHoldsWithoutARule(t *testing.T) {
 	}
 }
 
+func TestADenialByAttributesOfTheRequestIsNotKept(t *testing.T) {
+	_, catalog := scenarioCatalog(t)
+	p := access("p", "IBMid-1", []string{"Reader"}, onStorage("")...)
+	p.Pattern, p.Rule = policy.PatternAttributeBase, folderRule()
+	s := policy.NewSnapshot(accountWith(catalog, p))
+	r := ask("IBMid-1", "storage.object.read", "")
+	if d := policy.Decide(s, &r); d.Allowed || !d.PerRequest || d.MaxAge(policytest.Now) != 0 {
+		t.Errorf("a path outside the folder: %+v", d)
+	}
+	r.Resource.Attributes = []policy.NamedValue{{Name: "path", Value: "shared/x"}}
+	if d := policy.Decide(s, &r); !d.Allowed || !d.PerRequest {
+		t.Errorf("a path in the folder: %+v", d)
+	}
+	r = ask("IBMid-1", "storage.object.write", "")
+	if d := policy.Decide(s, &r); d.Allowed || d.PerRequest {
+		t.Errorf("an action that the policy does not give: %+v", d)
+	}
+}
+
 func TestRolesOnAResource(t *testing.T) {
 	_, catalog := scenarioCatalog(t)
 	in := accountWith(catalog,
@@ -329,10 +348,10 @@ func TestDiffSeesCustomRoles(t *testing.T) {
 // A long index is searched, a short one walked: both must see the same.
 func TestLongIndexesAgreeWithTheNaiveTwin(t *testing.T) {
 	services, catalog := scenarioCatalog(t)
-	const longest = 300
+	const longest = 400
 	rapid.Check(t, func(t *rapid.T) {
 		in := accountWith(catalog)
-		n := rapid.IntRange(50, longest).Draw(t, "policies")
+		n := rapid.IntRange(100, longest).Draw(t, "policies")
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		for i := range n {
 			target := []policy.Attribute{equals(policy.AttrServiceName, someServices[rng.IntN(len(someServices))])}
@@ -343,9 +362,19 @@ func TestLongIndexesAgreeWithTheNaiveTwin(t *testing.T) {
 				target = append(target, equals(policy.AttrServiceInstance, fmt.Sprint("i", rng.IntN(20))))
 			}
 			target = append(target, equals("number", fmt.Sprint(rng.IntN(n))))
-			in.Policies = append(in.Policies, access(fmt.Sprint("policy-", i), "IBMid-1", []string{"Viewer"}, target...))
+			p := access(fmt.Sprint("policy-", i), "IBMid-1", []string{"Viewer"}, target...)
+			if i%2 == 0 {
+				p.Rule = workingHours()
+			}
+			in.Policies = append(in.Policies, p)
 		}
-		s := policy.NewSnapshot(in)
+		// The last few come one by one, as changes do.
+		built := in
+		built.Policies = in.Policies[:n-6]
+		s := policy.NewSnapshot(built)
+		for _, p := range in.Policies[n-6:] {
+			s = s.With(policy.PutPolicy(p))
+		}
 		for range 20 {
 			r := ask("IBMid-1", "resource-controller.instance.retrieve", one(t, "instance", []string{"", "i1", "i2"}))
 			r.Resource.ServiceName = one(t, "service", someServices)

@@ -38,7 +38,7 @@ const (
 // homeOf finds where a policy belongs. A policy that can never allow, because
 // its type, subject or account is malformed, has no home.
 func homeOf(p *Policy, account string) home {
-	if p.State != StateActive || !inAccount(p, account) {
+	if !inAccount(p, account) {
 		return home{}
 	}
 	switch p.Type {
@@ -76,7 +76,7 @@ func inAccount(p *Policy, account string) bool {
 		if a.Key != AttrAccountID {
 			continue
 		}
-		if a.Operator != "" && a.Operator != OpStringEquals || !isScalar(a.Value) || a.Value.Text != account {
+		if a.Operator != "" && a.Operator != OpStringEquals || a.Value.Text != account {
 			return false
 		}
 		found = true
