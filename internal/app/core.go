@@ -156,7 +156,7 @@ func (a *App) table(c *core) []httpapi.Operation {
 	table = append(table, accountmanagementv4.New(c.accounts).Operations()...)
 	table = append(table, enterprisemanagementv1.New(c.tree, page.NewSealer(c.secrets.pageKey)).Operations()...)
 	table = append(table, iampolicymanagementv1.New(c.access, c.templates).Operations()...)
-	table = append(table, iamaccessgroupsv2.New(c.access).Operations()...)
+	table = append(table, iamaccessgroupsv2.New(c.access, c.templates).Operations()...)
 	table = append(table, kagibanv1.New(kagibanv1.Config{
 		DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending,
 	}).Operations()...)

@@ -53,6 +53,8 @@ type Data struct {
 	Profile     string // tp-allow-access-billing in Called
 	ServiceID   string // service ID of Root
 	AccessGroup string // access group of Root
+	// PolicyTemplate is a committed policy template of Root.
+	PolicyTemplate string
 
 	OwnerKey, AdminKey, VisitorKey, ServiceKey Key
 	Password                                   secret.Value // of Console
@@ -91,6 +93,7 @@ func New(seed []byte) (*Data, error) {
 	d.Profile = d.id("profile", id.Profile)
 	d.ServiceID = d.id("service id", id.ServiceID)
 	d.AccessGroup = d.id("access group", id.AccessGroup)
+	d.PolicyTemplate = d.id("policy template", "policyTemplate-")
 	var err error
 	for _, k := range []struct {
 		to    *Key

@@ -22,6 +22,7 @@ func (d *Data) Env(url string) []Variable {
 		{"KAGIBAN_ENTERPRISE_ACCOUNT_ID", d.Root},
 		{"KAGIBAN_ENTERPRISE_SUBACCOUNT_ID", d.Child},
 		{"KAGIBAN_ACCOUNT_GROUP_ID", d.Group},
+		{"KAGIBAN_POLICY_TEMPLATE_ID", d.PolicyTemplate},
 		{"KAGIBAN_USER_ID", d.Member.IAMID},
 		{"KAGIBAN_MEMBER_EMAIL", d.MemberEmail},
 		{"KAGIBAN_VIEWER_ROLE_ID", roleViewer},

@@ -13,6 +13,8 @@ import (
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/template/kinds"
 )
 
 func accountsCount(ctx context.Context, db store.DB) (int, error) {
@@ -32,6 +34,7 @@ func (d *Data) Load(ctx context.Context, db store.DB, hash func(secret.Value) st
 		d.machines(w)
 		d.keys(w, hash)
 		d.grants(w)
+		d.templates(w)
 		return w.err
 	})
 	if err != nil {
@@ -192,4 +195,17 @@ func (d *Data) grants(w *writer) {
 			},
 		}, "iam-am.policy.create", crn.Of("iam-access-management", g.account, "policy", policyID))
 	}
+}
+
+// templates makes the policy template that group and profile templates of the
+// official suites refer to.
+func (d *Data) templates(w *writer) {
+	head := &template.Template{Meta: store.Meta{Account: d.Root, ID: d.PolicyTemplate, Parent: kinds.Policy, Name: "demo-viewers"}, Latest: 1}
+	create(w, template.Templates, head, "iam-am.policy-template.create", template.CRN(head))
+	create(w, template.Versions, &template.Version{
+		Meta: store.Meta{Account: d.Root, ID: template.VersionID(d.PolicyTemplate, 1), Parent: d.PolicyTemplate, Name: head.Name, Description: "Viewers of all services"},
+		Kind: kinds.Policy, Number: 1, Committed: true,
+		Payload: []byte(`{"policy":{"type":"access","resource":{"attributes":[{"key":"serviceType","operator":"stringEquals","value":"service"}]},` +
+			`"control":{"grant":{"roles":[{"role_id":"` + roleViewer + `"}]}}}}`),
+	}, "iam-am.policy-template.create", template.CRN(head))
 }

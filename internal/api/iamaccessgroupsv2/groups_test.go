@@ -29,7 +29,9 @@ const (
 type m = map[string]any
 
 func serve(t testing.TB) *apitest.Server {
-	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation { return iamaccessgroupsv2.New(s.Access).Operations() })
+	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
+		return iamaccessgroupsv2.New(s.Access, s.Templates).Operations()
+	})
 }
 
 func newGroup(s *apitest.Server, name string) string {

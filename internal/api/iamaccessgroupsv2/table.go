@@ -12,6 +12,7 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/template"
 )
 
 // Family is the API's name, title and envelope.
@@ -45,10 +46,13 @@ func codeOf(e *fault.Error) string {
 }
 
 // API serves the table.
-type API struct{ groups *access.Service }
+type API struct {
+	groups    *access.Service
+	templates *template.Service
+}
 
-// New makes the API over the access service.
-func New(groups *access.Service) *API { return &API{groups} }
+// New makes the API over the access and template services.
+func New(groups *access.Service, t *template.Service) *API { return &API{groups, t} }
 
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
@@ -73,31 +77,7 @@ func (a *API) Operations() []httpapi.Operation {
 		httpapi.Op(Family, "remove_access_group_rule", http.MethodDelete, "/v2/groups/{access_group_id}/rules/{rule_id}", 204, on("iam-groups.rules.delete"), onGroup[ruleIn](a), a.deleteRule),
 		httpapi.Op(Family, "get_account_settings", http.MethodGet, "/v2/groups/settings", 200, on("iam-groups.account-settings.read"), inAccount[accountIn], a.getSettings),
 		httpapi.Op(Family, "update_account_settings", http.MethodPatch, "/v2/groups/settings", 200, on("iam-groups.account-settings.update"), inAccount[updateSettingsIn], a.updateSettings),
-	}, templateRows()...)
-}
-
-// templateRows are the operations about templates and their assignments.
-func templateRows() []httpapi.Operation {
-	row := func(id, method, path string, success int, action string) httpapi.Operation {
-		return httpapi.NotBuilt(Family, id, method, path, success, httpapi.Action(action))
-	}
-	return []httpapi.Operation{
-		row("create_template", http.MethodPost, "/v1/group_templates", 201, "iam-groups.group-template.create"),
-		row("list_templates", http.MethodGet, "/v1/group_templates", 200, "iam-groups.group-template.read"),
-		row("create_template_version", http.MethodPost, "/v1/group_templates/{template_id}/versions", 201, "iam-groups.group-template.create"),
-		row("list_template_versions", http.MethodGet, "/v1/group_templates/{template_id}/versions", 200, "iam-groups.group-template.read"),
-		row("get_template_version", http.MethodGet, "/v1/group_templates/{template_id}/versions/{version_num}", 200, "iam-groups.group-template.read"),
-		row("update_template_version", http.MethodPut, "/v1/group_templates/{template_id}/versions/{version_num}", 201, "iam-groups.group-template.update"),
-		row("delete_template_version", http.MethodDelete, "/v1/group_templates/{template_id}/versions/{version_num}", 204, "iam-groups.group-template.delete"),
-		row("commit_template", http.MethodPost, "/v1/group_templates/{template_id}/versions/{version_num}/commit", 204, "iam-groups.group-template.update"),
-		row("get_latest_template_version", http.MethodGet, "/v1/group_templates/{template_id}", 200, "iam-groups.group-template.read"),
-		row("delete_template", http.MethodDelete, "/v1/group_templates/{template_id}", 204, "iam-groups.group-template.delete"),
-		row("create_assignment", http.MethodPost, "/v1/group_assignments", 202, "iam-groups.group-assignment.create"),
-		row("list_assignments", http.MethodGet, "/v1/group_assignments", 200, "iam-groups.group-assignment.read"),
-		row("get_assignment", http.MethodGet, "/v1/group_assignments/{assignment_id}", 200, "iam-groups.group-assignment.read"),
-		row("update_assignment", http.MethodPatch, "/v1/group_assignments/{assignment_id}", 202, "iam-groups.group-assignment.update"),
-		row("delete_assignment", http.MethodDelete, "/v1/group_assignments/{assignment_id}", 202, "iam-groups.group-assignment.delete"),
-	}
+	}, a.templateRows()...)
 }
 
 // inAccount is the target of operations on an account's groups as a whole.

@@ -1,0 +1,372 @@
+package iamaccessgroupsv2
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/template/kinds"
+)
+
+// templateRows are the operations about templates and their assignments. Other
+// than in the families beside it, updating a version answers 201 and committing
+// takes a precondition.
+func (a *API) templateRows() []httpapi.Operation {
+	on := func(verb string) httpapi.Access { return httpapi.Action("iam-groups.group-template." + verb) }
+	as := func(verb string) httpapi.Access { return httpapi.Action("iam-groups.group-assignment." + verb) }
+	const all, assignments = "/v1/group_templates", "/v1/group_assignments"
+	const one, version, assigned = all + "/{template_id}", all + "/{template_id}/versions/{version_num}", assignments + "/{assignment_id}"
+	return []httpapi.Operation{
+		httpapi.Op(Family, "create_template", http.MethodPost, all, 201, on("create"), a.onNewTemplate, a.createTemplate),
+		httpapi.Op(Family, "list_templates", http.MethodGet, all, 200, on("read"), inTemplates, a.listTemplates),
+		httpapi.Op(Family, "create_template_version", http.MethodPost, one+"/versions", 201, on("create"), onTemplate[newVersionIn](a), a.addVersion),
+		httpapi.Op(Family, "list_template_versions", http.MethodGet, one+"/versions", 200, on("read"), onTemplate[listVersionsIn](a), a.listVersions),
+		httpapi.Op(Family, "get_template_version", http.MethodGet, version, 200, on("read"), onTemplate[versionIn](a), a.version),
+		httpapi.Op(Family, "update_template_version", http.MethodPut, version, 201, on("update"), onTemplate[updateVersionIn](a), a.updateVersion),
+		httpapi.Op(Family, "delete_template_version", http.MethodDelete, version, 204, on("delete"), onTemplate[versionIn](a), a.deleteVersion),
+		httpapi.Op(Family, "commit_template", http.MethodPost, version+"/commit", 204, on("update"), onTemplate[commitIn](a), a.commit),
+		httpapi.Op(Family, "get_latest_template_version", http.MethodGet, one, 200, on("read"), onTemplate[templateIn](a), a.latest),
+		httpapi.Op(Family, "delete_template", http.MethodDelete, one, 204, on("delete"), onTemplate[templateIn](a), a.deleteTemplate),
+		httpapi.Op(Family, "create_assignment", http.MethodPost, assignments, 202, as("create"), a.onAssigned, a.assign),
+		httpapi.Op(Family, "list_assignments", http.MethodGet, assignments, 200, as("read"), inAssignments, a.listAssignments),
+		httpapi.Op(Family, "get_assignment", http.MethodGet, assigned, 200, as("read"), onAssignment[assignmentIn](a), a.assignment),
+		httpapi.Op(Family, "update_assignment", http.MethodPatch, assigned, 202, as("update"), onAssignment[reassignIn](a), a.reassign),
+		httpapi.Op(Family, "delete_assignment", http.MethodDelete, assigned, 202, as("delete"), onAssignment[assignmentIn](a), a.unassign),
+	}
+}
+
+// templateBody is what clients send of a version.
+type templateBody struct {
+	Name        *string         `json:"name"`
+	AccountID   string          `json:"account_id"`
+	Description *string         `json:"description"`
+	Group       json.RawMessage `json:"group"`
+	References  []policyRef     `json:"policy_template_references"`
+}
+
+type policyRef struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+}
+
+// draft gives the domain form. Without a group the payload stays as it is, or
+// empty in a new template.
+func (b *templateBody) draft(fresh bool) (template.Draft, error) {
+	d := template.Draft{Name: b.Name, Description: b.Description}
+	if len(b.Group) > 0 && string(b.Group) != "null" {
+		raw, err := json.Marshal(map[string]json.RawMessage{"group": b.Group})
+		if err != nil {
+			return d, fault.Field("group", "Property 'group' is malformed.")
+		}
+		d.Payload = raw
+	} else if fresh {
+		d.Payload = json.RawMessage("{}")
+	}
+	if b.References != nil {
+		d.References = []template.Reference{}
+	}
+	for i, r := range b.References {
+		n, err := strconv.Atoi(r.Version)
+		if err != nil || n < 1 || r.ID == "" {
+			return d, fault.Field("policy_template_references", "Property 'policy_template_references[%d]' must hold an id and a version number.", i)
+		}
+		d.References = append(d.References, template.Reference{Kind: kinds.Policy, ID: r.ID, Version: n})
+	}
+	return d, nil
+}
+
+// stamped are the dates of templates and assignments.
+type stamped struct {
+	Href           string `json:"href"`
+	CreatedAt      string `json:"created_at"`
+	CreatedByID    string `json:"created_by_id"`
+	LastModifiedAt string `json:"last_modified_at"`
+	LastModifiedBy string `json:"last_modified_by_id"`
+}
+
+func wireStamps(m *store.Meta, href string) stamped {
+	return stamped{href, httpapi.Millis(m.CreatedAt), m.CreatedBy, httpapi.Millis(m.ModifiedAt), m.ModifiedBy}
+}
+
+// templateOut is a version on the wire; versions are texts here.
+type templateOut struct {
+	ID          string          `json:"id"`
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	AccountID   string          `json:"account_id"`
+	Version     string          `json:"version"`
+	Committed   bool            `json:"committed"`
+	Group       json.RawMessage `json:"group,omitempty"`
+	References  []policyRef     `json:"policy_template_references"`
+	stamped
+}
+
+func (a *API) wireTemplate(c *httpapi.Call, t *template.Template, v *template.Version, group bool) (*templateOut, error) {
+	number := strconv.Itoa(v.Number)
+	out := &templateOut{ID: t.ID, Name: t.Name, Description: v.Description, AccountID: t.Account, Version: number, Committed: v.Committed,
+		References: []policyRef{}, stamped: wireStamps(&v.Meta, c.Base+"/v1/group_templates/"+t.ID+"/versions/"+number)}
+	for _, r := range v.References {
+		out.References = append(out.References, policyRef{r.ID, strconv.Itoa(r.Version)})
+	}
+	if !group {
+		return out, nil
+	}
+	var payload struct {
+		Group json.RawMessage `json:"group"`
+	}
+	if err := json.Unmarshal(v.Payload, &payload); err != nil {
+		return nil, fault.Wrap(err, "reading stored template")
+	}
+	out.Group = payload.Group
+	return out, nil
+}
+
+func (a *API) shownTemplate(c *httpapi.Call, t *template.Template, v *template.Version) (*templateOut, error) {
+	c.SetETag(v.Tag)
+	return a.wireTemplate(c, t, v, true)
+}
+
+type templateIn struct {
+	TemplateID string `path:"template_id"`
+	Verbose    bool   `query:"verbose"`
+}
+
+func (in *templateIn) templateID() string { return in.TemplateID }
+
+func templateTarget(account, templateID string) httpapi.Target {
+	return httpapi.Target{ServiceName: "iam-groups", Account: account, ResourceType: "template", Resource: templateID}
+}
+
+func onTemplate[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
+		templateID := any(in).(interface{ templateID() string }).templateID()
+		c.SeeksOr(template.NoTemplate(templateID))
+		t, err := a.templates.Template(ctx, kinds.Group, templateID)
+		if err != nil {
+			return httpapi.Target{}, err
+		}
+		return templateTarget(t.Account, t.ID), nil
+	}
+}
+
+type createTemplateIn struct{ Body templateBody }
+
+func (in *createTemplateIn) accountID() string { return in.Body.AccountID }
+
+func (a *API) onNewTemplate(ctx context.Context, c *httpapi.Call, in *createTemplateIn) (httpapi.Target, error) {
+	t, err := inAccount(ctx, c, in)
+	if err != nil {
+		return t, err
+	}
+	d, err := in.Body.draft(true)
+	if err != nil {
+		return t, err
+	}
+	if d.Name == nil {
+		return t, fault.Missing("name")
+	}
+	return t, a.templates.Check(ctx, kinds.Group, in.Body.AccountID, d)
+}
+
+func (a *API) createTemplate(ctx context.Context, c *httpapi.Call, in *createTemplateIn) (*templateOut, error) {
+	d, err := in.Body.draft(true)
+	if err != nil {
+		return nil, err
+	}
+	t, v, err := a.templates.Create(ctx, kinds.Group, in.Body.AccountID, d)
+	if err != nil {
+		return nil, err
+	}
+	return a.shownTemplate(c, t, v)
+}
+
+type newVersionIn struct {
+	templateIn
+	Body templateBody
+}
+
+func (a *API) addVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (*templateOut, error) {
+	d, err := in.Body.draft(true)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.templates.Check(ctx, kinds.Group, "", d); err != nil {
+		return nil, err
+	}
+	t, v, err := a.templates.AddVersion(ctx, kinds.Group, in.TemplateID, d)
+	if err != nil {
+		return nil, err
+	}
+	return a.shownTemplate(c, t, v)
+}
+
+type versionIn struct {
+	templateIn
+	Version string `path:"version_num"`
+}
+
+// number reads the version; what is no number names no version.
+func (in *versionIn) number() int {
+	n, err := strconv.Atoi(in.Version)
+	if err != nil || n < 1 {
+		return -1
+	}
+	return n
+}
+
+func (a *API) readVersion(ctx context.Context, c *httpapi.Call, templateID string, number int) (*templateOut, error) {
+	t, err := a.templates.Template(ctx, kinds.Group, templateID)
+	if err != nil {
+		return nil, err
+	}
+	v, err := a.templates.Version(ctx, t, number)
+	if err != nil {
+		return nil, err
+	}
+	return a.shownTemplate(c, t, v)
+}
+
+func (a *API) version(ctx context.Context, c *httpapi.Call, in *versionIn) (*templateOut, error) {
+	return a.readVersion(ctx, c, in.TemplateID, in.number())
+}
+
+func (a *API) latest(ctx context.Context, c *httpapi.Call, in *templateIn) (*templateOut, error) {
+	return a.readVersion(ctx, c, in.TemplateID, 0)
+}
+
+type updateVersionIn struct {
+	versionIn
+	IfMatch string `header:"If-Match"`
+	Body    templateBody
+}
+
+// Validate checks the precondition header.
+func (in *updateVersionIn) Validate() error {
+	if in.IfMatch == "" {
+		return fault.Missing("If-Match")
+	}
+	return nil
+}
+
+func (a *API) updateVersion(ctx context.Context, c *httpapi.Call, in *updateVersionIn) (*templateOut, error) {
+	d, err := in.Body.draft(false)
+	if err != nil {
+		return nil, err
+	}
+	t, v, err := a.templates.UpdateVersion(ctx, kinds.Group, in.TemplateID, in.number(), in.IfMatch, d)
+	if err != nil {
+		return nil, err
+	}
+	return a.shownTemplate(c, t, v)
+}
+
+func (a *API) deleteVersion(ctx context.Context, _ *httpapi.Call, in *versionIn) (*templateOut, error) {
+	return nil, a.templates.DeleteVersion(ctx, kinds.Group, in.TemplateID, in.number())
+}
+
+type commitIn struct {
+	versionIn
+	IfMatch string `header:"If-Match"`
+}
+
+// Validate checks the precondition header.
+func (in *commitIn) Validate() error {
+	if in.IfMatch == "" {
+		return fault.Missing("If-Match")
+	}
+	return nil
+}
+
+func (a *API) commit(ctx context.Context, _ *httpapi.Call, in *commitIn) (*templateOut, error) {
+	return nil, a.templates.Commit(ctx, kinds.Group, in.TemplateID, in.number(), in.IfMatch)
+}
+
+func (a *API) deleteTemplate(ctx context.Context, _ *httpapi.Call, in *templateIn) (*templateOut, error) {
+	return nil, a.templates.Delete(ctx, kinds.Group, in.TemplateID)
+}
+
+// offsetIn is the paging of the lists about templates.
+type offsetIn struct {
+	Limit   *int `query:"limit"`
+	Offset  *int `query:"offset"`
+	Verbose bool `query:"verbose"`
+}
+
+type listTemplatesIn struct {
+	accountParam
+	offsetIn
+}
+
+func inTemplates(ctx context.Context, c *httpapi.Call, in *listTemplatesIn) (httpapi.Target, error) {
+	return inAccount(ctx, c, in)
+}
+
+type templateList struct {
+	page.Offsets
+	Templates []*templateOut `json:"group_templates"`
+}
+
+func (a *API) listTemplates(ctx context.Context, c *httpapi.Call, in *listTemplatesIn) (*templateList, error) {
+	all, err := a.templates.List(ctx, kinds.Group, in.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	head, from, to, err := page.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	if err != nil {
+		return nil, err
+	}
+	out := &templateList{Offsets: head, Templates: []*templateOut{}}
+	for _, t := range all[from:to] {
+		v, err := a.templates.Version(ctx, t, 0)
+		if err != nil {
+			return nil, err
+		}
+		w, err := a.wireTemplate(c, t, v, in.Verbose)
+		if err != nil {
+			return nil, err
+		}
+		out.Templates = append(out.Templates, w)
+	}
+	return out, nil
+}
+
+type listVersionsIn struct {
+	templateIn
+	Limit  *int `query:"limit"`
+	Offset *int `query:"offset"`
+}
+
+type versionList struct {
+	page.Offsets
+	Versions []*templateOut `json:"group_template_versions"`
+}
+
+func (a *API) listVersions(ctx context.Context, c *httpapi.Call, in *listVersionsIn) (*versionList, error) {
+	t, err := a.templates.Template(ctx, kinds.Group, in.TemplateID)
+	if err != nil {
+		return nil, err
+	}
+	all, err := a.templates.ListVersions(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	head, from, to, err := page.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	if err != nil {
+		return nil, err
+	}
+	out := &versionList{Offsets: head, Versions: []*templateOut{}}
+	for _, v := range all[from:to] {
+		w, err := a.wireTemplate(c, t, v, true)
+		if err != nil {
+			return nil, err
+		}
+		out.Versions = append(out.Versions, w)
+	}
+	return out, nil
+}
