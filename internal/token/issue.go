@@ -127,6 +127,9 @@ func (s *Service) persistLogin(ctx context.Context, l *login, client *Client, wa
 	if err != nil {
 		return issued{}, fmt.Errorf("storing refresh token and session: %w", err)
 	}
+	for _, sessionID := range w.ended {
+		s.sessions.drop(sessionID)
+	}
 	if out.session != nil {
 		s.sessions.touch(out.session.ID, now)
 	}
@@ -145,6 +148,7 @@ type loginWriter struct {
 	session    *Session // the session that goes on, nil if none
 	now        time.Time
 	replayed   *refreshToken // set with errReplay
+	ended      []string      // sessions that had to make room
 }
 
 func (w *loginWriter) write(ctx context.Context, tx store.Tx) (out issued, err error) {
@@ -153,7 +157,7 @@ func (w *loginWriter) write(ctx context.Context, tx store.Tx) (out issued, err e
 		out.refresh = NotSupported
 	}
 	if w.begins {
-		if out.session, err = w.s.beginSession(ctx, tx, w.l.standing, w.client, w.l.Origin, w.l.Session, w.now); err != nil {
+		if out.session, w.ended, err = w.s.beginSession(ctx, tx, w.l.standing, w.client, w.l.Origin, w.l.Session, w.now); err != nil {
 			return out, err
 		}
 	}

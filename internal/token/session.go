@@ -72,34 +72,35 @@ func isSessionID(s string) bool {
 }
 
 // beginSession makes a session inside a transaction and ends the person's
-// oldest ones when there are more than the limit.
-func (s *Service) beginSession(ctx context.Context, tx store.Tx, st *standing, client *Client, grant, sessionID string, now time.Time) (*Session, error) {
+// oldest ones when there are more than the limit. It gives the ids of those,
+// which the caller must drop from memory when the transaction is through.
+func (s *Service) beginSession(ctx context.Context, tx store.Tx, st *standing, client *Client, grant, sessionID string, now time.Time) (_ *Session, ended []string, err error) {
 	if st.life.maxSessions != math.MaxInt {
-		if err := s.makeRoom(ctx, tx, st, now); err != nil {
-			return nil, err
+		if ended, err = s.makeRoom(ctx, tx, st, now); err != nil {
+			return nil, nil, err
 		}
 	}
 	se := &Session{ID: sessionID, IAMID: st.iamID, Account: st.account, ClientID: client.ID, Grant: grant,
 		Created: now, Ends: now.Add(st.life.session), Active: now, Inactivity: int64(st.life.inactivity / time.Second)}
 	rec, err := se.record()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return se, tx.Tokens().Put(ctx, rec)
+	return se, ended, tx.Tokens().Put(ctx, rec)
 }
 
 // makeRoom ends the oldest sessions so that one more fits. Idle ones count as
 // ended.
-func (s *Service) makeRoom(ctx context.Context, tx store.Tx, st *standing, now time.Time) error {
+func (s *Service) makeRoom(ctx context.Context, tx store.Tx, st *standing, now time.Time) (ended []string, err error) {
 	records, err := tx.Tokens().List(ctx, sessionSpace, store.System, st.iamID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var live []*Session
 	for _, rec := range records {
 		se, err := sessionOf(rec)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if s.sessions.merged(se).alive(now) {
 			live = append(live, se)
@@ -108,12 +109,12 @@ func (s *Service) makeRoom(ctx context.Context, tx store.Tx, st *standing, now t
 	slices.SortStableFunc(live, func(a, b *Session) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
 	for len(live) >= st.life.maxSessions {
 		if err := tx.Tokens().Delete(ctx, sessionSpace, live[0].ID); err != nil {
-			return err
+			return nil, err
 		}
-		s.sessions.drop(live[0].ID)
+		ended = append(ended, live[0].ID)
 		live = live[1:]
 	}
-	return nil
+	return ended, nil
 }
 
 // Sessions lists the living sessions of a user or profile, oldest first.

@@ -1,6 +1,8 @@
 package iamtoken_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -215,6 +218,23 @@ func TestLowestSettingOfAUsersAccountsCounts(t *testing.T) {
 	}
 }
 
+func TestJoiningAnAccountLowersTheSettings(t *testing.T) {
+	w := newWorld(t)
+	if got := w.mustToken(apikey(userKey)).number("expires_in"); got != 3600 {
+		t.Fatalf("expires_in %d", got)
+	}
+	const acctC = "cccccccccccccccccccccccccccccccc"
+	w.changeSettings(acctC, func(s *account.Settings) { s.AccessTokenExpiration = "900" })
+	w.write(func(ctx context.Context, tx store.Tx) error {
+		a := &account.Account{Meta: store.Meta{Account: acctC, ID: acctC, Owner: userIAM}, State: account.Active}
+		u := &account.User{Meta: store.Meta{Account: acctC, ID: userIAM, Owner: userIAM}, Email: email, State: account.Active}
+		return errors.Join(account.Accounts.Create(ctx, tx, a, store.Event{}), account.Users.Create(ctx, tx, u, store.Event{}))
+	})
+	if got := w.mustToken(apikey(userKey)).number("expires_in"); got != 900 {
+		t.Errorf("expires_in %d after joining an account with 900", got)
+	}
+}
+
 func TestProfileIsAssumedByIDByCRNAndByName(t *testing.T) {
 	w := newWorld(t)
 	w.trust(profileB, acctB, "user", userIAM, acctA)
@@ -250,15 +270,38 @@ func TestProfileIsRefusedToWhomItDoesNotTrust(t *testing.T) {
 		t.Errorf("unknown and untrusting profile can be told apart: %q, %q", a, b)
 	}
 	w.wants(w.token(assume(access, "profile_name", "there", "account", acctB)), 400, "BXNIM0398E")
-	w.wants(w.token(assume(access, "profile_crn", "crn:v1:bluemix:public:iam-identity::a/"+acctA+"::profile:"+profileB)), 400, "BXNIM0398E")
 
 	w.trust(profileB, acctB, "user", userIAM, acctB)
 	w.wants(w.token(assume(access, "profile_id", profileB)), 400, "BXNIM0398E") // trusted from account B only
+}
 
+func TestUserIsTrustedFromTheProfilesOwnAccountWhenNoneIsNamed(t *testing.T) {
+	w := newWorld(t)
+	access := w.mustToken(apikey(userKey)).text("access_token")
 	w.trust(profileA, acctA, "user", userIAM)
-	inside := w.mustToken(assume(access, "profile_id", profileA)).text("access_token") // without accounts: from the profile's own
-	w.trust(profileA, acctA, "serviceid", service)
-	w.wants(w.token(assume(inside, "profile_id", profileA)), 400, "BXNIM0398E") // no profile out of a profile
+	w.trust(profileB, acctB, "user", userIAM)
+	w.mustToken(assume(access, "profile_id", profileA))
+	w.wants(w.token(assume(access, "profile_id", profileB)), 400, "BXNIM0398E")
+}
+
+func TestCRNMustNameTheProfilesAccount(t *testing.T) {
+	w := newWorld(t)
+	w.trust(profileB, acctB, "user", userIAM, acctA)
+	access := w.mustToken(apikey(userKey)).text("access_token")
+	w.mustToken(assume(access, "profile_crn", "crn:v1:bluemix:public:iam-identity::a/"+acctB+"::profile:"+profileB))
+	w.wants(w.token(assume(access, "profile_crn", "crn:v1:bluemix:public:iam-identity::a/"+acctA+"::profile:"+profileB)), 400, "BXNIM0398E")
+	w.wants(w.token(assume(access, "profile_crn", "crn:v1:bluemix:public:iam-identity::a/"+acctB+"::serviceid:"+profileB)), 400, "BXNIM0106E")
+}
+
+func TestProfileCannotAssumeAProfile(t *testing.T) {
+	w := newWorld(t)
+	w.trust(profileA, acctA, "user", userIAM)
+	w.trust(profileB, acctB, "user", id.IAMOf(profileA), acctA) // as if the list could name one
+	inside := w.mustToken(assume(w.mustToken(apikey(userKey)).text("access_token"), "profile_id", profileA)).text("access_token")
+	w.wants(w.token(assume(inside, "profile_id", profileB)), 400, "BXNIM0398E")
+	if a := w.send(http.MethodPost, "/identity/profiles", pairs("access_token", inside)); a.number("count") != 0 {
+		t.Errorf("profiles for a profile: %s", a.raw)
+	}
 }
 
 func TestTrustThatIsWithdrawnEndsAtOnce(t *testing.T) {
@@ -306,6 +349,18 @@ func TestDelegatedTokenIsForItsReceiversOnly(t *testing.T) {
 	}
 	w.clock.advance(600 * time.Second)
 	w.wants(w.token(redeem, basic("kube", "kube")), 400, "BXNIM0407E")
+}
+
+func TestDelegatedTokenOutlivesTheLoginSession(t *testing.T) {
+	w := newWorld(t)
+	a := w.mustToken(apikey(cliKey), bx)
+	d := w.mustToken(refresh(a.text("refresh_token"), "response_type", "cloud_iam,delegated_refresh_token", "receiver_client_ids", "kube"), bx)
+	w.send(http.MethodPost, "/identity/logout", pairs("refresh_token", d.text("refresh_token")), bx)
+	w.wants(w.token(refresh(d.text("refresh_token")), bx), 400, "BXNIM0407E")
+	got := w.mustToken([]string{"grant_type", token.GrantDelegated, "refresh_token", d.text("delegated_refresh_token")}, basic("kube", "kube"))
+	if got.text("session_id") != "" || got.number("expires_in") != 3600 {
+		t.Errorf("redeemed after the logout: %s", got.raw)
+	}
 }
 
 func TestFormsThatCannotBeRead(t *testing.T) {
