@@ -48,6 +48,9 @@ type core struct {
 	feed      *audit.Feed
 	polls     polls
 	started   *starting
+	// keysSwept is when expired keys were looked for last; only maintenance
+	// touches it.
+	keysSwept time.Time
 }
 
 func (a *App) newCore(ctx context.Context) (_ *core, err error) {

@@ -116,15 +116,8 @@ func found(ctx context.Context, tx store.Tx, f Founder, first *First, hash strin
 	if err := foundings.Create(ctx, tx, mark, store.Event{Action: "kagiban.founding.create", Message: "Kagiban: begin the installation"}); err != nil {
 		return err
 	}
-	acct := &account.Account{Meta: store.Meta{Account: at, ID: at, Name: f.Account, Owner: owner}, State: account.Active}
-	if err := account.Accounts.Create(ctx, tx, acct, store.Event{Action: "account.account.create", Message: "Account: create account " + f.Account}); err != nil {
-		return err
-	}
-	if err := account.SettingsByAcct.Create(ctx, tx, account.DefaultSettings(at), store.Event{Action: "iam-identity.accountsettings.create"}); err != nil {
-		return err
-	}
-	user := &account.User{Meta: store.Meta{Account: at, ID: owner, Owner: owner, Name: f.Name}, Email: f.Email, State: "ACTIVE"}
-	if err := account.Users.Create(ctx, tx, user, store.Event{Action: "user-management.user.create", Message: "User Management: create user " + f.Email}); err != nil {
+	accounts := account.New(account.Config{})
+	if _, err := accounts.CreateIn(ctx, tx, account.NewAccount{ID: at, Name: f.Account, Owner: account.NewUser{ID: owner, Name: f.Name, Email: f.Email}}); err != nil {
 		return err
 	}
 	login := &account.Login{Meta: store.Meta{Account: store.System, ID: owner, Owner: owner, Name: f.Email}, Email: f.Email, DefaultAccount: at}

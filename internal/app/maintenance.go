@@ -45,7 +45,21 @@ func (a *App) maintain(ctx context.Context) {
 	if !a.cfg.Postgres() && a.cfg.Database != "" {
 		a.core.tokens.Recheck() // `kagiban keys` may have written to the file
 	}
-	if err := errors.Join(a.core.tokens.Maintain(ctx), a.core.authority.Flush(ctx)); err != nil && ctx.Err() == nil {
+	if err := errors.Join(a.core.tokens.Maintain(ctx), a.core.authority.Flush(ctx), a.core.sweepKeys(ctx, a.now())); err != nil && ctx.Err() == nil {
 		a.cfg.Log.Error("maintenance failed; the next round tries again", "error", err.Error())
 	}
+}
+
+// keySweepInterval is how often expired API keys are looked for: the look
+// reads every key of the installation.
+const keySweepInterval = 24 * time.Hour
+
+// sweepKeys deletes API keys that expired long ago, once a day and at start.
+func (c *core) sweepKeys(ctx context.Context, now time.Time) error {
+	if since := now.Sub(c.keysSwept); since >= 0 && since < keySweepInterval {
+		return nil
+	}
+	c.keysSwept = now
+	_, err := c.identity.DeleteExpired(ctx)
+	return err
 }

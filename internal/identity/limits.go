@@ -122,9 +122,12 @@ func (s *Service) Usage(ctx context.Context, accountID string, u Usage) (*Counts
 			Profiles:        c.all(u.Profiles, Profiles.Kind()),
 			Links:           c.all(u.Links, Links.Kind()),
 			ComputeRules:    c.computeRules(u.ComputeRules, ""),
-			// Neither templates nor identity providers can be made yet.
-			ProfileTemplates: none(u.Templates), SettingsTemplates: none(u.Templates), IdentityProviders: none(u.IdentityProviders),
-			VersionsOf: c.each(u.VersionsOf, func(string) int { return 0 }),
+			// Templates and identity providers are other packages', which stand
+			// above this one: only the names of their kinds are known here.
+			ProfileTemplates:  c.some(u.Templates, store.Query{Kind: "template", Parent: "profile"}),
+			SettingsTemplates: c.some(u.Templates, store.Query{Kind: "template", Parent: "account_settings"}),
+			IdentityProviders: c.some(u.IdentityProviders, store.Query{Kind: "idp"}),
+			VersionsOf:        c.each(u.VersionsOf, func(t string) int { return c.count(store.Query{Kind: "template-version", Parent: t}) }),
 			ServiceIDsOfGroups: c.each(u.ServiceIDsOfGroups, func(group string) int {
 				return c.count(store.Query{Kind: ServiceIDs.Kind(), Parent: group})
 			}),
@@ -205,9 +208,11 @@ func (c *counter) computeRules(wanted bool, profileID string) *int {
 	return &n
 }
 
-func none(wanted bool) *int {
+// some counts the objects of a query when they are wanted, else gives nil.
+func (c *counter) some(wanted bool, q store.Query) *int {
 	if !wanted {
 		return nil
 	}
-	return new(int)
+	n := c.count(q)
+	return &n
 }
