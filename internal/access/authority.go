@@ -41,8 +41,8 @@ type AuthorityConfig struct {
 	MaxSize int
 }
 
-// DefaultMaxSize keeps about 1.5 GB of snapshots: 100,000 policies of 40
-// subjects each take 140 MB (measured by TestSnapshotsTakeBoundedMemory's figures).
+// DefaultMaxSize keeps about 1.3 GB of snapshots: 100,000 policies of 2,500
+// identities take 133 MB (BenchmarkLoad).
 const DefaultMaxSize = 1_000_000
 
 // Authority answers decisions from one immutable snapshot per account, which
@@ -111,11 +111,7 @@ func (a *Authority) follow(events []store.Event) {
 	for i := range events {
 		e := &events[i]
 		if e.Op == store.Reset {
-			a.accounts.Clear()
-			a.mu.Lock()
-			a.size = 0
-			a.mu.Unlock()
-			a.permits.Forget()
+			a.forgetAll()
 			continue
 		}
 		held, ok := a.accounts.Load(e.Account)
@@ -238,12 +234,32 @@ func (a *Authority) refresh(ctx context.Context, v *view) (*policy.Snapshot, err
 // forget drops the place of an account, so that questions about accounts that
 // are not there do not fill the memory.
 func (a *Authority) forget(v *view) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.accounts.CompareAndDelete(v.account, v) {
-		a.mu.Lock()
 		a.size -= v.size
-		v.size = 0
-		a.mu.Unlock()
 	}
+}
+
+func (a *Authority) forgetAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.accounts.Clear()
+	a.size = 0
+	a.permits.Forget()
+}
+
+// Size is the sum of the sizes of the snapshots in memory.
+func (a *Authority) Size() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.size
+}
+
+// Accounts is the number of accounts that have a place in memory.
+func (a *Authority) Accounts() (n int) {
+	a.accounts.Range(func(any, any) bool { n++; return true })
+	return n
 }
 
 // sample is how many accounts are looked at to find one that was not used for
@@ -254,27 +270,33 @@ const sample = 64
 // matter of chance among those that were not used since the last few loads.
 func (a *Authority) weigh(v *view, size int) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	if held, ok := a.accounts.Load(v.account); !ok || held != any(v) {
+		return // forgotten meanwhile
+	}
 	a.size += size - v.size
 	v.size = size
-	over := a.size > a.maxSize
-	a.mu.Unlock()
-	for over {
-		var oldest *view
-		seen := 0
-		a.accounts.Range(func(_, held any) bool {
-			other := held.(*view)
-			if other != v && other.ready.Load() != nil && (oldest == nil || other.used.Load() < oldest.used.Load()) {
-				oldest = other
-			}
-			seen++
-			return seen < sample
-		})
+	for a.size > a.maxSize {
+		oldest := a.oldest(v)
 		if oldest == nil {
 			return
 		}
-		a.forget(oldest)
-		a.mu.Lock()
-		over = a.size > a.maxSize
-		a.mu.Unlock()
+		a.accounts.CompareAndDelete(oldest.account, oldest)
+		a.size -= oldest.size
 	}
+}
+
+// oldest gives the view of a sample that was used least recently, but not one.
+func (a *Authority) oldest(but *view) *view {
+	var oldest *view
+	seen := 0
+	a.accounts.Range(func(_, held any) bool {
+		v := held.(*view)
+		if v != but && v.size > 0 && (oldest == nil || v.used.Load() < oldest.used.Load()) {
+			oldest = v
+		}
+		seen++
+		return seen < sample
+	})
+	return oldest
 }

@@ -1,0 +1,119 @@
+package access_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// fill writes policies into the account, 40 for each identity.
+func fill(b testing.TB, s *apitest.Server, policies int) {
+	b.Helper()
+	const batch = 5000
+	for from := 0; from < policies; from += batch {
+		s.Update(func(ctx context.Context, tx store.Tx) error {
+			for i := from; i < min(from+batch, policies); i++ {
+				subject := fmt.Sprint("IBMid-", i/40)
+				p := &access.Policy{Meta: store.Meta{Account: acct, ID: fmt.Sprintf("%08x-0000-4000-8000-000000000000", i), Parent: string(policy.StateActive), Owner: subject}}
+				p.Doc = *doc(subject, "Viewer", services[i%len(services)])
+				p.Doc.Resource = append(p.Doc.Resource, policy.Attribute{Key: policy.AttrServiceInstance, Operator: policy.OpStringEquals, Value: policy.String(fmt.Sprint("instance-", i))})
+				if err := access.Policies.Create(ctx, tx, p, store.Event{Action: "iam-am.policy.create"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// BenchmarkChangedPolicy measures what one changed policy costs in an account
+// of many: the write, and the first decision after it.
+func BenchmarkChangedPolicy(b *testing.B) {
+	for _, n := range []int{1_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := apitest.New(b, nil)
+			s.Access.Limits.Policies = 2 * n
+			fill(b, s, n)
+			q := question("IBMid-1", "iam.policy.read", "kms")
+			if _, err := s.Authority.Decide(b.Context(), q); err != nil {
+				b.Fatal(err)
+			}
+			b.Run("create+decide", func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					p, err := s.Access.CreatePolicy(b.Context(), doc(fmt.Sprint("IBMid-new-", i), "Viewer", "kms"), nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					d, err := s.Authority.Decide(b.Context(), q)
+					if err != nil || d.Seq == 0 {
+						b.Fatal(err)
+					}
+					b.StopTimer()
+					if err := s.Access.DeletePolicy(b.Context(), p.ID); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+				}
+			})
+			change := func(b *testing.B, i int) {
+				target := fmt.Sprintf("%08x-0000-4000-8000-000000000000", i%n)
+				next := doc(fmt.Sprint("IBMid-", i%n/40), []string{"Editor", "Viewer"}[i%2], services[i%n%len(services)])
+				next.Resource = append(next.Resource, policy.Attribute{Key: policy.AttrServiceInstance, Operator: policy.OpStringEquals, Value: policy.String(fmt.Sprint("instance-", i%n))})
+				if _, err := s.Access.ReplacePolicy(b.Context(), target, "*", next); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.Run("replace+decide", func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					change(b, i)
+					if _, err := s.Authority.Decide(b.Context(), q); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run("decide", func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					b.StopTimer()
+					change(b, i)
+					b.StartTimer()
+					if _, err := s.Authority.Decide(b.Context(), q); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkLoad measures the first decision about an account, and reports the
+// memory that its snapshot takes.
+func BenchmarkLoad(b *testing.B) {
+	const n = 100_000
+	s := apitest.New(b, nil)
+	fill(b, s, n)
+	q := question("IBMid-1", "iam.policy.read", "kms")
+	for b.Loop() {
+		b.StopTimer()
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		b.StartTimer()
+		a := access.NewAuthority(access.AuthorityConfig{DB: s.DB, Catalogs: s.Registry})
+		if _, err := a.Decide(b.Context(), q); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB")
+		b.ReportMetric(float64(a.Size()), "size")
+		a.Close()
+		b.StartTimer()
+	}
+}
