@@ -195,6 +195,9 @@ func (c *Call) origin() store.Origin {
 	}
 	if c.Caller != nil {
 		o.IAMID, o.Name, o.Account = c.Caller.IAMID, c.Caller.Name, c.Caller.Account
+		if c.Caller.Email != "" { // audit records name people by their address
+			o.Name = c.Caller.Email
+		}
 		o.Credential = "token"
 		if c.Caller.Kind == policy.KindProfile {
 			o.Credential, o.Subject = "profile", c.Caller.AuthnID
