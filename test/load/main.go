@@ -27,6 +27,7 @@ import (
 type options struct {
 	binary   string // kagiban; empty: measure the references only
 	peer     string // folder of the peer; empty: leave it out
+	node     string // program that runs the peer
 	algs     []signing.Algorithm
 	conns    []int
 	rounds   int
@@ -73,6 +74,7 @@ func parseFlags(args []string) (o options, bare signing.Algorithm, err error) {
 	fs := flag.NewFlagSet("load", flag.ContinueOnError)
 	fs.StringVar(&o.binary, "kagiban", "", "`path` of the product's binary; none measures the references only")
 	fs.StringVar(&o.peer, "peer", "", "`folder` of the peer with its node_modules; none leaves it out")
+	fs.StringVar(&o.node, "node", "node", "`program` that runs the peer, Node.js 20 or later")
 	fs.IntVar(&o.rounds, "rounds", 3, "rounds; medians of fewer than three mean little")
 	fs.IntVar(&o.starts, "starts", 5, "starts of each kind")
 	fs.DurationVar(&o.duration, "duration", 2*time.Second, "of one measurement, after a warm-up of a quarter of it")

@@ -148,7 +148,7 @@ func (r *results) startTargets(ctx context.Context, o options) error {
 			r.targets = append(r.targets, t)
 		}
 		if o.peer != "" {
-			t, err := startPeer(o.peer, alg)
+			t, err := startPeer(o.node, o.peer, alg)
 			if err != nil {
 				return err
 			}

@@ -125,8 +125,8 @@ func startBare(alg signing.Algorithm) (*target, error) {
 	return newTarget("bare", alg, p, host, "/identity/token", "", apikeyForm("bare"))
 }
 
-func startPeer(dir string, alg signing.Algorithm) (*target, error) {
-	cmd := exec.Command("node", "server.mjs", string(alg))
+func startPeer(node, dir string, alg signing.Algorithm) (*target, error) {
+	cmd := exec.Command(node, "server.mjs", string(alg))
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "NODE_ENV=production")
 	p, host, err := startPrinting(cmd)
