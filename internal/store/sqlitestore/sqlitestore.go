@@ -157,6 +157,7 @@ func (db *DB) writerPragmas() []string {
 	return []string{
 		"PRAGMA journal_mode = WAL", sync,
 		"PRAGMA journal_size_limit = 67108864", "PRAGMA temp_store = MEMORY",
+		"PRAGMA cache_size = -8192", "PRAGMA wal_autocheckpoint = 4000",
 	}
 }
 
