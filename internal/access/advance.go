@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/kagiban/kagiban/internal/account"
@@ -23,22 +24,25 @@ const maxEvents = 2000
 
 // advance gives the snapshot that follows from another by the events since: it
 // reads the objects that they changed, in the same state of the store as the
-// events, so that the result is exactly the state at its place in the log.
-func (a *Authority) advance(ctx context.Context, b *built, catalog *policy.Catalog) (*built, error) {
+// events, so that the result is exactly the state at its place in the log. Owed
+// are events of other accounts' logs about objects of this one.
+func (a *Authority) advance(ctx context.Context, b *built, owed []store.Event, catalog *policy.Catalog) (*built, error) {
 	var changes []policy.Change
 	covered := b.covered
 	tooMany := false
 	err := a.read(ctx, func(r store.Reader, log store.LogReader) error {
 		changes, tooMany = nil, false
 		events, err := log.Events(ctx, b.snapshot.Account(), b.covered, maxEvents+1)
-		if err != nil || len(events) == 0 {
+		if err != nil {
 			return err
 		}
-		if tooMany = len(events) > maxEvents; tooMany {
+		if tooMany = len(events)+len(owed) > maxEvents; tooMany {
 			return nil
 		}
-		covered = events[len(events)-1].Seq
-		changes, err = changesOf(ctx, r, events)
+		if len(events) > 0 {
+			covered = events[len(events)-1].Seq
+		}
+		changes, err = changesOf(ctx, r, b.snapshot.Account(), slices.Concat(events, owed))
 		return err
 	})
 	if err != nil {
@@ -50,75 +54,67 @@ func (a *Authority) advance(ctx context.Context, b *built, catalog *policy.Catal
 	if catalog != b.snapshot.Catalog() {
 		changes = append(changes, policy.SetCatalog(catalog))
 	}
-	return &built{b.snapshot.With(append(changes, policy.SetSeq(covered))...), covered}, nil
+	return &built{snapshot: b.snapshot.With(append(changes, policy.SetSeq(covered))...), covered: covered}, nil
 }
 
-// changesOf reads each object that events touched once, groups before their
-// members.
-func changesOf(ctx context.Context, r store.Reader, events []store.Event) ([]policy.Change, error) {
+// changesOf reads each object of an account that events touched once, groups
+// before their members.
+func changesOf(ctx context.Context, r store.Reader, accountID string, events []store.Event) ([]policy.Change, error) {
 	var changes []policy.Change
-	type object struct{ kind, id string }
-	seen := map[object]bool{}
-	visit := func(kind, id string, e *store.Event) error {
-		if seen[object{kind, id}] {
+	seen := map[store.Ref]bool{}
+	visit := func(w store.Ref, e *store.Event) error {
+		if seen[w] {
 			return nil
 		}
-		seen[object{kind, id}] = true
-		c, err := reread(ctx, r, kind, id, e)
+		seen[w] = true
+		c, err := reread(ctx, r, w, e)
 		changes = append(changes, c...)
 		return err
 	}
-	for i := range events {
-		e := &events[i]
-		switch e.Kind {
-		case GroupRules.Kind(): // a group's rules are compiled together
-			if err := visit(Groups.Kind(), e.Parent, e); err != nil {
+	for _, groups := range []bool{true, false} {
+		for i := range events {
+			e := &events[i]
+			w := e.Written()
+			if w.Kind == GroupRules.Kind() { // a group's rules are compiled together
+				w.Kind, w.ID = Groups.Kind(), e.Parent
+			}
+			if w.Account != accountID || !relevant[w.Kind] || groups != (w.Kind == Groups.Kind()) {
+				continue
+			}
+			if err := visit(w, e); err != nil {
 				return nil, err
 			}
-		case Groups.Kind():
-			if err := visit(e.Kind, e.Target, e); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for i := range events {
-		e := &events[i]
-		if !relevant[e.Kind] || e.Kind == Groups.Kind() || e.Kind == GroupRules.Kind() {
-			continue
-		}
-		if err := visit(e.Kind, e.Target, e); err != nil {
-			return nil, err
 		}
 	}
 	return changes, nil
 }
 
 // reread gives the changes that bring one object to its present state.
-func reread(ctx context.Context, r store.Reader, kind, id string, e *store.Event) ([]policy.Change, error) {
-	switch kind {
+func reread(ctx context.Context, r store.Reader, w store.Ref, e *store.Event) ([]policy.Change, error) {
+	switch w.Kind {
 	case Policies.Kind():
-		return read(ctx, r, Policies, e.Account, id, policy.RemovePolicy(id), func(p *Policy) policy.Change { return policy.PutPolicy(engineForm(p)) })
+		return read(ctx, r, Policies, w, policy.RemovePolicy(w.ID), func(p *Policy) policy.Change { return policy.PutPolicy(engineForm(p)) })
 	case Members.Kind():
-		iamID := strings.TrimPrefix(id, e.Parent+"/")
-		return read(ctx, r, Members, e.Account, id, policy.RemoveMembers(e.Parent, iamID), func(m *Member) policy.Change { return policy.AddMembers(m.Parent, m.Owner) })
+		group, iamID, _ := strings.Cut(w.ID, "/") // ids of groups have no slash
+		return read(ctx, r, Members, w, policy.RemoveMembers(group, iamID), func(m *Member) policy.Change { return policy.AddMembers(m.Parent, m.Owner) })
 	case CustomRoles.Kind():
-		return read(ctx, r, CustomRoles, e.Account, id, policy.RemoveCustomRole(e.CRN), func(c *CustomRole) policy.Change { return policy.PutCustomRole(roleForm(c)) })
+		return read(ctx, r, CustomRoles, w, policy.RemoveCustomRole(e.CRN), func(c *CustomRole) policy.Change { return policy.PutCustomRole(roleForm(c)) })
 	case Controls.Kind():
-		return read(ctx, r, Controls, e.Account, id, policy.RemoveControl(id), func(c *Control) policy.Change { return policy.PutControl(controlForm(c)) })
+		return read(ctx, r, Controls, w, policy.RemoveControl(w.ID), func(c *Control) policy.Change { return policy.PutControl(controlForm(c)) })
 	case Groups.Kind():
-		g, err := loadGroup(ctx, r, e.Account, id)
+		g, err := loadGroup(ctx, r, w.Account, w.ID)
 		if errors.Is(err, fault.NotFound) {
-			return []policy.Change{policy.RemoveGroup(id)}, nil
+			return []policy.Change{policy.RemoveGroup(w.ID)}, nil
 		}
 		return []policy.Change{policy.PutGroup(g)}, err
 	case SettingsByAcct.Kind():
-		set, err := settingsOf(ctx, r, e.Account)
+		set, err := settingsOf(ctx, r, w.Account)
 		if err != nil {
 			return nil, err
 		}
 		return []policy.Change{policy.SetPublicAccess(!set.PublicAccessOff), policy.SetExternal(set.External)}, nil
 	case account.Accounts.Kind():
-		acct, err := account.Accounts.Get(ctx, r, e.Account, e.Account)
+		acct, err := account.Accounts.Get(ctx, r, w.Account, w.Account)
 		if err != nil {
 			return nil, err
 		}
@@ -128,8 +124,8 @@ func reread(ctx context.Context, r store.Reader, kind, id string, e *store.Event
 }
 
 // read gives the change for an object that is there, or that for one that is not.
-func read[T any](ctx context.Context, r store.Reader, c *store.Collection[T], accountID, id string, gone policy.Change, there func(*T) policy.Change) ([]policy.Change, error) {
-	obj, err := c.Get(ctx, r, accountID, id)
+func read[T any](ctx context.Context, r store.Reader, c *store.Collection[T], w store.Ref, gone policy.Change, there func(*T) policy.Change) ([]policy.Change, error) {
+	obj, err := c.Get(ctx, r, w.Account, w.ID)
 	if errors.Is(err, fault.NotFound) {
 		return []policy.Change{gone}, nil
 	}

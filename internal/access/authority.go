@@ -74,6 +74,12 @@ type view struct {
 	used   atomic.Int64
 	turn   chan struct{} // held by the one who builds
 	size   int           // counted in Authority.size; guarded by Authority.mu
+
+	// owed are events about objects of this account that are told of in
+	// another's log; foreign counts them.
+	mu      sync.Mutex // guards owed
+	owed    []store.Event
+	foreign atomic.Int64
 }
 
 // built is a snapshot with the place in the log up to which it is complete.
@@ -81,6 +87,7 @@ type view struct {
 type built struct {
 	snapshot *policy.Snapshot
 	covered  int64
+	foreign  int64 // of view.foreign
 }
 
 // NewAuthority makes an Authority that follows the store's events until Close.
@@ -114,17 +121,28 @@ func (a *Authority) follow(events []store.Event) {
 			a.forgetAll()
 			continue
 		}
-		held, ok := a.accounts.Load(e.Account)
-		if !ok {
-			continue
+		w := e.Written()
+		if v := a.held(e.Account); v != nil {
+			if relevant[w.Kind] && w.Account == e.Account {
+				raise(&v.wanted, e.Seq)
+			} else {
+				v.skip(e.Seq)
+			}
 		}
-		v := held.(*view)
-		if relevant[e.Kind] {
-			raise(&v.wanted, e.Seq)
-		} else {
-			v.skip(e.Seq)
+		if relevant[w.Kind] && w.Account != e.Account {
+			if v := a.held(w.Account); v != nil {
+				v.owe(e)
+			}
 		}
 	}
+}
+
+// held gives the place of an account if it has one.
+func (a *Authority) held(accountID string) *view {
+	if held, ok := a.accounts.Load(accountID); ok {
+		return held.(*view)
+	}
+	return nil
 }
 
 // raise stores a number unless there is a higher one.
@@ -141,8 +159,32 @@ func raise(n *atomic.Int64, to int64) {
 // searched for from before it.
 func (v *view) skip(seq int64) {
 	if b := v.ready.Load(); b != nil && b.covered == seq-1 && v.wanted.Load() < seq {
-		v.ready.CompareAndSwap(b, &built{b.snapshot, seq})
+		v.ready.CompareAndSwap(b, &built{b.snapshot, seq, b.foreign})
 	}
+}
+
+// owe remembers an event of another account's log.
+func (v *view) owe(e *store.Event) {
+	v.mu.Lock()
+	v.owed = append(v.owed, *e)
+	v.mu.Unlock()
+	v.foreign.Add(1)
+}
+
+// take gives the events that were owed and their count; back returns those that
+// could not be worked off.
+func (v *view) take() (owed []store.Event, foreign int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	foreign, owed = v.foreign.Load(), v.owed
+	v.owed = nil
+	return owed, foreign
+}
+
+func (v *view) back(owed []store.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.owed = append(owed, v.owed...)
 }
 
 // Decide asks policy.Decide with the snapshot of the resource's account. An
@@ -189,7 +231,7 @@ func (a *Authority) Snapshot(ctx context.Context, accountID string) (*policy.Sna
 // current gives the snapshot of a view if nothing has happened since it was made.
 func (a *Authority) current(v *view) *policy.Snapshot {
 	b := v.ready.Load()
-	if b == nil || b.covered < v.wanted.Load() {
+	if b == nil || b.covered < v.wanted.Load() || b.foreign != v.foreign.Load() {
 		return nil
 	}
 	if c, fresh := a.catalogs.Current(); !fresh || c != b.snapshot.Catalog() {
@@ -213,11 +255,17 @@ func (a *Authority) refresh(ctx context.Context, v *view) (*policy.Snapshot, err
 	if err != nil {
 		return nil, err
 	}
+	owed, foreign := v.take()
 	b := v.ready.Load()
 	if b == nil {
 		b, err = a.load(ctx, v.account, catalog)
 	} else {
-		b, err = a.advance(ctx, b, catalog)
+		b, err = a.advance(ctx, b, owed, catalog)
+	}
+	if err != nil {
+		v.back(owed)
+	} else {
+		b.foreign = foreign
 	}
 	if errors.Is(err, fault.NotFound) {
 		a.forget(v)

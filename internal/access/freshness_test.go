@@ -269,6 +269,33 @@ func TestAccountsComeAndChangeState(t *testing.T) {
 	}
 }
 
+func TestAChangeThatIsToldInAnotherAccountsLogCounts(t *testing.T) {
+	s := serve(t)
+	if !allowed(t, s.Authority, apitest.Owner, "iam.policy.read", "kms") {
+		t.Fatal("the owner must be let in")
+	}
+	give := func(owner string) {
+		s.Update(func(ctx context.Context, tx store.Tx) error {
+			a, err := account.Accounts.Get(ctx, tx, acct, acct)
+			if err != nil {
+				return err
+			}
+			a.Owner = owner
+			return account.Accounts.Update(ctx, tx, a, store.Event{Account: apitest.Other, Action: "enterprise.account.update"})
+		})
+	}
+	for range 3 {
+		give("IBMid-A")
+		if allowed(t, s.Authority, apitest.Owner, "iam.policy.read", "kms") || !allowed(t, s.Authority, "IBMid-A", "iam.policy.read", "kms") {
+			t.Fatal("the new owner must be let in, the old one not")
+		}
+		give(apitest.Owner)
+		if !allowed(t, s.Authority, apitest.Owner, "iam.policy.read", "kms") || allowed(t, s.Authority, "IBMid-A", "iam.policy.read", "kms") {
+			t.Fatal("the owner has come back")
+		}
+	}
+}
+
 func TestResetForgetsEverything(t *testing.T) {
 	s := serve(t)
 	s.Grant("IBMid-A", "Viewer", "serviceName=kms")

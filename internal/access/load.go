@@ -11,7 +11,7 @@ import (
 	"github.com/kagiban/kagiban/internal/store"
 )
 
-// view reads one consistent state together with its place in the log.
+// read reads one consistent state together with its place in the log.
 func (a *Authority) read(ctx context.Context, fn func(store.Reader, store.LogReader) error) error {
 	return a.db.View(ctx, func(r store.Reader) error {
 		log, ok := r.(store.LogReader)
@@ -51,7 +51,7 @@ func (a *Authority) load(ctx context.Context, accountID string, catalog *policy.
 	if err != nil {
 		return nil, err
 	}
-	return &built{policy.NewSnapshot(in), in.Seq}, nil
+	return &built{snapshot: policy.NewSnapshot(in), covered: in.Seq}, nil
 }
 
 func loadPolicies(ctx context.Context, r store.Reader, accountID string) ([]*policy.Policy, error) {

@@ -64,8 +64,7 @@ func (r *Registry) Close() { r.cancel() }
 
 func (r *Registry) follow(events []store.Event) {
 	for i := range events {
-		e := &events[i]
-		if e.Op == store.Reset || e.Account == store.System && e.Kind == Services.Kind() {
+		if events[i].Op == store.Reset || events[i].Written().Kind == Services.Kind() {
 			r.wanted.Add(1)
 		}
 	}
