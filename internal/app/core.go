@@ -24,7 +24,9 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/idp"
 	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
@@ -43,6 +45,8 @@ type core struct {
 	identity  *identity.Service
 	tree      *enterprise.Service
 	templates *template.Service
+	reports   *report.Service
+	idps      *idp.Service
 	tokens    *token.Service
 	router    *httpapi.Router
 	feed      *audit.Feed
@@ -126,6 +130,8 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	})
 	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: enterprise.DefaultLimits}
 	c.templates = template.New(a.db, c.tree, id.Generator{}, a.now, kinds.All(c.identity, c.access)...)
+	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens, Log: a.cfg.Log})
+	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer})
 	c.started = start(c.tokens.Start)
 	return nil
 }
@@ -154,7 +160,7 @@ func (a *App) table(c *core) []httpapi.Operation {
 	table = append(table, newSystem(a, func() []httpapi.Operation { return c.router.Operations() }).operations()...)
 	table = append(table, iamtoken.New(c.tokens, iamtoken.Options{BaseURL: a.publicURL()}).Operations()...)
 	table = append(table, iamidentityv1.New(iamidentityv1.Config{
-		Identities: c.identity, Accounts: c.accounts, Templates: c.templates, BaseURL: a.publicURL(),
+		Identities: c.identity, Accounts: c.accounts, Templates: c.templates, Reports: c.reports, IdPs: c.idps, BaseURL: a.publicURL(),
 	}).Operations()...)
 	table = append(table, accountmanagementv4.New(c.accounts).Operations()...)
 	table = append(table, enterprisemanagementv1.New(c.tree, page.NewSealer(c.secrets.pageKey)).Operations()...)
@@ -179,6 +185,9 @@ func (a *App) observer() audit.Observer {
 // close ends the services: what still has to be written is written.
 func (c *core) close(ctx context.Context) error {
 	c.polls.close()
+	if c.reports != nil {
+		c.reports.Close()
+	}
 	var err error
 	if c.started != nil {
 		err = errors.Join(c.started.stop(), c.tokens.Close(ctx))

@@ -24,6 +24,7 @@ const (
 	AccountSettingsTemplate = "AccountSettingsTemplate-"
 	TemplateAssignment      = "TemplateAssignment-"
 	AccessGroup             = "AccessGroupId-"
+	IdentityProvider        = "idp-"
 	Session                 = "C-"
 )
 

@@ -27,6 +27,7 @@ const (
 	PurposeRefreshToken Purpose = "refresh-token"
 	PurposePasscode     Purpose = "passcode"
 	PurposeClientSecret Purpose = "client-secret"
+	PurposeIdentityProv Purpose = "identity-provider"
 )
 
 // Why Open refuses. Callers branch on ErrUnknownKey (a master key is missing in

@@ -1,7 +1,7 @@
 // Package iamidentityv1 is the wire of IBM Cloud's IAM Identity Services API
 // as the SDK package of this name speaks it: the rows of its 103 operations,
-// the forms of requests and answers, and their mapping to packages identity
-// and account. It owns no rule of IAM.
+// the forms of requests and answers, and their mapping to packages identity,
+// account, template, report and idp. It owns no rule of IAM.
 package iamidentityv1
 
 import (
@@ -12,6 +12,8 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/idp"
+	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 )
@@ -26,6 +28,8 @@ type Config struct {
 	Identities *identity.Service
 	Accounts   *account.Service
 	Templates  *template.Service
+	Reports    *report.Service
+	IdPs       *idp.Service
 	// BaseURL is put in front of the links of lists, without slash at its end;
 	// "" leaves them relative, which the official clients take too.
 	BaseURL string
@@ -36,18 +40,20 @@ type API struct {
 	ids       *identity.Service
 	accounts  *account.Service
 	templates *template.Service
+	reports   *report.Service
+	idps      *idp.Service
 	base      string
 }
 
 // New makes the API.
 func New(c Config) *API {
-	return &API{ids: c.Identities, accounts: c.Accounts, templates: c.Templates, base: c.BaseURL}
+	return &API{ids: c.Identities, accounts: c.Accounts, templates: c.Templates, reports: c.Reports, idps: c.IdPs, base: c.BaseURL}
 }
 
 // Operations gives the rows of the table.
 func (a *API) Operations() []httpapi.Operation {
 	return slices.Concat(a.keyRows(), a.serviceIDRows(), a.groupRows(), a.profileRows(), a.trustRows(),
-		a.settingsRows(), a.preferenceRows(), a.limitRows(), a.templateRows(), laterRows())
+		a.settingsRows(), a.preferenceRows(), a.limitRows(), a.templateRows(), a.reportRows(), a.idpRows(), a.loginRows())
 }
 
 // act is the access rule of an action of this service.
@@ -73,6 +79,8 @@ const (
 	typeSettings    = "settings"
 	typePreferences = "preferences"
 	typeTemplate    = "template"
+	typeReport      = "report"
+	typeIdP         = "idp"
 )
 
 // ref is the part of a request that names an object. find looks for it (404)

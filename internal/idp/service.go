@@ -1,0 +1,316 @@
+package idp
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/crn"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// Config is what a Service needs. DB and Sealer are required.
+type Config struct {
+	DB     store.DB
+	Now    func() time.Time // nil: time.Now
+	IDs    id.Generator
+	Sealer *secret.Sealer
+	// Limit is the number of identity providers of one account; 0 is the
+	// documented 5.
+	Limit int
+	// NewKey makes the key of a service provider; nil makes RSA keys of 2,048
+	// bits, which every SAML product takes.
+	NewKey func() (crypto.Signer, error)
+}
+
+// Service owns the identity providers of all accounts. It is safe for
+// concurrent use. It decides no access: its callers have asked already.
+type Service struct {
+	Config
+}
+
+// New makes the service.
+func New(c Config) *Service {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Limit == 0 {
+		c.Limit = identity.DefaultLimits.IdentityProviders
+	}
+	if c.NewKey == nil {
+		c.NewKey = func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+	}
+	return &Service{c}
+}
+
+const whatIdP = "IdP"
+
+// event is what the audit trail tells of a change of an identity provider.
+func event(verb string, m *store.Meta, params ...string) store.Event {
+	return store.Event{
+		Action: "iam-identity.idp." + verb, Name: m.Name, CRN: crn.Of("iam-identity", m.Account, "idp", m.ID), Params: params,
+		Message: "IAM Identity Service: " + verb + " idp " + m.Name,
+	}
+}
+
+// silent is the event of a write that is told as part of another one.
+var silent = store.Event{}
+
+// Spec says what identity provider to make.
+type Spec struct {
+	Account, Name, Type string
+	Active              *bool          // nil: true
+	Properties          map[string]any // nil: not given
+	Secrets             map[string]any // nil: not given
+	Shared              []Scope
+}
+
+// Validate checks what can be checked without the store.
+func (n *Spec) Validate() error {
+	if err := identity.CheckAccount("account_id", n.Account); err != nil {
+		return err
+	}
+	if err := required("name", n.Name, maxName); err != nil {
+		return err
+	}
+	if !slices.Contains([]string{TypeSAML, TypeAppID, TypeLDAP}, n.Type) {
+		return fault.Field("type", "Property 'type' must be saml, appid or ldap.")
+	}
+	if err := checkScopes(n.Shared); err != nil {
+		return err
+	}
+	if n.Type == TypeSAML {
+		if n.Properties == nil {
+			return fault.Missing("properties")
+		}
+		if n.Secrets == nil {
+			return fault.Missing("secrets")
+		}
+	}
+	_, err := n.configuration()
+	return err
+}
+
+func (n *Spec) configuration() (*configuration, error) {
+	return configure(n.Type, configuration{}, n.Properties, n.Secrets)
+}
+
+// Create makes an identity provider. A SAML one without keys of its own gets a
+// key and certificate. Errors: fault.Invalid, fault.Limit, fault.NotFound for
+// the account.
+func (s *Service) Create(ctx context.Context, n Spec) (*IdP, error) {
+	if err := n.Validate(); err != nil {
+		return nil, err
+	}
+	conf, err := n.configuration()
+	if err != nil {
+		return nil, err
+	}
+	p := &IdP{
+		Meta: store.Meta{Account: n.Account, ID: s.IDs.New(id.IdentityProvider), Name: n.Name},
+		Type: n.Type, Active: n.Active == nil || *n.Active, Shared: append([]Scope{}, n.Shared...),
+	}
+	if err := s.putConfiguration(p, conf); err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(ctx, func(tx store.Tx) error {
+		if _, err := accountOf(ctx, tx, n.Account); err != nil {
+			return err
+		}
+		count, err := IdPs.Count(ctx, tx, store.Query{Account: n.Account})
+		if err != nil {
+			return fmt.Errorf("counting identity providers: %w", err)
+		}
+		if count >= s.Limit {
+			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: "The maximum number of identity providers is reached.",
+				Details: fmt.Sprintf("The maximum number of allowed identity providers in account %s is %d.", n.Account, s.Limit)}
+		}
+		if err := IdPs.Create(ctx, tx, p, event("create", &p.Meta)); err != nil {
+			return fmt.Errorf("storing identity provider: %w", err)
+		}
+		return changeOffers(ctx, tx, p, nil, p.Shared)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// IdP gives an identity provider by its id, whatever its account, or fault.NotFound.
+func (s *Service) IdP(ctx context.Context, idpID string) (*IdP, error) {
+	return get(ctx, s.DB.Direct(), IdPs, "", idpID)
+}
+
+// List gives the identity providers that an account owns, oldest first.
+func (s *Service) List(ctx context.Context, accountID string) ([]*IdP, error) {
+	return IdPs.List(ctx, s.DB.Direct(), store.Query{Account: accountID})
+}
+
+// History gives the events of an identity provider, oldest first.
+func (s *Service) History(ctx context.Context, p *IdP) ([]store.Event, error) {
+	return s.DB.Direct().History(ctx, p.Account, IdPs.Kind(), p.ID, identity.HistoryLimit)
+}
+
+// Change holds what to change; nil leaves a property as it is. Objects in
+// Properties and Secrets are merged into the present ones: null removes a
+// property, lists are replaced.
+type Change struct {
+	Name             *string
+	Active           *bool
+	UISetupCompleted *bool
+	Properties       map[string]any
+	Secrets          map[string]any
+	Shared           *[]Scope
+	// ForceShare takes the identity provider away from accounts that use it
+	// when Shared leaves them out.
+	ForceShare bool
+}
+
+// Validate checks what can be checked without the store.
+func (c *Change) Validate() error {
+	if c.Name != nil {
+		if err := required("name", *c.Name, maxName); err != nil {
+			return err
+		}
+	}
+	if err := checkTree("properties", c.Properties, maxProperties); err != nil {
+		return err
+	}
+	if err := checkTree("secrets", c.Secrets, maxSecrets); err != nil {
+		return err
+	}
+	if c.Shared != nil {
+		return checkScopes(*c.Shared)
+	}
+	return nil
+}
+
+// Update changes an identity provider. Errors: fault.Invalid, fault.NotFound,
+// fault.Stale, fault.Conflict when an account that uses it would lose it.
+func (s *Service) Update(ctx context.Context, idpID, ifMatch string, c Change) (p *IdP, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(ctx, func(tx store.Tx) error {
+		if p, err = get(ctx, tx, IdPs, "", idpID); err != nil {
+			return err
+		}
+		if err := p.Match(ifMatch); err != nil {
+			return err
+		}
+		params, err := s.apply(p, &c)
+		if err != nil {
+			return err
+		}
+		if c.Shared != nil && !slices.Equal(*c.Shared, p.Shared) {
+			if err := reshare(ctx, tx, p, *c.Shared, c.ForceShare); err != nil {
+				return err
+			}
+			params = append(params, "share_scope")
+		}
+		return IdPs.Update(ctx, tx, p, event("update", &p.Meta, params...))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// apply writes the change into p and gives the names of what it set.
+func (s *Service) apply(p *IdP, c *Change) (params []string, err error) {
+	if c.Name != nil && *c.Name != p.Name {
+		p.Name, params = *c.Name, append(params, "name")
+	}
+	if c.Active != nil && *c.Active != p.Active {
+		p.Active, params = *c.Active, append(params, "active")
+	}
+	if c.UISetupCompleted != nil && *c.UISetupCompleted != p.UISetupCompleted {
+		p.UISetupCompleted, params = *c.UISetupCompleted, append(params, "ui_setup_completed")
+	}
+	if c.Properties != nil {
+		params = append(params, "properties")
+	}
+	if c.Secrets != nil {
+		params = append(params, "secrets")
+	}
+	if c.Properties == nil && c.Secrets == nil {
+		return params, nil
+	}
+	now, err := s.open(p)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := configure(p.Type, *now, c.Properties, c.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	return params, s.putConfiguration(p, conf)
+}
+
+// Delete removes an identity provider that no account uses any more. Errors:
+// fault.NotFound, fault.Conflict.
+func (s *Service) Delete(ctx context.Context, idpID string) error {
+	return s.DB.Update(ctx, func(tx store.Tx) error {
+		p, err := get(ctx, tx, IdPs, "", idpID)
+		if err != nil {
+			return err
+		}
+		users, err := consumers.Count(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+		if err != nil {
+			return fmt.Errorf("counting consumers: %w", err)
+		}
+		if users > 0 {
+			return &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E", Message: "Unable to delete object",
+				Details: fmt.Sprintf("Object type '%s' with ID '%s' is used by %d accounts.", whatIdP, p.ID, users)}
+		}
+		if err := changeOffers(ctx, tx, p, p.Shared, nil); err != nil {
+			return err
+		}
+		test, err := Tests.Get(ctx, tx, p.Account, p.ID)
+		if err == nil {
+			err = Tests.Delete(ctx, tx, test, silent)
+		}
+		if err != nil && !errors.Is(err, fault.NotFound) {
+			return fmt.Errorf("deleting test record: %w", err)
+		}
+		return IdPs.Delete(ctx, tx, p, event("delete", &p.Meta))
+	})
+}
+
+// get reads an object and words its absence for the client. An account of ""
+// lets the id alone name it.
+func get[T any](ctx context.Context, r store.Reader, c *store.Collection[T], accountID, idpID string) (*T, error) {
+	const longest, shown = 512, 100 // of ids in the stores; of ids in messages
+	if idpID == "" || len(idpID) > longest {
+		return nil, fault.NoObject(whatIdP, idpID[:min(len(idpID), shown)])
+	}
+	obj, err := c.Get(ctx, r, accountID, idpID)
+	if errors.Is(err, fault.NotFound) {
+		return nil, fault.NoObject(whatIdP, idpID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", c.Kind(), err)
+	}
+	return obj, nil
+}
+
+func accountOf(ctx context.Context, r store.Reader, accountID string) (*account.Account, error) {
+	a, err := account.Accounts.Get(ctx, r, accountID, accountID)
+	if errors.Is(err, fault.NotFound) {
+		return nil, fault.NoObject("Account", accountID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading account: %w", err)
+	}
+	return a, nil
+}

@@ -1,0 +1,98 @@
+package idp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// RunTest tests the configuration of an identity provider and records the
+// outcome in the place of an earlier one. It looks at what is stored: nothing
+// is asked of the identity provider itself. fault.NotFound.
+func (s *Service) RunTest(ctx context.Context, idpID string) (test *Test, err error) {
+	err = s.DB.Update(ctx, func(tx store.Tx) error {
+		p, err := get(ctx, tx, IdPs, "", idpID)
+		if err != nil {
+			return err
+		}
+		test, err = Tests.Get(ctx, tx, p.Account, p.ID)
+		first := errors.Is(err, fault.NotFound)
+		if first {
+			test, err = &Test{Meta: store.Meta{Account: p.Account, ID: p.ID, Parent: p.ID, Name: p.Name}}, nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading test record: %w", err)
+		}
+		test.Started, test.Tested = s.Now().UTC(), p.Tag
+		if test.Steps, err = s.steps(p); err != nil {
+			return err
+		}
+		ev := event("test", &p.Meta)
+		if first {
+			return Tests.Create(ctx, tx, test, ev)
+		}
+		return Tests.Update(ctx, tx, test, ev)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return test, nil
+}
+
+// LastTest gives the record of the last test, fault.NotFound when there was none.
+func (s *Service) LastTest(ctx context.Context, p *IdP) (*Test, error) {
+	test, err := Tests.Get(ctx, s.DB.Direct(), p.Account, p.ID)
+	if errors.Is(err, fault.NotFound) {
+		return nil, fault.NoObject("IdPTest", p.ID)
+	}
+	return test, err
+}
+
+func (s *Service) steps(p *IdP) ([]Step, error) {
+	out := []Step{{"active", p.Active, "The identity provider is active."}}
+	if !p.Active {
+		out[0].Text = "The identity provider is not active."
+	}
+	if p.Type != TypeSAML {
+		return out, nil
+	}
+	c, err := s.open(p)
+	if err != nil {
+		return nil, err
+	}
+	var properties SAMLProperties
+	var secrets SAMLSecrets
+	if err := errors.Join(into("properties", c.properties, &properties), into("secrets", c.secrets, &secrets)); err != nil {
+		return nil, err
+	}
+	metadata := Step{"metadata", properties.IdP.EntityID != "" && properties.IdP.RedirectBindingURL != "", "Entity ID and redirect binding URL are set."}
+	if !metadata.Passed {
+		metadata.Text = "Entity ID or redirect binding URL is missing: import the metadata of the identity provider."
+	}
+	var theirs, ours []string
+	for _, cert := range secrets.IdP.Signing {
+		theirs = append(theirs, cert.Value)
+	}
+	for _, pair := range secrets.SP.Signing {
+		ours = append(ours, pair.Certificate)
+	}
+	return append(out, metadata, valid("idp_certificate", theirs, s.Now()), valid("sp_certificate", ours, s.Now())), nil
+}
+
+// valid is the step that wants one certificate to be valid at a time.
+func valid(name string, certificates []string, now time.Time) Step {
+	for _, text := range certificates {
+		cert, err := parseCertificate("", text)
+		if err == nil && !now.Before(cert.NotBefore) && now.Before(cert.NotAfter) {
+			return Step{name, true, "A certificate is valid until " + cert.NotAfter.UTC().Format(time.RFC3339) + "."}
+		}
+	}
+	if len(certificates) == 0 {
+		return Step{name, false, "There is no certificate for signing."}
+	}
+	return Step{name, false, "No certificate for signing is valid now."}
+}
