@@ -351,7 +351,7 @@ func TestLongIndexesAgreeWithTheNaiveTwin(t *testing.T) {
 	const longest = 400
 	rapid.Check(t, func(t *rapid.T) {
 		in := accountWith(catalog)
-		n := rapid.IntRange(100, longest).Draw(t, "policies")
+		n := rapid.IntRange(200, longest).Draw(t, "policies")
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		for i := range n {
 			target := []policy.Attribute{equals(policy.AttrServiceName, someServices[rng.IntN(len(someServices))])}
@@ -375,10 +375,19 @@ func TestLongIndexesAgreeWithTheNaiveTwin(t *testing.T) {
 		for _, p := range in.Policies[n-6:] {
 			s = s.With(policy.PutPolicy(p))
 		}
-		for range 20 {
-			r := ask("IBMid-1", "resource-controller.instance.retrieve", one(t, "instance", []string{"", "i1", "i2"}))
-			r.Resource.ServiceName = one(t, "service", someServices)
-			r.Resource.Attributes = []policy.NamedValue{{Name: "number", Value: fmt.Sprint(rapid.IntRange(0, n).Draw(t, "number"))}}
+		for i := range 30 {
+			r := ask("IBMid-1", "resource-controller.instance.retrieve", "")
+			r.Resource = policy.ScopeOf(in.Policies[rng.IntN(n)])
+			if i < 6 {
+				r.Resource = policy.ScopeOf(in.Policies[n-1-i])
+			}
+			r.Resource.Whole, r.Resource.Tags = false, []string{"a:b"}
+			if i%3 == 0 {
+				r.Resource.ServiceInstance = fmt.Sprint("i", rng.IntN(20))
+			}
+			if r.Resource.ServiceName == "" {
+				r.Resource.ServiceName = someServices[rng.IntN(len(someServices))]
+			}
 			if got, want := policy.Decide(s, &r).Reason, naiveDecide(in, services, r); got != want {
 				t.Fatalf("engine: %s, twin: %s", got, want)
 			}
@@ -478,6 +487,45 @@ func TestManyDynamicGroupsCount(t *testing.T) {
 		if e := policy.Explain(s, &r); len(e.Groups) != 10 {
 			t.Errorf("explained with %d groups", len(e.Groups))
 		}
+	}
+}
+
+func TestARemovedGroupAdmitsNobody(t *testing.T) {
+	_, catalog := scenarioCatalog(t)
+	in := accountWith(catalog, access("p", "AccessGroupId-1", []string{"Reader"}, onStorage("")...))
+	in.Groups = []policy.Group{{ID: "AccessGroupId-1", Members: []string{"IBMid-2"}, Rules: []policy.DynamicRule{{
+		ID: "r", Realm: "corp", Expiration: time.Hour, Conditions: []policy.ClaimCondition{{Claim: "c", Operator: policy.ClaimEquals, Value: `"x"`}}}}}}
+	s := policy.NewSnapshot(in)
+	login := ask("IBMid-1", "storage.object.read", "")
+	login.Subject.Realm, login.Subject.LoginAt, login.Subject.Claims = "corp", policytest.Now, []policy.Claim{{Name: "c", Values: []string{"x"}}}
+	member := ask("IBMid-2", "storage.object.read", "")
+	if !policy.Decide(s, &login).Allowed || !policy.Decide(s, &member).Allowed {
+		t.Error("the group admits nobody while it is there")
+	}
+	s = s.With(policy.RemoveGroup("AccessGroupId-1"))
+	if policy.Decide(s, &login).Allowed || policy.Decide(s, &member).Allowed {
+		t.Error("the group admits somebody after it is gone")
+	}
+	s = s.With(policy.RemovePolicy("p"))
+	if policy.Decide(s, &login).Allowed {
+		t.Error("a rule outlived its group and policies")
+	}
+}
+
+func TestGroupsThatComeAndGoLeaveNothingBehind(t *testing.T) {
+	_, catalog := scenarioCatalog(t)
+	s := policy.NewSnapshot(accountWith(catalog))
+	size := 0
+	for i := range 20 {
+		id := fmt.Sprint("AccessGroupId-", i)
+		s = s.With(policy.PutGroup(policy.Group{ID: id, Members: []string{"IBMid-1"}}), policy.PutPolicy(access("p", id, []string{"Reader"}, onStorage("")...)))
+		s = s.With(policy.RemoveGroup(id), policy.RemovePolicy("p"))
+		if i == 0 {
+			size = s.Size()
+		}
+	}
+	if s.Size() != size {
+		t.Errorf("size is %d after one group and %d after twenty", size, s.Size())
 	}
 }
 

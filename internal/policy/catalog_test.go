@@ -136,3 +136,26 @@ func TestRolesAreFoundByCRN(t *testing.T) {
 		t.Error("a catalogue of no services has an Administrator")
 	}
 }
+
+func TestARoleThatIsDefinedGoesBeforeItsOtherName(t *testing.T) {
+	common, own := roleCRN("Reader"), roleCRN("s:Reader")
+	c, err := policy.CompileCatalog([]policy.Service{{
+		Name: "s", Actions: []policy.Action{{ID: "s.a.own"}, {ID: "s.a.common"}, {ID: "s.a.view"}},
+		Roles: []policy.Role{
+			{CRN: own, Kind: policy.RoleService, Actions: []string{"s.a.own"}},
+			{CRN: common, Kind: policy.RoleService, Actions: []string{"s.a.common"}},
+			{CRN: roleCRN("Viewer"), Kind: policy.RoleSystem, Actions: []string{"s.a.view"}},
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for crn, want := range map[string]string{own: "s.a.own", common: "s.a.common"} {
+		if r, ok := c.RoleOn("s", crn); !ok || r.Actions[0] != want {
+			t.Errorf("%s is %+v, %v", crn, r, ok)
+		}
+	}
+	if r, ok := c.RoleOn("s", "crn:v1:bluemix:public:iam::::serviceRole:Viewer"); ok {
+		t.Errorf("a platform role answers to a service role's name: %+v", r)
+	}
+}

@@ -29,6 +29,9 @@ func TestThePersistentMapBehavesLikeAMap(t *testing.T) {
 				// edit changes.
 				versions = append(versions, now)
 				by = new(edit)
+				if rapid.Bool().Draw(t, "always copy") {
+					by = nil
+				}
 			default:
 				now.m = now.m.set(by, key, i)
 				now.want[key] = i
