@@ -20,6 +20,8 @@ const (
 	// is further off or that was stopped for a while.
 	wideEvery   = 30 * time.Second
 	wideOverlap = 15 * time.Minute
+	// rest is the shortest time between two looks.
+	rest = 5 * time.Millisecond
 	// portion is the number of events read at a time.
 	portion = 500
 	// startWait bounds how long the first subscriber waits for the heads.
@@ -137,7 +139,9 @@ func (f *follower) poll(ctx context.Context) {
 		if time.Since(wide) > wideEvery {
 			reach = wideOverlap
 		}
+		started := time.Now()
 		err := f.look(ctx, reach)
+		took := time.Since(started)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -149,6 +153,11 @@ func (f *follower) poll(ctx context.Context) {
 		if (err != nil) != troubled {
 			troubled = err != nil
 			f.db.opts.Log.Warn("following the log of events", "works", !troubled, "error", err)
+		}
+		// On a busy system notifications come without end; looking must not
+		// take more than a third of the time.
+		if !sleep(ctx, max(rest, 2*took)) {
+			return
 		}
 		select {
 		case <-ctx.Done():

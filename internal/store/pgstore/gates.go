@@ -46,6 +46,13 @@ func (g *gates) drop(account string, x *gate) {
 	}
 }
 
+// busy reports whether somebody holds an account's gate at this moment.
+func (g *gates) busy(account string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.open[account] != nil
+}
+
 // pass is the set of gates that one writer holds.
 type pass struct {
 	gates *gates

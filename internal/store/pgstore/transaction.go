@@ -46,6 +46,9 @@ func (db *DB) update(ctx context.Context, level sql.IsolationLevel, fn func(*sql
 	}
 	defer db.life.leave()
 	var accounts []string // whose gates the next attempt waits for
+	if a := store.OriginOf(ctx).Account; a != "" && db.gates.busy(a) {
+		accounts = []string{a} // most callers write to the account of their token
+	}
 	for failed := 0; ; {
 		seen, err := db.gated(ctx, level, accounts, fn)
 		accounts = seen

@@ -74,6 +74,7 @@ func Benchmark(b *testing.B, db store.DB) {
 		})
 	}
 	b.Run("create with 32 writers in one account", func(b *testing.B) {
+		ctx = store.WithOrigin(ctx, store.Origin{Account: "one"})
 		share(b, 32, func() error { return create("one", fmt.Sprint("o", n.Add(1))) })
 	})
 	b.Run("put a token with 32 writers", func(b *testing.B) {
