@@ -9,9 +9,11 @@
 // who asks; it cannot leave a phase out.
 //
 // The package starts no goroutine. Its owner must call Service.Start once
-// before the first request, Service.Maintain every few seconds while it serves
-// (rotation of signing keys, activity counters, activity of sessions, sweeping
-// of expired records), and Service.Flush after the last request.
+// before the first request (or beside it), Service.Maintain every few seconds
+// while it serves (rotation of signing keys, activity counters, activity of
+// sessions, sweeping of expired records), and Service.Close after the last
+// request and before the store is closed. A crash loses the counts and session
+// activity since the last Maintain, nothing else.
 //
 // It does not own API keys, service IDs, profiles, users or account settings,
 // nor what a caller may do: it reads the state of the former and hands the

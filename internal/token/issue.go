@@ -235,6 +235,7 @@ func (s *Service) mint(ctx context.Context, l *login, client *Client, i issued, 
 		if set, err = l.prepare(s.cfg.Issuer, client, client.ID); err != nil {
 			return err
 		}
+		stamp.JTI = s.cfg.IDs.UUID()
 		if out.IDToken, err = s.sign(ctx, set, stamp); err != nil {
 			return err
 		}

@@ -234,6 +234,7 @@ func (s *Service) observe(events []store.Event) {
 			s.known.clear()
 			s.sessions.clear()
 			s.activity.Forget()
+			s.throttle.buckets.clear()
 			s.state.usersChanged()
 		case e.Written().Kind == ringKind:
 			s.ringStale.Store(true)
