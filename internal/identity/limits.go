@@ -53,9 +53,6 @@ func within(things, where string, count, limit int) (warning string, err error) 
 	return warning, nil
 }
 
-// kindIdP is the kind of package idp's objects, which stands above this one.
-const kindIdP = "idp"
-
 // Usage asks for the counts of an account's limited objects.
 type Usage struct {
 	ServiceIDGroups    bool

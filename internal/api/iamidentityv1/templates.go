@@ -460,7 +460,7 @@ func (t *templated) listVersions(ctx context.Context, _ *httpapi.Call, in *versi
 	if err != nil {
 		return nil, err
 	}
-	out := &templateList{Paging: paging, name: "versions", items: []*templateOut{}}
+	out := &templateList{Paging: paging, name: t.list, items: []*templateOut{}}
 	for _, v := range part {
 		w, err := t.wire(ctx, head, v, in.IncludeHistory)
 		if err != nil {
