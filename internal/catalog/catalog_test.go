@@ -120,3 +120,33 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// Restricted creation binds the owner too, and nobody holds the template roles
+// without a policy.
+func TestWhatTheAccountOwnerMayNotDoByOwningAlone(t *testing.T) {
+	services, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := policy.CompileCatalog(services)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const account, owner = "0123456789abcdef0123456789abcdef", "IBMid-OWNER00000"
+	s := policy.NewSnapshot(policy.Input{Account: account, Owner: owner, State: policy.AccountActive, Catalog: compiled})
+	for action, want := range map[string]bool{
+		"iam-identity.apikey.create":                  true,
+		"iam-identity.account.update":                 true,
+		"iam-identity.serviceid.create":               false,
+		"iam-identity.user-apikey.create":             false,
+		"iam-identity.profile-template.create":        false,
+		"iam-identity.profile-assignment.create":      false,
+		"iam-identity.account-settings-template.read": false,
+	} {
+		d := policy.Decide(s, &policy.Request{Action: action, Subject: policy.Subject{Kind: policy.KindUser, IAMID: owner, Account: account},
+			Resource: policy.Resource{Account: account, ServiceName: "iam-identity"}})
+		if d.Allowed != want {
+			t.Errorf("%s: allowed %t (%s), want %t", action, d.Allowed, d.Reason, want)
+		}
+	}
+}
