@@ -230,7 +230,7 @@ func TestWrongParametersAreRefusedByName(t *testing.T) {
 		s.do("ann", tt.method, tt.path, "").refused(400, tt.word)
 	}
 	s.do("ann", "POST", "/v1/apikeys", obj("name", "n", "iam_id", ann), "Entity-Lock: maybe").refused(400, "Entity-Lock")
-	for _, id := range []string{"update_api_key", "update_service_id", "update_service_id_group", "update_profile", "update_claim_rule", "set_profile_identities", "update_account_settings"} {
+	for _, id := range []string{"update_api_key", "update_service_id", "update_service_id_group", "update_profile", "update_claim_rule", "set_profile_identities", "update_account_settings", "update_idp"} {
 		op := s.row(id)
 		s.do("ann", op.Method, w.path(op), w.body(op)).refused(400, "If-Match")
 	}
@@ -283,6 +283,9 @@ func FuzzBodies(f *testing.F) {
 	f.Add("update_account_settings", obj("max_sessions_per_identity", 5, "restrict_user_domains", []any{map[string]any{"realm_id": "IBMid"}}))
 	f.Add("update_api_key", `{"expires_at":"2049-01-02T18:30:00+00:00"}`)
 	f.Add("update_preference_on_scope_account", obj("value_string", "/x"))
+	f.Add("create_idp", samlIdP("n"))
+	f.Add("update_idp", `{"properties":{"idp":{"entity_id":null},"sp":{"claims":{"a":"b"}}},"secrets":{"sp":{"signing":[]}}}`)
+	f.Add("import_saml_idp_metadata", "<EntityDescriptor/>")
 	shared := newServer(f)
 	w := shared.build()
 	f.Fuzz(func(t *testing.T, id, body string) {

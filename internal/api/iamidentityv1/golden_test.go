@@ -34,6 +34,8 @@ func full(v reflect.Value) {
 		v.SetString("text")
 	case reflect.Bool:
 		v.SetBool(true)
+	case reflect.Map:
+		v.Set(reflect.ValueOf(map[string]any{"name": "text"}))
 	case reflect.Int, reflect.Int64:
 		v.SetInt(7)
 	}
@@ -49,6 +51,9 @@ func TestAnswersKeepTheirForm(t *testing.T) {
 		&iamidentityv1.ClaimRule{}, &iamidentityv1.ClaimRuleList{}, &iamidentityv1.Link{}, &iamidentityv1.LinkList{},
 		&iamidentityv1.ProfileIdentity{}, &iamidentityv1.ProfileIdentities{}, &iamidentityv1.AccountSettings{}, &iamidentityv1.EffectiveSettings{},
 		&iamidentityv1.Preference{}, &iamidentityv1.PreferenceList{}, &iamidentityv1.Limits{},
+		&iamidentityv1.ReportReference{}, &iamidentityv1.Report{}, &iamidentityv1.MFAEnrollments{}, &iamidentityv1.MFAReport{},
+		&iamidentityv1.IdP{}, &iamidentityv1.IdPList{}, &iamidentityv1.Consumers{}, &iamidentityv1.IdPTest{}, &iamidentityv1.IdPTestTrigger{},
+		&iamidentityv1.LoginSettings{}, &iamidentityv1.IdPSetting{}, &iamidentityv1.IdPSettingList{},
 	} {
 		name := strings.ToLower(reflect.TypeOf(answer).Elem().Name())
 		empty := marshal(t, answer)

@@ -20,8 +20,10 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/idp"
 	"github.com/kagiban/kagiban/internal/page"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
@@ -49,6 +51,8 @@ type server struct {
 	ids      *identity.Service
 	accounts *account.Service
 	tree     *enterprise.Service
+	reports  *report.Service
+	idps     *idp.Service
 	table    []httpapi.Operation
 	router   *httpapi.Router
 	now      time.Time
@@ -83,10 +87,13 @@ func newServer(t testing.TB, limits ...func(*identity.Limits)) *server {
 	s.accounts = account.New(account.Config{DB: db, Now: clock})
 	s.ids = identity.New(identity.Config{DB: db, Now: clock, Hasher: testHasher(t), Sealer: testSealer(t), Pages: page.NewSealer(make([]byte, 32)), Limits: l})
 	s.tree = &enterprise.Service{DB: db, Accounts: s.accounts, Now: clock, Limits: enterprise.DefaultLimits}
+	s.reports = report.New(report.Config{DB: db, Now: clock, Run: func(job func()) { job() }})
+	t.Cleanup(s.reports.Close)
+	s.idps = idp.New(idp.Config{DB: db, Now: clock, Sealer: testSealer(t), Limit: l.IdentityProviders, NewKey: quickKey})
 	// Kinds that are not of this API never ask for access groups and policies.
 	templates := template.New(db, s.tree, id.Generator{}, clock, kinds.All(s.ids, nil)...)
 	templates.Limits.Templates = 1000
-	s.table = iamidentityv1.New(iamidentityv1.Config{Identities: s.ids, Accounts: s.accounts, Templates: templates, BaseURL: "https://iam.example.com"}).Operations()
+	s.table = iamidentityv1.New(iamidentityv1.Config{Identities: s.ids, Accounts: s.accounts, Templates: templates, Reports: s.reports, IdPs: s.idps, BaseURL: "https://iam.example.com"}).Operations()
 	s.router, err = httpapi.NewRouter(httpapi.Config{
 		Operations: s.table, Authenticator: s, Authorizer: s, Now: clock, Default: iamidentityv1.Family,
 		Log: slog.New(slog.NewTextHandler(output(t), nil)),

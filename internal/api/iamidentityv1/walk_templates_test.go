@@ -79,6 +79,9 @@ func (s *server) addTemplates(w world) {
 
 // kindOf tells which id a wildcard of a template operation stands for.
 func kindOf(op httpapi.Operation, wildcard string) string {
+	if own := idpKindOf(op, wildcard); own != "" {
+		return own
+	}
 	if wildcard == "template_id" || wildcard == "assignment_id" || wildcard == "id" {
 		return strings.SplitN(op.Path, "/{", 2)[0]
 	}
