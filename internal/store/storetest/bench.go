@@ -32,6 +32,30 @@ func Benchmark(b *testing.B, db store.DB) {
 			b.Fatal(err)
 		}
 	}
+	benchmarkReads(b, db, objects, account)
+	var n atomic.Int64
+	for _, writers := range []int{1, 32} {
+		b.Run(fmt.Sprintf("create with %d writers", writers), func(b *testing.B) {
+			b.ReportAllocs()
+			share(b, writers, func() error {
+				i := int(n.Add(1))
+				return create(account(i), fmt.Sprint("w", i))
+			})
+		})
+	}
+	b.Run("create with 32 writers in one account", func(b *testing.B) {
+		ctx = store.WithOrigin(ctx, store.Origin{Account: "one"})
+		share(b, 32, func() error { return create("one", fmt.Sprint("o", n.Add(1))) })
+	})
+	b.Run("put a token with 32 writers", func(b *testing.B) {
+		share(b, 32, func() error {
+			return db.Tokens().Put(context.WithoutCancel(ctx), store.Token{Space: "s", Key: fmt.Sprint("t", n.Add(1)), Body: []byte(text)})
+		})
+	})
+}
+
+func benchmarkReads(b *testing.B, db store.DB, objects int, account func(int) string) {
+	ctx := b.Context()
 	b.Run("get", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -58,29 +82,10 @@ func Benchmark(b *testing.B, db store.DB) {
 	})
 	b.Run("list 20 by name", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := db.Direct().List(ctx, store.Query{Kind: "badge", Account: account(rand.IntN(accounts)), Order: store.ByName, Limit: 20}); err != nil {
+			if _, err := db.Direct().List(ctx, store.Query{Kind: "badge", Account: account(rand.IntN(objects)), Order: store.ByName, Limit: 20}); err != nil {
 				b.Fatal(err)
 			}
 		}
-	})
-	var n atomic.Int64
-	for _, writers := range []int{1, 32} {
-		b.Run(fmt.Sprintf("create with %d writers", writers), func(b *testing.B) {
-			b.ReportAllocs()
-			share(b, writers, func() error {
-				i := int(n.Add(1))
-				return create(account(i), fmt.Sprint("w", i))
-			})
-		})
-	}
-	b.Run("create with 32 writers in one account", func(b *testing.B) {
-		ctx = store.WithOrigin(ctx, store.Origin{Account: "one"})
-		share(b, 32, func() error { return create("one", fmt.Sprint("o", n.Add(1))) })
-	})
-	b.Run("put a token with 32 writers", func(b *testing.B) {
-		share(b, 32, func() error {
-			return db.Tokens().Put(context.WithoutCancel(ctx), store.Token{Space: "s", Key: fmt.Sprint("t", n.Add(1)), Body: []byte(text)})
-		})
 	})
 }
 
