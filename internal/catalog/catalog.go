@@ -190,10 +190,22 @@ func read(dir fs.FS, name string) (File, error) {
 	if err != nil {
 		return f, fmt.Errorf("reading catalogue file %s: %w", name, err)
 	}
-	if err := yaml.UnmarshalWithOptions(raw, &f, yaml.Strict()); err != nil {
+	if err := decode(raw, &f); err != nil {
 		return f, fmt.Errorf("reading catalogue file %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// decode refuses unknown keys. goccy/go-yaml 1.19.2 panics on a list whose tag
+// has no value ("common: !0 #"), found by FuzzLoad: a broken file must not end
+// the server.
+func decode(raw []byte, f *File) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("not a catalogue file: %v", p)
+		}
+	}()
+	return yaml.UnmarshalWithOptions(raw, f, yaml.Strict())
 }
 
 // Expand gives the engine's form of a service: the standard roles with the
