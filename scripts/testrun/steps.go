@@ -188,9 +188,9 @@ func stepFuzz(ctx context.Context, e *env) (counts, error) {
 		}
 		each := fuzzTime(len(targets), fuzzBudget)
 		for _, t := range targets {
-			err := e.command(ctx, module, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$",
+			out, err := e.output(ctx, module, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$",
 				"-fuzztime", each.String(), "-fuzzminimizetime", "5s", "-parallel", "2", t.dir)
-			if err != nil {
+			if err != nil && !stoppedLate(out) {
 				e.printf("--- FAILED %s in %s: %v\n", t.name, t.dir, err)
 				c.failed++
 				continue
