@@ -172,10 +172,10 @@ func TestFuzzTargetsOfAModule(t *testing.T) {
 
 func TestOnlyTheEndOfTheTimeIsForgivenToAFuzzTarget(t *testing.T) {
 	tests := map[string]bool{
-		"--- FAIL: FuzzX (5.09s)\n    context deadline exceeded\nFAIL\n":                                           true,
+		"--- FAIL: FuzzX (5.09s)\n    context deadline exceeded\nFAIL\n":                                          true,
 		"--- FAIL: FuzzX (1.00s)\n    x_test.go:9: context deadline exceeded\nFailing input written to x\nFAIL\n": false,
 		"--- FAIL: FuzzX (0.10s)\n    panic: boom\n    context deadline exceeded\nFAIL\n":                         false,
-		"x_test.go:1:1: syntax error\nFAIL\n":                                                                      false,
+		"x_test.go:1:1: syntax error\nFAIL\n":                                                                     false,
 	}
 	for output, want := range tests {
 		if got := stoppedLate([]byte(output)); got != want {
