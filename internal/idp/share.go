@@ -57,11 +57,10 @@ type Consumer struct {
 	Shared  []Scope
 }
 
-// Consumers gives the accounts that use an identity provider, in the order in
-// which they began to.
+// Consumers gives the accounts that use an identity provider, by id.
 func (s *Service) Consumers(ctx context.Context, p *IdP) (out []Consumer, err error) {
 	err = s.DB.View(ctx, func(r store.Reader) error {
-		list, err := consumers.List(ctx, r, store.Query{Account: p.Account, Parent: p.ID})
+		list, err := consumers.List(ctx, r, store.Query{Account: p.Account, Parent: p.ID, Order: store.ByName})
 		if err != nil {
 			return fmt.Errorf("listing consumers: %w", err)
 		}
