@@ -52,7 +52,7 @@ func (s *Service) Assign(ctx context.Context, w Wish) (*Assignment, error) {
 // start does account targets at once and leaves the others to the reconciler.
 func (s *Service) start(ctx context.Context, a *Assignment) (*Assignment, error) {
 	if a.TargetType != TargetAccount {
-		s.Wake()
+		s.agenda.add(a.Account, false)
 		return a, nil
 	}
 	if err := s.run(ctx, a.ID); err != nil {
@@ -83,7 +83,10 @@ func (s *Service) assignable(ctx context.Context, tx store.Tx, t *Template, numb
 		return &fault.Error{Kind: fault.Invalid, Code: "not_committed", Field: "template_version",
 			Message: fmt.Sprintf("Version %d of template '%s' is not committed and cannot be assigned.", number, t.ID)}
 	}
-	return s.Kind(t.Kind()).Check(ctx, t.Account, v.Payload, true)
+	if err := s.Kind(t.Kind()).Check(ctx, t.Account, v.Payload, true); err != nil {
+		return err
+	}
+	return checkReferences(ctx, tx, v, true)
 }
 
 // checkTarget demands a node of the enterprise that can take assignments.

@@ -28,21 +28,22 @@ const (
 	maxDescription = 300
 )
 
-// Service keeps templates and their assignments. All fields but Log are
-// required. It is safe for concurrent use.
+// Service keeps templates and their assignments. All fields are required. It is
+// safe for concurrent use once Run or the first call began.
 type Service struct {
 	DB     store.DB
 	IDs    id.Generator
 	Now    func() time.Time
 	Tree   *enterprise.Service
 	Limits Limits
+	Meter  Meter // New sets one that hears nothing
 	kinds  map[string]*Kind
-	wake   chan struct{}
+	agenda agenda
 }
 
 // New makes the service with the given kinds.
 func New(db store.DB, tree *enterprise.Service, ids id.Generator, now func() time.Time, kinds ...*Kind) *Service {
-	s := &Service{DB: db, Tree: tree, IDs: ids, Now: now, Limits: DefaultLimits, kinds: map[string]*Kind{}, wake: make(chan struct{}, 1)}
+	s := &Service{DB: db, Tree: tree, IDs: ids, Now: now, Limits: DefaultLimits, Meter: noMeter{}, kinds: map[string]*Kind{}, agenda: agenda{wake: make(chan struct{}, 1)}}
 	for _, k := range kinds {
 		s.kinds[k.Name] = k
 	}

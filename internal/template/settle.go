@@ -24,32 +24,62 @@ func retryable(err error) bool {
 		errors.Is(err, fault.Unavailable) || errors.Is(err, fault.Stale) || fault.Of(err).Kind == fault.Internal
 }
 
-// settle makes one account hold of one template exactly what is assigned to
-// it, in the caller's transaction. It compares what should be with what is, so
-// that it can run at any time, any number of times, after any interruption.
-func (s *Service) settle(ctx context.Context, tx store.Tx, m *enterprise.Member, templateID string) error {
-	assigned, err := Assignments.List(ctx, tx, store.Query{Account: m.Account, Parent: templateID})
-	if err != nil {
-		return err
+// plan is what one transaction knows of a template and its assignments; what it
+// reads once serves all accounts that the transaction settles.
+type plan struct {
+	tx       store.Tx
+	root     string // the enterprise account
+	template string
+	assigned []*Assignment
+	heads    map[string]*Template
+	versions map[string]*Version
+}
+
+func newPlan(ctx context.Context, tx store.Tx, root, templateID string) (*plan, error) {
+	assigned, err := Assignments.List(ctx, tx, store.Query{Account: root, Parent: templateID})
+	return &plan{tx: tx, root: root, template: templateID, assigned: assigned, heads: map[string]*Template{}, versions: map[string]*Version{}}, err
+}
+
+// version gives a version with its template.
+func (p *plan) version(ctx context.Context, templateID string, number int) (*Template, *Version, error) {
+	versionID := VersionID(templateID, number)
+	if v := p.versions[versionID]; v != nil {
+		return p.heads[templateID], v, nil
 	}
-	held, err := Helds.Get(ctx, tx, m.ID, templateID)
+	t, err := Templates.Get(ctx, p.tx, p.root, templateID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading template: %w", err)
+	}
+	v, err := Versions.Get(ctx, p.tx, p.root, versionID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading version: %w", err)
+	}
+	p.heads[templateID], p.versions[versionID] = t, v
+	return t, v, nil
+}
+
+// settle makes one account hold of the plan's template exactly what is assigned
+// to it. It compares what should be with what is, so that it can run at any
+// time, any number of times, after any interruption.
+func (s *Service) settle(ctx context.Context, p *plan, m *enterprise.Member) error {
+	held, err := Helds.Get(ctx, p.tx, m.ID, p.template)
 	if errors.Is(err, fault.NotFound) {
 		held, err = nil, nil
 	}
 	if err != nil {
 		return err
 	}
-	winner := winnerOf(assigned, m)
+	winner := winnerOf(p.assigned, m)
 	switch {
 	case winner == nil && held != nil:
-		err = s.strip(ctx, tx, held)
+		err = s.strip(ctx, p.tx, held)
 	case winner != nil && (held == nil || held.Assignment != winner.ID || held.Revision != winner.Revision):
-		err = s.lay(ctx, tx, m, winner, held)
+		err = s.lay(ctx, p, m, winner, held)
 	}
 	if err != nil {
 		return err
 	}
-	return s.recordLosers(ctx, tx, m, assigned, winner)
+	return recordLosers(ctx, p, m, winner)
 }
 
 // winnerOf picks the assignment that counts for an account: the highest place
@@ -91,59 +121,57 @@ func rank(a *Assignment, m *enterprise.Member) int {
 
 // lay applies the winner's version to the account and writes down what came of
 // it.
-func (s *Service) lay(ctx context.Context, tx store.Tx, m *enterprise.Member, a *Assignment, held *Held) error {
-	t, err := Templates.Get(ctx, tx, a.Account, a.Template())
+func (s *Service) lay(ctx context.Context, p *plan, m *enterprise.Member, a *Assignment, held *Held) error {
+	t, v, err := p.version(ctx, a.Template(), a.Number)
 	if err != nil {
 		return err
 	}
-	v, err := Versions.Get(ctx, tx, a.Account, VersionID(t.ID, a.Number))
+	acct, err := account.Accounts.Get(ctx, p.tx, m.ID, m.ID)
 	if err != nil {
 		return err
 	}
-	acct, err := account.Accounts.Get(ctx, tx, m.ID, m.ID)
-	if err != nil {
-		return err
-	}
-	l := &Lay{Tx: tx, Account: acct, Template: t, Version: v, Assignment: a}
+	l := &Lay{Tx: p.tx, Account: acct, Template: t, Version: v, Assignment: a}
 	if held != nil {
 		l.Before = held.Made
 	}
-	made, err := s.applyAll(ctx, l)
+	made, err := s.applyAll(ctx, p, l)
 	if err != nil {
-		if retryable(err) {
-			return err
-		}
-		return accountFault{fault.Of(err)}
+		return refusal(err)
 	}
-	for _, old := range l.Before {
-		if !slices.ContainsFunc(made, func(n Made) bool { return n.Kind == old.Kind && n.ID == old.ID }) {
-			if err := s.Kind(old.Kind).Remove(ctx, tx, m.ID, old); err != nil {
-				return err
-			}
+	for _, old := range slices.Backward(l.Before) {
+		if slices.ContainsFunc(made, func(n Made) bool { return n.Kind == old.Kind && n.ID == old.ID }) {
+			continue
+		}
+		if err := s.Kind(old.Kind).Remove(ctx, p.tx, m.ID, old); err != nil {
+			return refusal(err)
 		}
 	}
-	if err := s.hold(ctx, tx, m, a, held, made); err != nil {
+	if err := s.hold(ctx, p.tx, m, a, held, made); err != nil {
 		return err
 	}
-	return putResult(ctx, tx, a, m.ID, Result{Revision: a.Revision, Status: Succeeded, Made: made, Parts: partsOf(v, made)})
+	return putResult(ctx, p.tx, a, m.ID, Result{Revision: a.Revision, Status: Succeeded, Made: made, Parts: partsOf(v, made)})
+}
+
+// refusal is an error as the account's, unless it says nothing about the account.
+func refusal(err error) error {
+	if retryable(err) {
+		return err
+	}
+	return accountFault{fault.Of(err)}
 }
 
 // applyAll applies a version and then the templates that it refers to, which
 // are for the object that the version made.
-func (s *Service) applyAll(ctx context.Context, l *Lay) ([]Made, error) {
+func (s *Service) applyAll(ctx context.Context, p *plan, l *Lay) ([]Made, error) {
 	head := s.Kind(l.Template.Kind())
 	made, err := head.Apply(ctx, l)
 	if err != nil || len(l.Version.References) == 0 {
 		return made, err
 	}
 	for _, ref := range l.Version.References {
-		t, err := Templates.Get(ctx, l.Tx, l.Template.Account, ref.ID)
+		t, v, err := p.version(ctx, ref.ID, ref.Version)
 		if err != nil {
-			return nil, fmt.Errorf("reading referenced template: %w", err)
-		}
-		v, err := Versions.Get(ctx, l.Tx, t.Account, VersionID(ref.ID, ref.Version))
-		if err != nil {
-			return nil, fmt.Errorf("reading referenced version: %w", err)
+			return nil, err
 		}
 		sub := &Lay{Tx: l.Tx, Account: l.Account, Template: t, Version: v, Assignment: l.Assignment, Root: l.Version, Owner: made[0].ID}
 		for _, b := range l.Before {
@@ -191,10 +219,7 @@ func (s *Service) hold(ctx context.Context, tx store.Tx, m *enterprise.Member, a
 func (s *Service) strip(ctx context.Context, tx store.Tx, held *Held) error {
 	for _, x := range slices.Backward(held.Made) {
 		if err := s.Kind(x.Kind).Remove(ctx, tx, held.Account, x); err != nil {
-			if retryable(err) {
-				return err
-			}
-			return accountFault{fault.Of(err)}
+			return refusal(err)
 		}
 	}
 	ev := store.Event{Action: "enterprise.account.detach-templates", Message: "Enterprise IAM: account lost template " + held.ID}
@@ -203,16 +228,16 @@ func (s *Service) strip(ctx context.Context, tx store.Tx, held *Held) error {
 
 // recordLosers writes down what the other assignments of the template came to
 // in the account: superseded where they cover it, nothing where they do not.
-func (s *Service) recordLosers(ctx context.Context, tx store.Tx, m *enterprise.Member, assigned []*Assignment, winner *Assignment) error {
-	for _, a := range assigned {
+func recordLosers(ctx context.Context, p *plan, m *enterprise.Member, winner *Assignment) error {
+	for _, a := range p.assigned {
 		if winner != nil && a.ID == winner.ID {
 			continue
 		}
 		var err error
 		if a.Operation != OpRemove && eligible(m) && rank(a, m) >= 0 {
-			err = putResult(ctx, tx, a, m.ID, Result{Revision: a.Revision, Status: Superseded})
+			err = putResult(ctx, p.tx, a, m.ID, Result{Revision: a.Revision, Status: Superseded})
 		} else {
-			err = dropResult(ctx, tx, a, m.ID)
+			err = dropResult(ctx, p.tx, a, m.ID)
 		}
 		if err != nil {
 			return err
