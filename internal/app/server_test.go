@@ -205,7 +205,6 @@ func TestBadRequestsGetAnEnvelopeOverHTTP(t *testing.T) {
 		{"wrong method", "PATCH", "/v1/apikeys", "{}", 405},
 		{"oversized body", "POST", "/v1/serviceids", `{"name":"` + strings.Repeat("x", httpapi.DefaultBodyLimit) + `"}`, 413},
 		{"malformed body", "POST", "/v1/serviceids", `{"name":`, 400},
-		{"not built", "GET", "/v1/idps?account_id=" + account, "", 501},
 	} {
 		a := s.call(c.method, c.path, c.body, auth...)
 		var e struct {

@@ -13,7 +13,7 @@ import (
 // beneath it; "*" matches everything.
 var (
 	leaves = []string{"fault", "id", "crn", "secret", "page", "filter"}
-	domain = []string{"account", "identity", "access", "token", "enterprise", "template", "catalog", "audit", "activity", "report"}
+	domain = []string{"account", "identity", "access", "token", "enterprise", "template", "catalog", "audit", "activity", "report", "idp"}
 	// testOnly packages serve tests; only tests and one another import them.
 	testOnly = []string{"archtest", "store/storetest", "api/apitest", "httpapi/openapitest", "policy/policytest"}
 	network  = []string{"net/http", "database/sql", "net/rpc", "os/exec", "github.com/jackc/pgx/v5", "modernc.org/sqlite"}
@@ -47,6 +47,7 @@ var rules = []rule{
 	{packages: []string{"token"}, may: under("account", "identity", "access", "activity", "policy", "signing"), never: network},
 	{packages: []string{"enterprise"}, may: under("account"), never: network},
 	{packages: []string{"report"}, may: under("account", "identity", "access", "activity", "policy", "template", "token"), never: network},
+	{packages: []string{"idp"}, may: under("account", "identity"), never: network},
 	{packages: []string{"template"}, may: under("account", "enterprise"), never: network},
 	{packages: []string{"template/kinds"}, may: under("account", "identity", "access", "policy", "template"), never: network},
 
