@@ -27,6 +27,7 @@ import (
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/store/cache"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
@@ -54,6 +55,7 @@ type Server struct {
 	Authority *access.Authority
 	Access    *access.Service
 	Templates *template.Service
+	Standing  access.Standing
 	Router    *httpapi.Router
 
 	offset atomic.Int64 // of the clock from Noon
@@ -80,6 +82,8 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 	s.Access = &access.Service{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: access.DefaultLimits}
 	tree := &enterprise.Service{DB: s.DB, Accounts: account.New(account.Config{DB: s.DB, Now: s.Now}), Now: s.Now, Limits: enterprise.DefaultLimits}
 	s.Templates = template.New(s.DB, tree, id.Generator{}, s.Now, kinds.All(identity.New(identity.Config{DB: s.DB, Now: s.Now}), s.Access)...)
+	objects := cache.New(s.DB, 1000)
+	s.Standing = access.Standing{Cache: objects}
 	if rows != nil {
 		operations := rows(s)
 		s.Router, err = httpapi.NewRouter(httpapi.Config{
@@ -91,6 +95,7 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 		}
 	}
 	t.Cleanup(func() {
+		objects.Close()
 		s.Authority.Close()
 		s.Registry.Close()
 		if err := s.DB.Close(); err != nil {

@@ -1,0 +1,109 @@
+// Package authz is the decision API: services ask whether a subject may do
+// something to one of their resources, and people ask why, who, and what if. The
+// first three operations have the shapes that enforcement libraries of IBM
+// Cloud speak. Package policy decides; this one reads questions and writes
+// answers, by hand where it is hot.
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/policy"
+)
+
+// Family is the API's name, title and envelope.
+var Family = &httpapi.Family{Name: "authz", Title: "Authorization decisions", Service: "iam-authz", WriteError: httpapi.WriteErrors}
+
+// API serves the table. It is safe for concurrent use.
+type API struct {
+	access   *access.Service
+	standing access.Standing
+}
+
+// New makes the API over the access service.
+func New(a *access.Service, s access.Standing) *API { return &API{a, s} }
+
+// actionAsk is what a caller needs on a service to ask about it: who may read
+// its policies can work the answers out.
+const actionAsk = "iam.policy.read"
+
+// Operations is the table of the API.
+func (a *API) Operations() []httpapi.Operation {
+	each := httpapi.Self("each question is decided on its own: it is answered to the service that it is about, to its own subject, and to those who may read the service's policies")
+	return []httpapi.Operation{
+		httpapi.Describing[authzIn, authzOut](httpapi.Raw(Family, "authorize", http.MethodPost, "/v2/authz", 200, each, a.authorize)),
+		httpapi.Describing[bulkIn, bulkOut](httpapi.Raw(Family, "authorize_bulk", http.MethodPut, "/v2/authz/bulk", 200, each, a.bulk)),
+		httpapi.Describing[authzIn, rolesOut](httpapi.Raw(Family, "list_authorized_roles", http.MethodPost, "/v2/authz/roles", 200, each, a.roles)),
+		httpapi.Op(Family, "explain_decision", http.MethodPost, "/v2/authz/explain", 200, each, nil, a.explain),
+		httpapi.Op(Family, "list_authorized_identities", http.MethodPost, "/v2/authz/who_can", 200, httpapi.Action(actionAsk), onService, a.whoCan),
+		httpapi.Op(Family, "compare_policy", http.MethodPost, "/v2/authz/what_if", 200, httpapi.Action(actionAsk), a.onPolicy, a.whatIf),
+	}
+}
+
+// mayAsk tells whether the caller may ask about a subject and a service: as the
+// service itself, as the subject, or as somebody who may read the policies of
+// the service or of the resource in question.
+func (a *API) mayAsk(ctx context.Context, c *httpapi.Call, q *question) (bool, error) {
+	caller := &c.Caller.Subject
+	if caller.Kind == policy.KindService && serves(caller.Source.ServiceName, q.Resource.ServiceName) {
+		return true, nil
+	}
+	if asksAboutItself(c, q) {
+		return true, nil
+	}
+	return a.mayRead(ctx, c, &q.Resource)
+}
+
+// asksAboutItself tells whether a question is about its caller. All that names
+// a subject counts: a question may name a service beside the caller's own id.
+func asksAboutItself(c *httpapi.Call, q *question) bool {
+	caller := &c.Caller.Subject
+	return caller.IAMID != "" && caller.IAMID == q.Subject.IAMID && caller.Account == q.Subject.Account && caller.Kind == q.Subject.Kind
+}
+
+// mayRead tells whether the caller may read the policies of a resource's
+// service or of the resource.
+func (a *API) mayRead(ctx context.Context, c *httpapi.Call, r *policy.Resource) (bool, error) {
+	whole := policy.Resource{Account: r.Account, ServiceName: r.ServiceName}
+	if r.ServiceName == "" {
+		whole.ServiceType, whole.ServiceGroupID = r.ServiceType, r.ServiceGroupID
+	}
+	yes, err := c.Allowed(ctx, actionAsk, whole)
+	if yes || err != nil {
+		return yes, err
+	}
+	return c.Allowed(ctx, actionAsk, *r)
+}
+
+// serves tells whether a service is another one or has it as a part.
+func serves(service, other string) bool {
+	return service != "" && (other == service || strings.HasPrefix(other, service+"."))
+}
+
+// snapshot gives an account's snapshot; nil for an account that is not there,
+// which denies everything.
+func (a *API) snapshot(ctx context.Context, account string) (*policy.Snapshot, error) {
+	s, err := a.access.Authority.Snapshot(ctx, account)
+	if errors.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	return s, err
+}
+
+// decide answers one question that may be asked.
+func (a *API) decide(ctx context.Context, s *policy.Snapshot, q *question) (policy.Decision, error) {
+	if s == nil || q.expired {
+		return policy.Decision{Reason: policy.ReasonNoPolicy}, nil
+	}
+	active, err := a.standing.Active(ctx, &q.Subject)
+	if err != nil || !active {
+		return policy.Decision{Reason: policy.ReasonNoPolicy, Seq: s.Seq()}, err
+	}
+	return a.access.Authority.DecideIn(s, &q.Request), nil
+}
