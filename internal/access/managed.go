@@ -196,10 +196,15 @@ func (s *Service) layMembers(ctx context.Context, tx store.Tx, g *Group, want []
 	present := map[string]bool{}
 	for _, m := range have {
 		present[m.Owner] = true
-		if m.Managed && !wanted[m.Owner] {
-			if err := Members.Delete(ctx, tx, m, memberEvent("delete", g, m)); err != nil {
-				return err
-			}
+		switch {
+		case m.Managed && !wanted[m.Owner]:
+			err = Members.Delete(ctx, tx, m, memberEvent("delete", g, m))
+		case !m.Managed && wanted[m.Owner]: // added by the account before: the template's from now on
+			m.Managed = true
+			err = Members.Update(ctx, tx, m, memberEvent("update", g, m))
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for _, n := range want {

@@ -166,6 +166,10 @@ func (s *Service) RemoveFromAll(ctx context.Context, account, iamID string) ([]O
 		out = make([]Outcome, len(list))
 		for i, m := range list {
 			out[i] = Outcome{IAMID: iamID, Group: m.Parent}
+			if m.Managed {
+				out[i].Err = managedByEnterprise("member")
+				continue
+			}
 			g, err := Groups.Get(ctx, tx, account, m.Parent)
 			if err != nil {
 				return fmt.Errorf("reading the group of a member: %w", err)

@@ -176,7 +176,9 @@ func (s *Service) checkPlace(ctx context.Context, tx store.Tx, p *Policy) error 
 		return err
 	}
 	if objectID, ok := id.OfIAM(p.Owner); ok {
-		sid, err := identity.ServiceIDs.Get(ctx, tx, "", objectID)
+		// Only of this account: a lock elsewhere guards the policies there, and is
+		// nothing that this account may learn.
+		sid, err := identity.ServiceIDs.Get(ctx, tx, p.Account, objectID)
 		if err == nil && sid.Locked {
 			return &fault.Error{Kind: fault.Conflict, Code: "locked", Message: "Service ID '" + objectID + "' is locked: its policies cannot be changed."}
 		}
