@@ -181,7 +181,7 @@ func (s *Service) SetTrusts(ctx context.Context, profileID, ifMatch string, spec
 		}
 		trusts = make([]*Trust, len(specs))
 		for i := range specs {
-			if trusts[i], err = putTrust(ctx, tx, p, &specs[i]); err != nil {
+			if trusts[i], err = putOwnTrust(ctx, tx, p, &specs[i]); err != nil {
 				return err
 			}
 		}
@@ -201,7 +201,7 @@ func (s *Service) SetTrust(ctx context.Context, profileID string, spec TrustSpec
 		if err != nil {
 			return err
 		}
-		if trust, err = putTrust(ctx, tx, p, &spec); err != nil {
+		if trust, err = putOwnTrust(ctx, tx, p, &spec); err != nil {
 			return err
 		}
 		count, err := Trusts.Count(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
@@ -214,6 +214,22 @@ func (s *Service) SetTrust(ctx context.Context, profileID string, spec TrustSpec
 		return TrustLists.Update(ctx, tx, head, partOf(p, "identities"))
 	})
 	return trust, err
+}
+
+// putOwnTrust is putTrust for the account itself, which cannot change what the
+// enterprise trusts; sending it again as it is changes nothing.
+func putOwnTrust(ctx context.Context, tx store.Tx, p *Profile, spec *TrustSpec) (*Trust, error) {
+	trust, err := Trusts.Get(ctx, tx, p.Account, TrustID(p.ID, spec.Type, spec.Identifier))
+	if errors.Is(err, fault.NotFound) || err == nil && !trust.Managed {
+		return putTrust(ctx, tx, p, spec)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading trusted identity: %w", err)
+	}
+	if !slices.Equal(trust.Accounts, spec.Accounts) || spec.Description != "" && spec.Description != trust.Detail {
+		return nil, managedBy(p.Template)
+	}
+	return trust, nil
 }
 
 // putTrust creates or replaces one trust of a profile; its caller tells the
