@@ -323,10 +323,10 @@ func (s *Service) Import(ctx context.Context, entID, accountID, parent string) e
 		at := Place{Root: e.Account, Enterprise: e.ID, ID: e.ID}
 		if parent != "" {
 			if at, err = placeOf(ctx, tx, parent); err != nil {
-				return err
+				return orNoNode(err, "parent", parent)
 			}
-			if at.Enterprise != e.ID {
-				return fault.Field("parent", "Property 'parent' is not in this enterprise.")
+			if at.Enterprise != e.ID { // as if it were not there
+				return NoNode("parent", parent)
 			}
 		}
 		a, err := account.Accounts.Get(ctx, tx, accountID, accountID)

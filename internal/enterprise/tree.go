@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -124,10 +125,8 @@ func (s *Service) CreateAccount(ctx context.Context, n NewAccount) (*account.Acc
 		if err := s.nameIsFree(ctx, tx, at.Root, n.Name); err != nil {
 			return err
 		}
-		owner := account.NewUser{ID: n.Owner, Name: n.Owner}
-		if u, err := account.Users.Get(ctx, tx, at.Root, n.Owner); err == nil {
-			owner = account.NewUser{ID: u.ID, Name: u.Name, Email: u.Email, GivenName: u.GivenName, FamilyName: u.FamilyName}
-		} else if !errors.Is(err, fault.NotFound) {
+		owner, err := knownUser(ctx, tx, at.Root, n.Owner)
+		if err != nil {
 			return err
 		}
 		fresh := account.NewAccount{Name: n.Name, Owner: owner, Enterprise: at.Enterprise, EnterpriseManaged: n.Managed}
@@ -146,6 +145,21 @@ func (s *Service) CreateAccount(ctx context.Context, n NewAccount) (*account.Acc
 		return s.join(ctx, tx, at, a, owner.Email, "create")
 	})
 	return a, err
+}
+
+// knownUser gives a person as the root account knows them, or else any account.
+func knownUser(ctx context.Context, r store.Reader, root, iamID string) (account.NewUser, error) {
+	u, err := account.Users.Get(ctx, r, root, iamID)
+	if errors.Is(err, fault.NotFound) {
+		u, err = account.Users.Get(ctx, r, "", iamID)
+	}
+	if errors.Is(err, fault.NotFound) {
+		return account.NewUser{}, fault.Field("owner_iam_id", "Property 'owner_iam_id' names nobody: '%s' is a user of no account.", iamID)
+	}
+	if err != nil {
+		return account.NewUser{}, fmt.Errorf("reading owner: %w", err)
+	}
+	return account.NewUser{ID: u.ID, Name: u.Name, Email: u.Email, GivenName: u.GivenName, FamilyName: u.FamilyName}, nil
 }
 
 // nameIsFree refuses a second account of one name; cancelled ones do not count.
@@ -170,6 +184,9 @@ func setMFA(ctx context.Context, tx store.Tx, accountID string, mfa *string) err
 	}
 	if value == "" {
 		return nil
+	}
+	if !slices.Contains(account.MFALevels, value) {
+		return fault.Field("traits.mfa", "Property 'traits.mfa' must be one of %s.", strings.Join(account.MFALevels, ", "))
 	}
 	set, err := account.SettingsByAcct.Get(ctx, tx, accountID, accountID)
 	if err != nil {

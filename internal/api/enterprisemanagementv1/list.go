@@ -1,6 +1,7 @@
 package enterprisemanagementv1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -88,7 +89,10 @@ func (a *API) listEnterprises(ctx context.Context, c *httpapi.Call, in *listEnte
 	}
 	out := &list[enterpriseOut]{Resources: []*enterpriseOut{}}
 	for _, e := range found {
-		yes := c.Caller.Account == in.Account || c.Caller.Account == in.EnterpriseAccount || e.Owner == c.Caller.IAMID
+		// of is the filter that found it: another one beside it says nothing, and
+		// a login that has not chosen an account has none.
+		of := cmp.Or(in.EnterpriseAccount, in.Account)
+		yes := of != "" && c.Caller.Account == of || e.Owner == c.Caller.IAMID
 		if !yes {
 			if yes, err = c.Allowed(ctx, "enterprise.enterprise.retrieve", node(e.Account, "enterprise", e.ID)); err != nil {
 				return nil, err

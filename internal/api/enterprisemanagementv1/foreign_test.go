@@ -1,0 +1,113 @@
+package enterprisemanagementv1_test
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/api/enterprisemanagementv1"
+	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+type m = map[string]any
+
+// two are the enterprises of apitest's two accounts, each with its root and an
+// account group.
+type two struct {
+	*apitest.Server
+	mine, foreign           *enterprise.Enterprise
+	myGroup, groupOfForeign string // CRNs
+}
+
+func serve(t testing.TB) *two {
+	t.Helper()
+	s := &two{Server: apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
+		return enterprisemanagementv1.New(s.Templates.Tree, page.NewSealer(make([]byte, 32))).Operations()
+	})}
+	s.mine, s.myGroup = s.grow(apitest.Account, apitest.Owner)
+	s.foreign, s.groupOfForeign = s.grow(apitest.Other, apitest.OtherOwner)
+	return s
+}
+
+// grow makes an enterprise with one group out of an account.
+func (s *two) grow(accountID, owner string) (*enterprise.Enterprise, string) {
+	s.T.Helper()
+	ctx := context.Background()
+	s.Update(func(ctx context.Context, tx store.Tx) error {
+		return account.Users.Create(ctx, tx, &account.User{Meta: store.Meta{Account: accountID, ID: owner, Owner: owner}, State: account.Active, Email: strings.ToLower(owner) + "@example.com"}, store.Event{})
+	})
+	e, err := s.Templates.Tree.Create(ctx, enterprise.NewEnterprise{SourceAccount: accountID, Name: "Enterprise of " + owner, Contact: owner})
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	g, err := s.Templates.Tree.CreateGroup(ctx, enterprise.CRN(e.Account, "enterprise", e.ID), "group", owner)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return e, enterprise.CRN(g.Account, "account-group", g.ID)
+}
+
+// Everybody may know the enterprise of the own account. A second filter must
+// not make another's enterprise look like it.
+func TestNoFilterShowsAnEnterpriseThatIsNotTheCallers(t *testing.T) {
+	s := serve(t)
+	foreignRoot, mine := "enterprise_account_id="+s.foreign.Account, "account_id="+apitest.Account
+	_, group, _ := strings.Cut(s.groupOfForeign, "::account-group:")
+	for query, want := range map[string]int{
+		mine:                                1,
+		foreignRoot:                         0,
+		foreignRoot + "&" + mine:            0,
+		"account_id=" + apitest.Other:       0,
+		"account_group_id=" + group:         0,
+		mine + "&account_group_id=whatever": 1,
+	} {
+		if got := s.Do(apitest.Member, "GET", "/v1/enterprises?"+query, nil).Want(200).Len("resources"); got != want {
+			t.Errorf("%s shows %d enterprises, want %d", query, got, want)
+		}
+	}
+	// "IAMID@" is a login that has not chosen an account.
+	if got := s.Do(apitest.Member+"@", "GET", "/v1/enterprises?account_group_id="+group, nil).Want(200).Len("resources"); got != 0 {
+		t.Errorf("a login without account sees the enterprise of a group")
+	}
+}
+
+// Where an account is imported to is answered alike for a place of another
+// enterprise and for one that is not there.
+func TestAnImportDoesNotTellWhichPlacesOthersHave(t *testing.T) {
+	s := serve(t)
+	const fresh = "dddddddddddddddddddddddddddddddd"
+	s.NewAccount(fresh, apitest.Owner)
+	absent := s.groupOfForeign[:len(s.groupOfForeign)-1] + "-"
+	answers := map[string]string{}
+	for _, parent := range []string{s.groupOfForeign, absent} {
+		a := s.Do(apitest.Owner+"@"+s.mine.Account, "PUT", "/v1/enterprises/"+s.mine.ID+"/import/accounts/"+fresh+"?parent="+url.QueryEscape(parent), nil, "Transaction-Id: t")
+		if a.Status != 404 {
+			t.Errorf("importing into %s: %d %s", parent, a.Status, a.Body)
+		}
+		answers[parent] = strings.ReplaceAll(string(a.Body), parent, "PARENT")
+	}
+	if answers[absent] != answers[s.groupOfForeign] {
+		t.Errorf("absent: %s\nforeign: %s", answers[absent], answers[s.groupOfForeign])
+	}
+}
+
+// A demand that no login knows would lock everybody out, and an owner that is
+// no person would leave the account without one.
+func TestNewAccountsNeedAPersonAndAKnownDemand(t *testing.T) {
+	s := serve(t)
+	caller := apitest.Owner + "@" + s.mine.Account
+	make := func(owner string, mfa any) *apitest.Answer {
+		return s.Do(caller, "POST", "/v1/accounts", m{"parent": s.myGroup, "name": "child", "owner_iam_id": owner, "traits": m{"mfa": mfa}})
+	}
+	make(apitest.Owner, "SOMETHING").Want(400)
+	make("iam-ServiceId-1", "NONE").Want(400)
+	make("iam-Profile-1", "NONE").Want(400)
+	make("crn-crn:v1:bluemix:public:kms::::", "NONE").Want(400)
+	make(apitest.Owner, "LEVEL1").Want(202)
+}
