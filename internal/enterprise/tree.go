@@ -147,14 +147,28 @@ func (s *Service) CreateAccount(ctx context.Context, n NewAccount) (*account.Acc
 	return a, err
 }
 
-// knownUser gives a person as the root account knows them, or else any account.
+// knownUser gives a person as the root account knows them, or else an account
+// of the tree that they own, or their login.
 func knownUser(ctx context.Context, r store.Reader, root, iamID string) (account.NewUser, error) {
 	u, err := account.Users.Get(ctx, r, root, iamID)
 	if errors.Is(err, fault.NotFound) {
-		u, err = account.Users.Get(ctx, r, "", iamID)
+		var owned []*Member
+		if owned, err = Members.List(ctx, r, store.Query{Account: root, Owner: iamID, Limit: 1}); err == nil {
+			at := "" // anywhere, if only one account knows them
+			if len(owned) > 0 {
+				at = owned[0].ID
+			}
+			u, err = account.Users.Get(ctx, r, at, iamID)
+		}
 	}
 	if errors.Is(err, fault.NotFound) {
-		return account.NewUser{}, fault.Field("owner_iam_id", "Property 'owner_iam_id' names nobody: '%s' is a user of no account.", iamID)
+		var l *account.Login
+		if l, err = account.Logins.Get(ctx, r, store.System, iamID); err == nil {
+			return account.NewUser{ID: iamID, Name: l.Email, Email: l.Email}, nil
+		}
+	}
+	if errors.Is(err, fault.NotFound) {
+		return account.NewUser{}, fault.Field("owner_iam_id", "Property 'owner_iam_id' names nobody that is known here: '%s'.", iamID)
 	}
 	if err != nil {
 		return account.NewUser{}, fmt.Errorf("reading owner: %w", err)

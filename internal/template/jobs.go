@@ -289,18 +289,9 @@ func (s *Service) settleMoved(ctx context.Context, root string, moved []*enterpr
 	}
 	accounts := map[string][]string{} // by template
 	for _, m := range moved {
-		held, err := Helds.List(ctx, s.DB.Direct(), store.Query{Account: m.ID})
+		mine, err := s.concerns(ctx, m, assigned)
 		if err != nil {
 			return err
-		}
-		mine := map[string]bool{}
-		for _, h := range held {
-			mine[h.ID] = true
-		}
-		for _, a := range assigned {
-			if rank(a, m) >= 0 {
-				mine[a.Template()] = true
-			}
 		}
 		for templateID := range mine {
 			accounts[templateID] = append(accounts[templateID], m.ID)
@@ -313,6 +304,29 @@ func (s *Service) settleMoved(ctx context.Context, root string, moved []*enterpr
 		}
 	}
 	return nil
+}
+
+// concerns gives the templates that an account should hold, holds, or has a
+// result of: a refusal leaves nothing else behind.
+func (s *Service) concerns(ctx context.Context, m *enterprise.Member, assigned []*Assignment) (map[string]bool, error) {
+	out := map[string]bool{}
+	held, err := Helds.List(ctx, s.DB.Direct(), store.Query{Account: m.ID})
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range held {
+		out[h.ID] = true
+	}
+	results, err := Results.List(ctx, s.DB.Direct(), store.Query{Account: m.Account, Owner: m.ID})
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range assigned {
+		if rank(a, m) >= 0 || slices.ContainsFunc(results, func(r *Result) bool { return r.Parent == a.ID }) {
+			out[a.Template()] = true
+		}
+	}
+	return out, nil
 }
 
 func sorted[V any](set map[string]V) []string {

@@ -1,0 +1,259 @@
+package template_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/api/iampolicymanagementv1"
+	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/template/kinds"
+)
+
+// forest is a server with an enterprise in apitest.Account.
+type forest struct {
+	*apitest.Server
+	ctx       context.Context
+	ts        *template.Service
+	root, ent string
+}
+
+func plant(t *testing.T) *forest {
+	t.Helper()
+	s := apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
+		return iampolicymanagementv1.New(s.Access, s.Templates).Operations()
+	})
+	f := &forest{Server: s, ctx: t.Context(), ts: s.Templates, root: apitest.Account}
+	f.ent = f.enterprise(f.root)
+	return f
+}
+
+// enterprise makes an account the root of an enterprise and gives its CRN.
+func (f *forest) enterprise(root string) string {
+	f.T.Helper()
+	entID := "e" + root[1:]
+	f.Update(func(ctx context.Context, tx store.Tx) error {
+		owner := &account.User{Meta: store.Meta{Account: root, ID: apitest.Owner, Name: "Owner"}, Email: "owner@example.com"}
+		if err := account.Users.Create(ctx, tx, owner, store.Event{}); err != nil {
+			return err
+		}
+		return enterprise.Enterprises.Create(ctx, tx, &enterprise.Enterprise{Meta: store.Meta{Account: root, ID: entID, Name: "Enterprise"}, State: account.Active}, store.Event{})
+	})
+	return enterprise.CRN(root, "enterprise", entID)
+}
+
+// group makes an account group below a place and gives its CRN; idOf takes the
+// id out of it.
+func (f *forest) group(parent, name string) string {
+	f.T.Helper()
+	at := must(f.ts.Tree.Place(f.ctx, parent))(f.T)
+	g := &enterprise.Group{Meta: store.Meta{Account: at.Root, ID: f.ts.IDs.Hex(16), Parent: at.ID, Name: name}, Enterprise: at.Enterprise, Above: at.Above, State: account.Active}
+	f.Update(func(ctx context.Context, tx store.Tx) error {
+		return enterprise.Groups.Create(ctx, tx, g, store.Event{})
+	})
+	return enterprise.CRN(at.Root, "account-group", g.ID)
+}
+
+func idOf(crn string) string { return crn[strings.LastIndexByte(crn, ':')+1:] }
+
+// child makes an account below a place, with enterprise-managed IAM.
+func (f *forest) child(parent, name string) string {
+	f.T.Helper()
+	return must(f.ts.Tree.CreateAccount(f.ctx, enterprise.NewAccount{Parent: parent, Name: name, Owner: apitest.Owner, Managed: true}))(f.T).ID
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func (f *forest) ok(err error) {
+	f.T.Helper()
+	if err != nil {
+		f.T.Fatal(err)
+	}
+}
+
+// refused checks that an error is of a kind and says something.
+func (f *forest) refused(err error, kind fault.Kind, part string) {
+	f.T.Helper()
+	if err == nil || fault.Of(err).Kind != kind || !strings.Contains(err.Error()+fault.Of(err).Message, part) {
+		f.T.Errorf("got %v, want %s with %q", err, kind, part)
+	}
+}
+
+// draft is a committed version.
+func draft(name string, payload any, refs ...*template.Template) template.Draft {
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		panic(err) // a test's own value
+	}
+	d := template.Draft{Name: &name, Payload: raw, Committed: true, References: []template.Reference{}}
+	for _, t := range refs {
+		d.References = append(d.References, template.Reference{Kind: t.Kind(), ID: t.ID, Version: t.Latest})
+	}
+	return d
+}
+
+type object = map[string]any
+
+// profileDoc is a profile template that trusts one service ID of the root.
+func profileDoc(name, description string) object {
+	return object{"profile": object{"name": name, "description": description,
+		"identities": []object{{"type": "serviceid", "identifier": "ServiceId-11111111-2222-3333-4444-555555555555"}}}}
+}
+
+func policyDoc(key, value, role string) object {
+	return object{"policy": object{"type": "access",
+		"resource": object{"attributes": []object{{"key": key, "operator": "stringEquals", "value": value}}},
+		"control":  object{"grant": object{"roles": []object{{"role_id": apitest.Role(role)}}}}}}
+}
+
+func (f *forest) template(kind string, d template.Draft) *template.Template {
+	f.T.Helper()
+	t, _, err := f.ts.Create(f.ctx, kind, f.root, d)
+	f.ok(err)
+	return t
+}
+
+// operators is a profile template with two policy templates.
+func (f *forest) operators() *template.Template {
+	f.T.Helper()
+	return f.template(kinds.Profile, draft("operators", profileDoc("Operators", "first"),
+		f.template(kinds.Policy, draft("services", policyDoc("serviceType", "service", "Administrator"))),
+		f.template(kinds.Policy, draft("groups", policyDoc("resourceType", "resource-group", "Viewer")))))
+}
+
+// try assigns the latest version to an account id or the CRN of a group or
+// enterprise, without waiting.
+func (f *forest) try(t *template.Template, number int, target string) (*template.Assignment, error) {
+	w := template.Wish{Kind: t.Kind(), Template: t.ID, Number: number, TargetType: template.TargetAccount, Target: idOf(target)}
+	switch {
+	case strings.Contains(target, "::account-group:"):
+		w.TargetType = template.TargetGroup
+	case strings.Contains(target, "::enterprise:"):
+		w.TargetType = template.TargetEnterprise
+	}
+	return f.ts.Assign(f.ctx, w)
+}
+
+// assign assigns and lets the reconciler do what is to be done.
+func (f *forest) assign(t *template.Template, target string) *template.Assignment {
+	f.T.Helper()
+	a, err := f.try(t, t.Latest, target)
+	f.ok(err)
+	f.pass()
+	return a
+}
+
+func (f *forest) pass() {
+	f.T.Helper()
+	f.ok(f.ts.Pass(f.ctx))
+}
+
+// status is what an assignment says of itself, "" when it is gone.
+func (f *forest) status(a *template.Assignment) template.Status {
+	f.T.Helper()
+	now, err := f.ts.Assignment(f.ctx, a.Kind(), a.ID)
+	if errors.Is(err, fault.NotFound) {
+		return ""
+	}
+	f.ok(err)
+	return now.Status
+}
+
+// want checks the statuses of an assignment and, account by account, of its
+// results.
+func (f *forest) want(a *template.Assignment, status template.Status, results map[string]template.Status) {
+	f.T.Helper()
+	if got := f.status(a); got != status {
+		f.T.Errorf("the assignment is %q, want %q", got, status)
+	}
+	got := map[string]template.Status{}
+	for _, r := range must(f.ts.Results(f.ctx, a))(f.T) {
+		got[r.Owner] = r.Status
+	}
+	if !maps.Equal(got, results) {
+		f.T.Errorf("results %v, want %v", got, results)
+	}
+}
+
+// profiles gives "name: description" of an account's profiles.
+func (f *forest) profiles(accountID string) []string {
+	f.T.Helper()
+	var out []string
+	for _, p := range must(identity.Profiles.List(f.ctx, f.DB.Direct(), store.Query{Account: accountID}))(f.T) {
+		out = append(out, p.Name+": "+p.Description)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (f *forest) policies(accountID string) []*access.Policy {
+	f.T.Helper()
+	return must(access.Policies.List(f.ctx, f.DB.Direct(), store.Query{Account: accountID}))(f.T)
+}
+
+// wantWhole checks that accounts have the one profile with a policy from each
+// template for it, and no others.
+func (f *forest) wantWhole(profile string, accounts ...string) {
+	f.T.Helper()
+	for _, accountID := range accounts {
+		if got := f.profiles(accountID); !slices.Equal(got, []string{profile}) {
+			f.T.Errorf("account %s has profiles %q, want %q", accountID, got, profile)
+			continue
+		}
+		p := must(identity.Profiles.List(f.ctx, f.DB.Direct(), store.Query{Account: accountID}))(f.T)[0]
+		pols := f.policies(accountID)
+		if len(pols) != 2 {
+			f.T.Errorf("account %s has %d policies", accountID, len(pols))
+		}
+		for _, x := range pols {
+			if x.Owner != "iam-"+p.ID {
+				f.T.Errorf("account %s: a policy is for %s, the profile is %s", accountID, x.Owner, p.ID)
+			}
+		}
+		trusts := must(identity.Trusts.List(f.ctx, f.DB.Direct(), store.Query{Account: accountID, Parent: p.ID}))(f.T)
+		if len(trusts) != 1 || !trusts[0].Managed {
+			f.T.Errorf("account %s: the profile trusts %+v", accountID, trusts)
+		}
+	}
+}
+
+// wantNothing checks that accounts have neither profiles nor policies, and
+// nothing that says they hold a template.
+func (f *forest) wantNothing(accounts ...string) {
+	f.T.Helper()
+	for _, accountID := range accounts {
+		held := must(template.Helds.List(f.ctx, f.DB.Direct(), store.Query{Account: accountID}))(f.T)
+		if got, pols := f.profiles(accountID), f.policies(accountID); len(got)+len(pols)+len(held) > 0 {
+			f.T.Errorf("account %s has profiles %q, %d policies, holds %d templates", accountID, got, len(pols), len(held))
+		}
+	}
+}
+
+// events counts what the logs of accounts hold.
+func (f *forest) events(accounts ...string) (n int64) {
+	f.T.Helper()
+	for _, accountID := range accounts {
+		n += must(f.DB.Head(f.ctx, accountID))(f.T)
+	}
+	return n
+}
