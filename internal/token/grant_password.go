@@ -102,7 +102,11 @@ func (passcodeGrant) login(ctx context.Context, s *Service, r *Request, client *
 	}
 	const action = "iam-identity.user-passcode.login"
 	if !lin.bound() {
-		return s.personLogin(ctx, lin.IAMID, r.Account, GrantPasscode, action)
+		l, err := s.personLogin(ctx, lin.IAMID, r.Account, GrantPasscode, action)
+		if err == nil && lin.Origin == GrantPassword {
+			l.Origin = lin.Origin // what forbids passwords forbids what they open
+		}
+		return l, err
 	}
 	// The passcode came from a login that is bound to its account, by an API key
 	// or a profile. It must not become one that may choose.

@@ -72,7 +72,7 @@ func (l *login) checkLimits(r *Request) error {
 	if err := l.standing.checkTenant(r.Tenants); err != nil {
 		return err
 	}
-	if l.interactive && (l.standing.mfa || l.standing.noPassword && l.grant == GrantPassword) {
+	if l.interactive && (l.standing.mfa || l.standing.noPassword && l.Origin == GrantPassword) {
 		return errMFA(l.standing.account)
 	}
 	return nil

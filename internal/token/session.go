@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -153,13 +154,13 @@ func (s *Service) EndSession(ctx context.Context, sessionID string) error {
 // KeepAlive marks a session as active, which the command line asks for while a
 // person works with it. The client must be the one of the session. A session
 // that is over or idle gives BXNIM0439E, upon which clients log in again.
-func (s *Service) KeepAlive(ctx context.Context, c Credentials, sessionID string) error {
+func (s *Service) KeepAlive(ctx context.Context, c Credentials, from netip.Addr, sessionID string) error {
 	if !c.Given {
 		return errClientMissing("session state")
 	}
 	client, err := s.client(c)
 	if err != nil {
-		return err
+		return s.throttle.failed(s.cfg.Limits.Credential, source(from), err)
 	}
 	se, err := s.session(ctx, sessionID)
 	if err != nil {

@@ -163,7 +163,7 @@ func (a *API) logout(ctx context.Context, c *httpapi.Call, w http.ResponseWriter
 // sessionState answers PATCH /v1/sessions/{session_id}/state, with which the
 // command line keeps a session alive. The body is empty.
 func (a *API) sessionState(ctx context.Context, c *httpapi.Call, w http.ResponseWriter, r *http.Request) error {
-	if err := a.tokens.KeepAlive(ctx, clientOf(r, new(form)), r.PathValue("session_id")); err != nil {
+	if err := a.tokens.KeepAlive(ctx, clientOf(r, new(form)), c.Address, r.PathValue("session_id")); err != nil {
 		return err
 	}
 	c.Status = http.StatusNoContent
