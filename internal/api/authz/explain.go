@@ -115,7 +115,8 @@ func (a *API) explain(ctx context.Context, c *httpapi.Call, in *explainIn) (*Exp
 	if q.bad != "" {
 		return nil, errBody("%s", q.bad)
 	}
-	self := asksAboutItself(c, q) && q.Subject.Realm == c.Caller.Realm && c.Caller.Account == q.Resource.Account
+	// A realm opens dynamic groups: only the one that the caller logged in with.
+	self := asksAboutItself(c, q) && (q.Subject.Realm == "" || q.Subject.Realm == c.Caller.Realm) && c.Caller.Account == q.Resource.Account
 	yes := self
 	if !self {
 		if yes, err = a.mayRead(ctx, c, &q.Resource); err != nil {
