@@ -11,6 +11,8 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/accountmanagementv4"
+	"github.com/kagiban/kagiban/internal/api/authz"
+	"github.com/kagiban/kagiban/internal/api/catalogadmin"
 	"github.com/kagiban/kagiban/internal/api/enterprisemanagementv1"
 	"github.com/kagiban/kagiban/internal/api/iamaccessgroupsv2"
 	"github.com/kagiban/kagiban/internal/api/iamidentityv1"
@@ -21,6 +23,7 @@ import (
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/devapi"
 	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
@@ -29,6 +32,7 @@ import (
 	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/store/cache"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 	"github.com/kagiban/kagiban/internal/token"
@@ -38,6 +42,7 @@ import (
 // table of operations.
 type core struct {
 	secrets   *secrets
+	objects   *cache.Cache // what decisions and tokens ask of identities
 	services  *catalog.Registry
 	authority *access.Authority
 	access    *access.Service
@@ -104,6 +109,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	if c.services, err = a.newCatalog(ctx); err != nil {
 		return err
 	}
+	c.objects = cache.New(a.db, token.DefaultCacheSize)
 	c.authority = access.NewAuthority(access.AuthorityConfig{DB: a.db, Catalogs: c.services})
 	c.feed = audit.NewFeed(a.db)
 	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: access.DefaultLimits}
@@ -114,7 +120,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	c.tokens, err = token.New(token.Config{
 		DB: a.db, Sealer: c.secrets.sealer, Pepper: c.secrets.pepper, Issuer: token.IssuerOf(a.Issuer()),
 		Algorithm: a.cfg.Algorithm, Engine: a.cfg.Engine, RotateAfter: a.cfg.rotateAfter(), Clients: clients, Now: a.now, Log: a.cfg.Log,
-		Observe: a.metrics.exchanged,
+		Observe: a.metrics.exchanged, Cache: c.objects,
 	})
 	if err != nil {
 		return err
@@ -166,6 +172,8 @@ func (a *App) table(c *core) []httpapi.Operation {
 	table = append(table, enterprisemanagementv1.New(c.tree, page.NewSealer(c.secrets.pageKey)).Operations()...)
 	table = append(table, iampolicymanagementv1.New(c.access, c.templates).Operations()...)
 	table = append(table, iamaccessgroupsv2.New(c.access, c.templates).Operations()...)
+	table = append(table, authz.New(c.access, access.Standing{Cache: c.objects}).Operations()...)
+	table = append(table, catalogadmin.New(c.services, a.home).Operations()...)
 	table = append(table, kagibanv1.New(kagibanv1.Config{
 		DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending,
 	}).Operations()...)
@@ -197,6 +205,9 @@ func (c *core) close(ctx context.Context) error {
 		c.authority.Close()
 		c.feed.Close()
 	}
+	if c.objects != nil {
+		c.objects.Close()
+	}
 	if c.services != nil {
 		c.services.Close()
 	}
@@ -218,4 +229,20 @@ func (a *App) newCatalog(ctx context.Context) (*catalog.Registry, error) {
 		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
 	return catalog.NewRegistry(ctx, a.db, set, a.cfg.Log)
+}
+
+// home gives the account of the installation's operators: the one that
+// `kagiban init` made, the enterprise's own in development.
+func (a *App) home(ctx context.Context) (string, error) {
+	if d := a.Demo(); d != nil {
+		return d.Root, nil
+	}
+	f, err := foundings.Get(ctx, a.db.Direct(), store.System, firstAccount)
+	if errors.Is(err, fault.NotFound) {
+		return "", &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "The installation has no account yet."}
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking for the first account: %w", err)
+	}
+	return f.Account, nil
 }

@@ -44,6 +44,9 @@ type founding struct {
 	Account string `json:"account_id"`
 }
 
+// firstAccount is the id of the mark.
+const firstAccount = "first-account"
+
 var foundings = store.NewCollection[founding]("founding", nil)
 
 // Init makes the first account with its owner and an API key, in one
@@ -112,7 +115,7 @@ func found(ctx context.Context, tx store.Tx, f Founder, first *First, hash strin
 	}
 	ctx = store.WithOrigin(ctx, store.Origin{IAMID: first.IAMID, Name: first.Email, Account: first.Account, Operation: "init"})
 	at, owner := first.Account, first.IAMID
-	mark := &founding{Meta: store.Meta{Account: store.System, ID: "first-account"}, Account: at}
+	mark := &founding{Meta: store.Meta{Account: store.System, ID: firstAccount}, Account: at}
 	if err := foundings.Create(ctx, tx, mark, store.Event{Action: "kagiban.founding.create", Message: "Kagiban: begin the installation"}); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -124,9 +125,15 @@ func (r *Registry) compile(own []*Own) (*policy.Catalog, error) {
 	return r.compiled(fit)
 }
 
+// clashes tells whether a name is that of a service of the files, or the first
+// part of the actions that every service has ("iam" of iam.policy.create).
 func (r *Registry) clashes(s *Service) bool {
-	_, ok := r.base.Service(s.Name)
-	return ok
+	if _, ok := r.base.Service(s.Name); ok {
+		return true
+	}
+	return slices.ContainsFunc(r.base.common, func(g Grant) bool {
+		return slices.ContainsFunc(g.Actions, func(a string) bool { return strings.HasPrefix(a, s.Name+".") })
+	})
 }
 
 func (r *Registry) compiled(own []Service) (*policy.Catalog, error) {
