@@ -86,7 +86,7 @@ func (s *Service) assignable(ctx context.Context, tx store.Tx, t *Template, numb
 	if err := s.Kind(t.Kind()).Check(ctx, t.Account, v.Payload, true); err != nil {
 		return err
 	}
-	return checkReferences(ctx, tx, v, true)
+	return s.checkReferences(ctx, tx, v, true)
 }
 
 // checkTarget demands a node of the enterprise that can take assignments.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -142,7 +143,7 @@ func (s *Service) Create(ctx context.Context, kind, root string, d Draft) (t *Te
 			return err
 		}
 		v = newVersion(t, 1, d)
-		if err := checkReferences(ctx, tx, v, d.Committed); err != nil {
+		if err := s.checkReferences(ctx, tx, v, d.Committed); err != nil {
 			return err
 		}
 		return Versions.Create(ctx, tx, v, store.Event{Action: k.Action + ".create", Name: t.Name})
@@ -159,10 +160,24 @@ func newVersion(t *Template, number int, d Draft) *Version {
 	return v
 }
 
+// uses gives all versions of other templates that a version needs directly.
+func (s *Service) uses(v *Version) ([]Reference, error) {
+	k := s.Kind(v.Kind)
+	if k.Uses == nil {
+		return v.References, nil
+	}
+	more, err := k.Uses(v.Payload)
+	return append(slices.Clone(v.References), more...), err
+}
+
 // checkReferences demands that referenced versions are there, and committed
 // once the version itself is.
-func checkReferences(ctx context.Context, r store.Reader, v *Version, final bool) error {
-	for _, ref := range v.References {
+func (s *Service) checkReferences(ctx context.Context, r store.Reader, v *Version, final bool) error {
+	refs, err := s.uses(v)
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
 		other, err := Versions.Get(ctx, r, v.Account, VersionID(ref.ID, ref.Version))
 		if errors.Is(err, fault.NotFound) || err == nil && other.Kind != ref.Kind {
 			return fault.Field("template_references", "Referenced template '%s' has no version %d.", ref.ID, ref.Version)
@@ -172,6 +187,12 @@ func checkReferences(ctx context.Context, r store.Reader, v *Version, final bool
 		}
 		if final && !other.Committed {
 			return fault.Field("template_references", "Version %d of referenced template '%s' is not committed.", ref.Version, ref.ID)
+		}
+		if !final {
+			continue
+		}
+		if err := s.checkReferences(ctx, r, other, true); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -241,7 +262,7 @@ func (s *Service) AddVersion(ctx context.Context, kind, templateID string, d Dra
 		t.Latest++
 		rename(t, d)
 		v = newVersion(t, t.Latest, d)
-		if err := checkReferences(ctx, tx, v, d.Committed); err != nil {
+		if err := s.checkReferences(ctx, tx, v, d.Committed); err != nil {
 			return err
 		}
 		if err := Versions.Create(ctx, tx, v, store.Event{Action: k.Action + ".create", Name: t.Name}); err != nil {
@@ -304,7 +325,7 @@ func (s *Service) UpdateVersion(ctx context.Context, kind, templateID string, nu
 		if err := k.Check(ctx, t.Account, v.Payload, v.Committed); err != nil {
 			return err
 		}
-		if err := checkReferences(ctx, tx, v, v.Committed); err != nil {
+		if err := s.checkReferences(ctx, tx, v, v.Committed); err != nil {
 			return err
 		}
 		if rename(t, d) {
@@ -326,7 +347,7 @@ func (s *Service) Commit(ctx context.Context, kind, templateID string, number in
 		if err := k.Check(ctx, t.Account, v.Payload, true); err != nil {
 			return err
 		}
-		if err := checkReferences(ctx, tx, v, true); err != nil {
+		if err := s.checkReferences(ctx, tx, v, true); err != nil {
 			return err
 		}
 		v.Committed = true
@@ -340,7 +361,7 @@ func (s *Service) Commit(ctx context.Context, kind, templateID string, number in
 func (s *Service) DeleteVersion(ctx context.Context, kind, templateID string, number int) error {
 	k := s.Kind(kind)
 	_, _, err := s.changeVersion(ctx, kind, templateID, number, "", func(tx store.Tx, t *Template, v *Version) error {
-		if err := notAssigned(ctx, tx, t, number); err != nil {
+		if err := s.notAssigned(ctx, tx, t, number); err != nil {
 			return err
 		}
 		n, err := Versions.Count(ctx, tx, store.Query{Account: t.Account, Parent: t.ID})
@@ -363,7 +384,7 @@ func (s *Service) Delete(ctx context.Context, kind, templateID string) error {
 		if err != nil {
 			return err
 		}
-		if err := notAssigned(ctx, tx, t, 0); err != nil {
+		if err := s.notAssigned(ctx, tx, t, 0); err != nil {
 			return err
 		}
 		versions, err := Versions.List(ctx, tx, store.Query{Account: t.Account, Parent: t.ID})
@@ -379,35 +400,48 @@ func (s *Service) Delete(ctx context.Context, kind, templateID string) error {
 	})
 }
 
-// notAssigned refuses to delete what an assignment uses, or a version that a
-// committed version of another template refers to and that is assigned. Number
-// 0 stands for every version.
-func notAssigned(ctx context.Context, tx store.Tx, t *Template, number int) error {
-	inUse := &fault.Error{Kind: fault.Conflict, Code: "template_in_use", Message: "The template is assigned. Remove its assignments first.",
-		Details: "Template '" + t.ID + "'."}
+// notAssigned refuses to delete what an assignment uses, directly or through
+// the templates that the assigned version refers to. Number 0 stands for every
+// version.
+func (s *Service) notAssigned(ctx context.Context, tx store.Tx, t *Template, number int) error {
 	all, err := Assignments.List(ctx, tx, store.Query{Account: t.Account})
 	if err != nil {
 		return err
 	}
 	for _, a := range all {
-		if a.Template() == t.ID {
-			if number == 0 || a.Number == number {
-				return inUse
-			}
-			continue
-		}
-		v, err := Versions.Get(ctx, tx, t.Account, VersionID(a.Template(), a.Number))
-		if errors.Is(err, fault.NotFound) {
-			continue
-		}
+		used, err := s.draws(ctx, tx, t, number, Reference{ID: a.Template(), Version: a.Number})
 		if err != nil {
 			return err
 		}
-		for _, ref := range v.References {
-			if ref.ID == t.ID && (number == 0 || ref.Version == number) {
-				return inUse
-			}
+		if used {
+			return &fault.Error{Kind: fault.Conflict, Code: "template_in_use", Message: "The template is assigned. Remove its assignments first.",
+				Details: "Template '" + t.ID + "', assignment '" + a.ID + "'."}
 		}
 	}
 	return nil
+}
+
+// draws tells whether a version is the sought one or draws on it. References
+// lead from kind to kind without a way back, so that this ends.
+func (s *Service) draws(ctx context.Context, r store.Reader, t *Template, number int, ref Reference) (bool, error) {
+	if ref.ID == t.ID {
+		return number == 0 || ref.Version == number, nil
+	}
+	v, err := Versions.Get(ctx, r, t.Account, VersionID(ref.ID, ref.Version))
+	if errors.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	refs, err := s.uses(v)
+	if err != nil {
+		return false, err
+	}
+	for _, next := range refs {
+		if used, err := s.draws(ctx, r, t, number, next); used || err != nil {
+			return used, err
+		}
+	}
+	return false, nil
 }

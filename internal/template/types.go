@@ -210,6 +210,9 @@ type Kind struct {
 	// Check judges a payload as it is created or changed. final is true when
 	// the version is committed or assigned: then nothing may be missing.
 	Check func(ctx context.Context, root string, payload json.RawMessage, final bool) error
+	// Uses gives the versions of other templates that a payload draws on beside
+	// the version's references; nil when the kind never does.
+	Uses func(payload json.RawMessage) ([]Reference, error)
 	// Apply makes the account hold the version (creating, or changing what
 	// Before names) and gives the objects that it made.
 	Apply func(ctx context.Context, l *Lay) ([]Made, error)

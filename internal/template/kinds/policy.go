@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kagiban/kagiban/internal/access"
@@ -60,6 +61,7 @@ func policyKind(acc *access.Service) *template.Kind {
 		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
 			return checkPolicy(acc, payload, final)
 		},
+		Uses: rolesOf,
 		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
 			return applyPolicy(ctx, acc, roles, l)
 		},
@@ -67,6 +69,27 @@ func policyKind(acc *access.Service) *template.Kind {
 			return access.LiftPolicy(ctx, tx, accountID, m.ID)
 		},
 	}
+}
+
+// rolesOf gives the versions of role templates that a policy template gives.
+func rolesOf(payload json.RawMessage) ([]template.Reference, error) {
+	var p PolicyPayload
+	if err := decode(payload, &p); err != nil {
+		return nil, err
+	}
+	refs, err := p.roleTemplates()
+	if err != nil {
+		return nil, err
+	}
+	var out []template.Reference
+	for _, ref := range refs {
+		n, err := strconv.Atoi(ref.Version)
+		if err != nil || ref.ID == "" {
+			return nil, fault.Field("policy.control.grant.role_template_references", "A reference to a role template must hold an id and a version number.")
+		}
+		out = append(out, template.Reference{Kind: Role, ID: ref.ID, Version: n})
+	}
+	return out, nil
 }
 
 func checkPolicy(acc *access.Service, payload json.RawMessage, final bool) error {
