@@ -131,19 +131,42 @@ func (a *API) mayDelegate(ctx context.Context, c *httpapi.Call, doc *policy.Poli
 	if err != nil {
 		return err
 	}
-	ask := policy.Request{Subject: c.Caller.Subject, Resource: scope, Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
-	held := policy.ActionsOn(snapshot, &ask).Actions
 	roles, err := a.access.RolesIn(ctx, scope.Account)
 	if err != nil {
 		return err
 	}
-	for _, action := range roles.Actions(scope.ServiceName, doc.RoleIDs...) {
-		if _, ok := slices.BinarySearch(held, action.ID); !ok {
-			return &fault.Error{Kind: fault.Forbidden, Message: "An authorization can give only what its creator holds on the target.",
-				Details: "Action " + action.ID + " is not granted to the caller."}
+	for _, target := range a.byService(scope) {
+		ask := policy.Request{Subject: c.Caller.Subject, Resource: target, Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
+		held := policy.ActionsOn(snapshot, &ask).Actions
+		for _, action := range roles.Actions(target.ServiceName, doc.RoleIDs...) {
+			if _, ok := slices.BinarySearch(held, action.ID); !ok {
+				return &fault.Error{Kind: fault.Forbidden, Message: "An authorization can give only what its creator holds on the target.",
+					Details: "Action " + action.ID + " is not granted to the caller."}
+			}
 		}
 	}
 	return nil
+}
+
+// byService gives the parts of a scope by service, since what a role gives is
+// said service by service. A scope that does not name one service stands for
+// all of its type and group, whatever pattern narrows it: rather too many than
+// one that nobody asks about.
+func (a *API) byService(scope policy.Resource) []policy.Resource {
+	if scope.ServiceName != "" {
+		return []policy.Resource{scope}
+	}
+	var parts []policy.Resource
+	for _, s := range a.access.Authority.Catalog().Services() {
+		if scope.ServiceType != "" && (scope.ServiceType == policy.ServiceTypePlatform) != s.Platform || scope.ServiceGroupID != "" && scope.ServiceGroupID != s.Group {
+			continue
+		}
+		part := scope
+		part.ServiceName = s.Name
+		part.Scope = slices.DeleteFunc(slices.Clone(scope.Scope), func(x policy.Attribute) bool { return x.Key == policy.AttrServiceName })
+		parts = append(parts, part)
+	}
+	return parts
 }
 
 func (a *API) replaceV1(ctx context.Context, c *httpapi.Call, in *replaceV1In) (*v1Policy, error) {
@@ -224,7 +247,17 @@ func (in *stateIn) Validate() error {
 	return nil
 }
 
+// updateState restores a policy. For an authorization that is giving it again.
 func (a *API) updateState(ctx context.Context, c *httpapi.Call, in *stateIn) (*v1Policy, error) {
+	old, err := a.access.GetPolicy(ctx, in.PolicyID, true)
+	if err != nil {
+		return nil, err
+	}
+	if old.Doc.State != policy.StateActive {
+		if err := a.mayDelegate(ctx, c, &old.Doc); err != nil {
+			return nil, err
+		}
+	}
 	p, err := a.access.RestorePolicy(ctx, in.PolicyID, in.IfMatch)
 	if err != nil {
 		return nil, a.named(ctx, c, policy.V1, err)

@@ -1,0 +1,40 @@
+package iampolicymanagementv1
+
+import "testing"
+
+// targets gives an authorization for a source service whose target is told by
+// other attributes than one name of a service.
+func targets(source string, attributes ...m) m {
+	b := authorization(source, "kms", "Manager")
+	b["resource"] = m{"attributes": append(attributes, m{"key": "accountId", "operator": "stringEquals", "value": acct})}
+	return b
+}
+
+// Who administers all services and may not use them must not have a service use
+// them instead, however the target is worded.
+func TestAnAuthorizationOfManyServicesGivesOnlyWhatItsCreatorHolds(t *testing.T) {
+	s := serve(t)
+	s.Grant(member, "Administrator", "serviceType=service")
+	s.Grant("IBMid-BOTH", "Administrator Manager", "serviceType=service")
+	all := m{"key": "serviceType", "operator": "stringEquals", "value": "service"}
+	for source, attributes := range map[string][]m{
+		"is":         {all},
+		"watson":     {all, {"key": "region", "operator": "stringEquals", "value": "eu-de"}},
+		"messagehub": {{"key": "serviceName", "operator": "stringMatch", "value": "k*"}, all},
+	} {
+		s.Do(member, "POST", "/v2/policies", targets(source, attributes...)).Refused(403, "insufficent_permissions")
+	}
+	s.Do("IBMid-BOTH", "POST", "/v2/policies", targets("is", all)).Want(201)
+	s.Do(owner, "POST", "/v2/policies", targets("project", all)).Want(201)
+}
+
+// Bringing a deleted authorization back is giving it.
+func TestADeletedAuthorizationIsRestoredOnlyByWhoCouldGiveIt(t *testing.T) {
+	s := serve(t)
+	s.Grant(member, "Administrator", "serviceName=kms")
+	p := s.Do(owner, "POST", "/v2/policies", authorization("is", "kms", "Manager")).Want(201)
+	path := "/v1/policies/" + p.Text("id")
+	s.Do(owner, "DELETE", path, nil).Want(204)
+	s.Do(member, "PATCH", path, m{"state": "active"}, "If-Match: *").Refused(403, "insufficent_permissions")
+	s.Do(owner, "PATCH", path, m{"state": "active"}, "If-Match: *").Want(200)
+}
