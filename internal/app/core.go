@@ -136,6 +136,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	})
 	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: enterprise.DefaultLimits}
 	c.templates = template.New(a.db, c.tree, id.Generator{}, a.now, kinds.All(c.identity, c.access)...)
+	c.templates.Meter = a.metrics
 	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens, Log: a.cfg.Log})
 	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer})
 	c.started = start(c.tokens.Start)

@@ -20,6 +20,10 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *httpapi.Metrics
 	tokens   *prometheus.CounterVec
+	// What package template's Meter hears.
+	templatesPending prometheus.Gauge
+	templatesSettled *prometheus.CounterVec
+	templatesSeconds prometheus.Histogram
 }
 
 func newMetrics(version string) (*metrics, error) {
@@ -28,13 +32,23 @@ func newMetrics(version string) (*metrics, error) {
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kagiban_tokens_total", Help: "Exchanges at the token endpoint by grant and outcome.",
 		}, []string{"grant", "outcome"}),
+		templatesPending: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "kagiban_template_accounts_pending", Help: "Accounts that templates are being laid on or taken from and that wait for their turn.",
+		}),
+		templatesSettled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "kagiban_template_accounts_settled_total", Help: "Accounts that came to hold of a template what they should, or refused it.",
+		}, []string{"outcome"}),
+		templatesSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "kagiban_template_work_seconds", Help: "How long an assignment, or the accounts that moved, took to reconcile.",
+			Buckets: []float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300},
+		}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "kagiban_build_info", Help: "Always 1; the labels tell the version.",
 		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
 	})
 	build.Set(1)
-	return m, m.register(build, m.requests, m.tokens, collectors.NewGoCollector(),
+	return m, m.register(build, m.requests, m.tokens, m.templatesPending, m.templatesSettled, m.templatesSeconds, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 }
 
@@ -51,6 +65,18 @@ func (m *metrics) observe(c *httpapi.Call) { m.requests.Observe(c) }
 
 // exchanged counts an exchange at the token endpoint.
 func (m *metrics) exchanged(grant, outcome string) { m.tokens.WithLabelValues(grant, outcome).Inc() }
+
+// Pending implements template.Meter.
+func (m *metrics) Pending(accounts int) { m.templatesPending.Set(float64(accounts)) }
+
+// Settled implements template.Meter.
+func (m *metrics) Settled(accounts, failed int) {
+	m.templatesSettled.WithLabelValues("succeeded").Add(float64(accounts))
+	m.templatesSettled.WithLabelValues("failed").Add(float64(failed))
+}
+
+// Finished implements template.Meter.
+func (m *metrics) Finished(took time.Duration) { m.templatesSeconds.Observe(took.Seconds()) }
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})

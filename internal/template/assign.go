@@ -165,6 +165,26 @@ func (s *Service) Results(ctx context.Context, a *Assignment) ([]*Result, error)
 	return Results.List(ctx, s.DB.Direct(), store.Query{Account: a.Account, Parent: a.ID})
 }
 
+// Progress tells in how many of the accounts that an assignment is for its
+// present wish is settled. Of a removal the accounts that have lost the
+// template are no longer among them.
+func (s *Service) Progress(ctx context.Context, a *Assignment) (settled, accounts int, err error) {
+	todo, err := s.todo(ctx, a)
+	if err != nil {
+		return 0, 0, err
+	}
+	results, err := s.Results(ctx, a)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, r := range results {
+		if r.Revision == a.Revision {
+			settled++
+		}
+	}
+	return settled, settled + len(todo), nil
+}
+
 // Reassign lays another version on the target, or the same one again, which
 // repairs what failed or was changed.
 func (s *Service) Reassign(ctx context.Context, kind, assignmentID, ifMatch string, number int) (*Assignment, error) {

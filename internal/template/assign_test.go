@@ -51,7 +51,13 @@ func TestAGroupTargetIsAcceptedAndThenInProgress(t *testing.T) {
 	_, err := f.ts.Reassign(f.ctx, a.Kind(), a.ID, a.Tag, 1)
 	f.refused(err, fault.Conflict, "in progress")
 	f.refused(f.ts.Unassign(f.ctx, a.Kind(), a.ID), fault.Conflict, "in progress")
+	if settled, of, err := f.ts.Progress(f.ctx, a); settled != 0 || of != 1 || err != nil {
+		t.Errorf("%d of %d accounts are settled, %v", settled, of, err)
+	}
 	f.pass()
+	if settled, of, err := f.ts.Progress(f.ctx, a); settled != 1 || of != 1 || err != nil {
+		t.Errorf("%d of %d accounts are settled, %v", settled, of, err)
+	}
 	if got := must(f.ts.Assignment(f.ctx, a.Kind(), a.ID))(t); got.Status != template.Succeeded || got.Tag == a.Tag {
 		t.Errorf("it ends as %s with tag %s", got.Status, got.Tag)
 	}

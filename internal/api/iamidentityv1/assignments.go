@@ -51,6 +51,13 @@ type assignmentOut struct {
 	Href            string               `json:"href"`
 	templateStamps
 	EntityTag string `json:"entity_tag"`
+	// Progress is this server's own: shown of a single one in progress.
+	Progress *assignmentProgress `json:"progress,omitempty"`
+}
+
+type assignmentProgress struct {
+	Settled  int `json:"settled"`
+	Accounts int `json:"accounts"`
 }
 
 type assignmentResource struct {
@@ -87,8 +94,13 @@ func (t *templated) wireAssignment(ctx context.Context, a *template.Assignment, 
 	if out.History, err = t.history(ctx, history, template.Assignments.Kind(), &a.Meta); err != nil {
 		return nil, err
 	}
-	if !whole || a.Status == template.Accepted || a.Status == template.InProgress {
+	if !whole {
 		return out, nil
+	}
+	if a.Status == template.Accepted || a.Status == template.InProgress {
+		out.Progress = &assignmentProgress{}
+		out.Progress.Settled, out.Progress.Accounts, err = t.templates.Progress(ctx, a)
+		return out, err
 	}
 	results, err := t.templates.Results(ctx, a)
 	if err != nil {
