@@ -70,6 +70,11 @@ func (s *Settings) merge(a *Assigned) {
 		}
 	}
 	s.MFA = strictestMFA(s.MFA, v.MFA)
+	for i, own := range s.UserMFA { // only the template itself exempts somebody from its demand
+		if !slices.ContainsFunc(v.UserMFA, func(x UserMFA) bool { return x.IAMID == own.IAMID }) {
+			s.UserMFA[i].MFA = strictestMFA(own.MFA, v.MFA)
+		}
+	}
 	for _, u := range v.UserMFA {
 		i := slices.IndexFunc(s.UserMFA, func(x UserMFA) bool { return x.IAMID == u.IAMID })
 		if i < 0 {

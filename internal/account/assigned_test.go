@@ -53,3 +53,21 @@ func TestAnAssignedRealmJoinsOrYieldsToTheAccounts(t *testing.T) {
 		t.Error("the account's own restriction is declared sufficient")
 	}
 }
+
+// An exception of the account's own would else be the way around what the
+// enterprise demands of everybody in it.
+func TestAnOwnExceptionDoesNotLiftTheDemandOfATemplate(t *testing.T) {
+	own := DefaultSettings("0123456789abcdef0123456789abcdef")
+	own.UserMFA = []UserMFA{{IAMID: "IBMid-WEAK", MFA: "NONE"}, {IAMID: "IBMid-STRONG", MFA: "LEVEL3"}, {IAMID: "IBMid-EXEMPT", MFA: "NONE"}}
+	own.Assigned = []Assigned{{Template: "T", Values: Settings{MFA: "LEVEL2", UserMFA: []UserMFA{{IAMID: "IBMid-EXEMPT", MFA: "NONE_NO_ROPC"}}}}}
+	want := map[string]string{
+		"IBMid-WEAK":   "LEVEL2",
+		"IBMid-STRONG": "LEVEL3",
+		"IBMid-EXEMPT": "NONE_NO_ROPC", // by the template itself
+	}
+	for _, u := range own.InForce().UserMFA {
+		if u.MFA != want[u.IAMID] {
+			t.Errorf("%s: %s is in force, want %s", u.IAMID, u.MFA, want[u.IAMID])
+		}
+	}
+}
