@@ -65,9 +65,12 @@ func (s *Service) CreateGroup(ctx context.Context, account, name, description st
 	return g, err
 }
 
+// PublicGroupName is the name of the built-in group of everybody.
+const PublicGroupName = "Public Access"
+
 // publicGroup is the built-in group that everybody in the account belongs to.
 func publicGroup(account string) *Group {
-	return &Group{Meta: store.Meta{Account: account, ID: policy.PublicAccessGroupID, Name: "Public Access",
+	return &Group{Meta: store.Meta{Account: account, ID: policy.PublicAccessGroupID, Name: PublicGroupName,
 		Description: "Everybody, callers without a token included, while public access is on.", Version: 1, Tag: "1-" + strings.Repeat("0", 32)}}
 }
 

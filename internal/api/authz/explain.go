@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -151,6 +152,9 @@ func explanation(s *policy.Snapshot, q *question, active bool) *Explanation {
 	}
 	for _, g := range e.Groups {
 		w := Group{ID: g.ID, Name: g.Name, How: g.How, RuleID: g.RuleID}
+		if g.ID == policy.PublicAccessGroupID {
+			w.Name = access.PublicGroupName
+		}
 		if !g.Until.IsZero() {
 			w.Until = httpapi.Millis(g.Until)
 		}
@@ -159,7 +163,11 @@ func explanation(s *policy.Snapshot, q *question, active bool) *Explanation {
 	for _, p := range e.Candidates {
 		w := Candidate{PolicyID: p.PolicyID, GroupID: p.GroupID, Allows: p.Allows, Missing: p.Missing, Checks: []Check{}}
 		for _, k := range p.Checks {
-			w.Checks = append(w.Checks, Check{k.Part, k.Key, string(k.Operator), append([]string{}, k.Want...), k.Got, k.Present, k.OK})
+			operator := k.Operator
+			if operator == "" && k.Part != policy.PartRole {
+				operator = policy.OpStringEquals // v1 policies may leave it out
+			}
+			w.Checks = append(w.Checks, Check{k.Part, k.Key, string(operator), append([]string{}, k.Want...), k.Got, k.Present, k.OK})
 		}
 		out.Candidates = append(out.Candidates, w)
 	}

@@ -1,6 +1,6 @@
 // Package iam holds the verbs of "kagiban iam": tokens, trusted profiles,
-// service IDs, API keys and account settings. Each verb is a table or a detail
-// view around one or two calls of the identity API; it decides nothing.
+// service IDs, API keys, access and account settings. Each verb is a table or a
+// detail view around a few calls of the APIs; it decides nothing.
 package iam
 
 import (
@@ -31,6 +31,7 @@ func Command(s *shell.Shell) *cobra.Command {
 		{"Trusted profiles", slices.Concat(profileVerbs(), identityVerbs(), linkVerbs(), ruleVerbs())},
 		{"Service IDs", slices.Concat(serviceIDVerbs(), serviceKeyVerbs(), serviceGroupVerbs())},
 		{"Your API keys", apiKeyVerbs()},
+		{"Access", accessVerbs()},
 		{"Account settings", settingsVerbs()},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})
