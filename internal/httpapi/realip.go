@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 )
 
 // realIP finds the client's address. Only the right end of X-Forwarded-For was
@@ -56,13 +57,14 @@ func validTransaction(s string) string {
 	return s
 }
 
-// clip bounds a caller's text for logs and drops control characters.
+// clip bounds a caller's text for logs, in bytes, and drops control characters
+// and what is no UTF-8.
 func clip(s string, n int) string {
 	if len(s) > n {
 		s = s[:n]
 	}
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
+		if r < 0x20 || r == 0x7f || r == utf8.RuneError { // whose text is longer than a broken byte
 			return -1
 		}
 		return r
