@@ -162,7 +162,10 @@ func (e *env) goTest(ctx context.Context, dir string) (counts, error) {
 		e.note("skipped: %s: %s", s.id, e.allowed.reason(s))
 	}
 	for _, f := range r.failures {
-		e.printf("--- FAILED %s\n%s\n", f.id, strings.TrimSpace(f.output))
+		e.printf("--- FAILED %s\n%s\n", f.id, ending(strings.TrimSpace(f.output), maxFailure))
+	}
+	for _, f := range r.failures {
+		e.printf("failed: %s\n", f.id)
 	}
 	switch {
 	case r.failed > 0:

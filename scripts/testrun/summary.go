@@ -18,8 +18,24 @@ type result struct {
 	notes []string
 }
 
-// maxLog bounds what one failed step prints, from its end.
-const maxLog = 60_000
+// What one failed step and one failed test print at most, in bytes from the
+// end: a server's log in a failure can run to megabytes.
+const (
+	maxLog     = 60_000
+	maxFailure = 6_000
+)
+
+// ending returns the last n bytes of a text, beginning with a line.
+func ending(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	text = text[len(text)-n:]
+	if i := strings.IndexByte(text, '\n'); i >= 0 {
+		text = text[i+1:]
+	}
+	return "…\n" + text
+}
 
 // print writes a line for a step that is done, and its log when it failed.
 func (r result) print(w io.Writer) {
@@ -28,10 +44,7 @@ func (r result) print(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "FAIL  %-12s %6.1f s  %v\n", r.name, r.took.Seconds(), r.err)
-	log := strings.TrimSpace(r.log)
-	if len(log) > maxLog {
-		log = "…" + log[len(log)-maxLog:]
-	}
+	log := ending(strings.TrimSpace(r.log), maxLog)
 	if log != "" {
 		fmt.Fprintf(w, "      %s\n", strings.ReplaceAll(log, "\n", "\n      "))
 	}

@@ -228,3 +228,12 @@ func TestSummaryEndsWithTheCounts(t *testing.T) {
 		t.Errorf("the note is missing:\n%s", &out)
 	}
 }
+
+func TestLongFailuresKeepTheirEnd(t *testing.T) {
+	if got := ending("short", 10); got != "short" {
+		t.Errorf("ending = %q", got)
+	}
+	if got := ending("first line\nsecond\nlast", 9); got != "…\nlast" {
+		t.Errorf("ending = %q", got)
+	}
+}
