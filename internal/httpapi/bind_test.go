@@ -21,7 +21,7 @@ type wide struct {
 	Kind   kind     `query:"kind"`
 	Match  string   `header:"If-Match"`
 	Body   wideBody
-	unused int
+	unused int //lint:ignore U1000 unexported fields must be passed over
 }
 
 type wideBody struct {

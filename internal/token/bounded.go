@@ -93,14 +93,3 @@ func (b *bounded[K, V]) clear() {
 	defer b.mu.Unlock()
 	b.young, b.old = map[K]V{}, map[K]V{}
 }
-
-// each calls fn for every entry; fn must not use the map.
-func (b *bounded[K, V]) each(fn func(K, V)) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	for _, half := range []map[K]V{b.old, b.young} {
-		for k, v := range half {
-			fn(k, v)
-		}
-	}
-}

@@ -249,7 +249,8 @@ func (a *Answer) Refused(status int, code string) *Answer {
 // ETag gives the entity tag of the answer, which must have one.
 func (a *Answer) ETag() string {
 	a.T.Helper()
-	tag := a.Header["ETag"] // the official service's spelling, which Header.Get would not find
+	//lint:ignore SA1008 the official service's spelling, which Header.Get would not find
+	tag := a.Header["ETag"]
 	if len(tag) != 1 {
 		a.T.Fatalf("%s: no entity tag", a.What)
 	}

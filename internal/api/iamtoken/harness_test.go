@@ -73,8 +73,6 @@ type world struct {
 	tokens *token.Service
 	router http.Handler
 	hasher *secret.Hasher
-	events []string // messages of the log
-	mu     sync.Mutex
 }
 
 // allowAll permits every operation: permissions are not the subject here.

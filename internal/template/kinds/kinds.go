@@ -87,14 +87,6 @@ func before(l *template.Lay, kind string) string {
 	return ""
 }
 
-// ignoreNotFound makes the absence of an object no error.
-func ignoreNotFound(err error) error {
-	if errors.Is(err, fault.NotFound) {
-		return nil
-	}
-	return err
-}
-
 // get gives an object or nil when there is none.
 func get[T any](ctx context.Context, r store.Reader, c *store.Collection[T], account, id string) (*T, error) {
 	obj, err := c.Get(ctx, r, account, id)
