@@ -57,7 +57,7 @@ var rules = []rule{
 	{packages: []string{"config"}, may: []string{"secret", "signing", "fault"}, never: network},
 	{packages: []string{"tutorial"}, may: []string{"secret"}, never: []string{"database/sql"}},
 	{packages: []string{"client"}, may: []string{"secret"}, never: []string{"database/sql"}},
-	{packages: []string{"cli/settings", "cli/term", "cli/shell", "cli/iam"}, may: []string{"cli/settings", "cli/term", "cli/shell", "client", "secret"}, never: []string{"database/sql"}},
+	{packages: []string{"cli/settings", "cli/term", "cli/shell", "cli/iam", "cli/enterprise"}, may: []string{"cli/settings", "cli/term", "cli/shell", "client", "secret"}, never: []string{"database/sql"}},
 	{packages: []string{"cli"}, may: []string{"cli", "app", "config", "demo", "client", "httpapi", "secret", "signing", "tutorial"}, never: []string{"database/sql"}},
 	{packages: []string{"demo"}, may: []string{"*"}, never: network},
 	{packages: []string{"app"}, may: []string{"*"}},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kagiban/kagiban/internal/cli/enterprise"
 	"github.com/kagiban/kagiban/internal/cli/iam"
 	"github.com/kagiban/kagiban/internal/cli/shell"
 )
@@ -15,6 +16,8 @@ func clientCommands(s *streams) []*cobra.Command {
 		In: s.in, Out: s.out, Err: s.err, Getenv: s.getenv,
 		Version: version(), Now: time.Now, NewID: shell.RandomID,
 	}
+	identities := iam.Command(sh)
+	enterprise.AddTemplateVerbs(sh, identities)
 	return []*cobra.Command{
 		loginCommand(sh),
 		logoutCommand(sh),
@@ -23,7 +26,8 @@ func clientCommands(s *streams) []*cobra.Command {
 		configCommand(sh),
 		accountCommand(sh),
 		versionCommand(sh),
-		iam.Command(sh),
+		identities,
+		enterprise.Command(sh),
 		eventsCommand(sh),
 	}
 }
