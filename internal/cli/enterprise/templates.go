@@ -78,8 +78,8 @@ func (k sort) list(use, short string, args cobra.PositionalArgs, path func([]str
 	}
 }
 
-// send makes a verb that sends a template in a file. Seen is the version whose
-// entity tag is the precondition, nil for a new one.
+// send makes a verb that sends a template in a file; a PUT has the entity tag of
+// the version as its precondition.
 func (k sort) send(use, short string, args int, method string, path func([]string) string) shell.Verb {
 	var file string
 	return shell.Verb{
@@ -240,19 +240,22 @@ func (k sort) assignmentVerbs() []shell.Verb {
 			return c.Show(out, func() { c.Details(assignmentRows(out.Value)) })
 		},
 	}
-	remove := shell.Verb{
-		Use: k.assign + "-delete ASSIGNMENT_ID", Aliases: alias("-delete"), Short: "Take a template from its accounts", Args: cobra.ExactArgs(1), Force: true,
+	return []shell.Verb{list, show, k.assignVerb(), update, k.unassignVerb(alias("-delete"))}
+}
+
+func (k sort) unassignVerb(aliases []string) shell.Verb {
+	return shell.Verb{
+		Use: k.assign + "-delete ASSIGNMENT_ID", Aliases: aliases, Short: "Take a template from its accounts", Args: cobra.ExactArgs(1), Force: true,
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 			if err := c.Confirm("Really remove assignment %s and what it made in its accounts?", c.Args[0]); err != nil {
 				return err
 			}
-			if err := s.API.Delete(ctx, one(c.Args)); err != nil {
+			if err := s.API.Delete(ctx, k.assignments+client.Path(c.Args[0])); err != nil {
 				return err
 			}
 			return said(c, "Assignment %s is being removed", c.Args[0])
 		},
 	}
-	return []shell.Verb{list, show, k.assignVerb(), update, remove}
 }
 
 // assignVerb takes the target as flags or, as the reference has it for account
