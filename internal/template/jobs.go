@@ -11,8 +11,8 @@ import (
 )
 
 // batch is how many accounts share a transaction. An account costs about ten
-// rows; 20 of them keep a transaction in the low milliseconds, so that other
-// writers wait no longer than that, and pay one sync of the disk together.
+// rows and one to two milliseconds; 20 of them keep a transaction so short that
+// other writers hardly wait, and pay one sync of the disk together.
 const batch = 20
 
 // run works an assignment to its end.
