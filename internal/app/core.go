@@ -83,7 +83,7 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	table := a.table(c)
 	cfg := httpapi.Config{
 		Operations: table, Authenticator: authenticator{c.tokens}, Authorizer: c.authority, Now: a.now, Log: a.cfg.Log,
-		Trusted: a.cfg.TrustedProxies, Default: systemFamily, Observe: a.metrics.observe, Intercept: c.started.intercept,
+		Trusted: a.cfg.TrustedProxies, Default: systemFamily, Observe: a.metrics.observe, Intercept: c.intercept,
 	}
 	if a.dev != nil {
 		a.dev.faults.Know(table)
@@ -95,13 +95,22 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 			if err := a.dev.faults.Intercept(ctx, call); err != nil {
 				return err
 			}
-			return c.started.intercept(ctx, call)
+			return c.intercept(ctx, call)
 		}
 	}
 	if c.router, err = httpapi.NewRouter(cfg); err != nil {
 		return nil, fmt.Errorf("building the table of operations: %w", err)
 	}
 	return c, nil
+}
+
+// intercept comes before each operation: the signing keys must be there, and
+// the catalogue of what other nodes have registered.
+func (c *core) intercept(ctx context.Context, call *httpapi.Call) error {
+	if err := c.started.intercept(ctx, call); err != nil {
+		return err
+	}
+	return c.services.Refresh(ctx)
 }
 
 // newServices makes the domain services; none of them has begun to work.

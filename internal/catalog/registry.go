@@ -71,6 +71,29 @@ func (r *Registry) follow(events []store.Event) {
 	}
 }
 
+// Refresh reads the catalogue anew if something has happened since it was read.
+// It costs next to nothing otherwise: a server calls it before each request, so
+// that code without a way to the store can use Current.
+func (r *Registry) Refresh(ctx context.Context) error {
+	if _, fresh := r.Current(); fresh {
+		return nil
+	}
+	_, err := r.Fresh(ctx)
+	return err
+}
+
+// update writes, and reads the catalogue anew for those who use Current.
+func (r *Registry) update(ctx context.Context, fn func(store.Tx) error) error {
+	if err := r.db.Update(ctx, fn); err != nil {
+		return err
+	}
+	if err := r.Refresh(context.WithoutCancel(ctx)); err != nil {
+		// The write is done; whoever asks next reads again.
+		r.log.Warn("reading the catalogue after a change failed", "error", err.Error())
+	}
+	return nil
+}
+
 // Current is the catalogue in memory, and whether nothing has happened since it
 // was read.
 func (r *Registry) Current() (c *policy.Catalog, fresh bool) {
@@ -171,7 +194,7 @@ func (r *Registry) Create(ctx context.Context, s Service) (*Own, error) {
 		return nil, taken(s.Name)
 	}
 	o := &Own{Meta: store.Meta{Account: store.System, ID: s.Name, Name: s.Name}, Service: s}
-	err := r.db.Update(ctx, func(tx store.Tx) error {
+	err := r.update(ctx, func(tx store.Tx) error {
 		own, err := Services.List(ctx, tx, store.Query{Account: store.System})
 		if err != nil {
 			return err
@@ -244,7 +267,7 @@ func (r *Registry) Replace(ctx context.Context, name, ifMatch string, s Service)
 		return nil, err
 	}
 	var o *Own
-	err := r.db.Update(ctx, func(tx store.Tx) (err error) {
+	err := r.update(ctx, func(tx store.Tx) (err error) {
 		if o, err = get(ctx, tx, name); err != nil {
 			return err
 		}
@@ -268,7 +291,7 @@ func (r *Registry) Replace(ctx context.Context, name, ifMatch string, s Service)
 
 // Delete removes an own service, unless another own service is a part of it.
 func (r *Registry) Delete(ctx context.Context, name string) error {
-	return r.db.Update(ctx, func(tx store.Tx) error {
+	return r.update(ctx, func(tx store.Tx) error {
 		o, err := get(ctx, tx, name)
 		if err != nil {
 			return err

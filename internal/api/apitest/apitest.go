@@ -89,6 +89,7 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 		s.Router, err = httpapi.NewRouter(httpapi.Config{
 			Operations: operations, Authenticator: names{}, Authorizer: s.Authority, Now: s.Now,
 			Log: slog.New(slog.DiscardHandler), Default: operations[0].Family,
+			Intercept: func(ctx context.Context, _ *httpapi.Call) error { return s.Registry.Refresh(ctx) },
 		})
 		if err != nil {
 			t.Fatal(err)
