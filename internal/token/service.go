@@ -201,17 +201,20 @@ func setDefault[T comparable](v *T, to T) {
 	}
 }
 
-// Start loads the signing keys, makes the first one when there is none (an RSA
-// key takes 50 to 180 ms). It may run beside other work of the start; requests
+// Start loads the signing keys and makes the first one when there is none of
+// the algorithm asked for (an RSA key takes 50 to 180 ms). It may run beside other work of the start; requests
 // before its end are answered with fault.Unavailable.
 func (s *Service) Start(ctx context.Context) error {
 	if err := s.loadRing(ctx); err != nil {
 		return err
 	}
-	if _, err := s.rotate(ctx, s.rotateIfDue); err != nil {
-		return err
+	if m := s.ring.Current(); m != nil && m.Signer().Algorithm() == s.cfg.Algorithm {
+		// Tokens can be issued. A successor that is due costs the making of a
+		// key, some 80 ms for RSA: Maintain does that beside the first requests.
+		return nil
 	}
-	return nil
+	_, err := s.rotate(ctx, s.rotateIfDue)
+	return err
 }
 
 // Close ends the subscription and writes what is still in memory.
