@@ -82,7 +82,7 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	}
 	table := a.table(c)
 	cfg := httpapi.Config{
-		Operations: table, Authenticator: authenticator{c.tokens}, Authorizer: c.authority, Now: a.now, Log: a.cfg.Log,
+		Operations: table, Authenticator: iamtoken.Authenticator{Tokens: c.tokens}, Authorizer: c.authority, Now: a.now, Log: a.cfg.Log,
 		Trusted: a.cfg.TrustedProxies, Default: systemFamily, Observe: a.metrics.observe, Intercept: c.intercept,
 	}
 	if a.dev != nil {
