@@ -16,3 +16,10 @@ func Waiting(a *App) bool {
 
 // Hasten ends the delay before a shutdown.
 func Hasten(a *App) { close(a.hasten) }
+
+// WatchCertificate makes a server look at its certificate's file for each
+// connection.
+func WatchCertificate(c *Config) {
+	c.limits = defaultLimits
+	c.limits.certificate = 0
+}

@@ -15,14 +15,21 @@ import (
 	"github.com/kagiban/kagiban/internal/devapi"
 )
 
-// limits are the time limits of a connection. A client that sends its request
+// limits are the time limits of connections and of what serves them. A client that sends its request
 // slower than these, or reads its answer slower, is cut off: otherwise a few
 // thousand idle sockets keep everybody else out.
-type limits struct{ header, read, write, idle time.Duration }
+type limits struct {
+	header, read, write, idle time.Duration
+	// certificate is how long a certificate is served before its file is looked
+	// at again.
+	certificate time.Duration
+}
 
 // defaultLimits leave room for a long poll (25 s) and for a fault that delays an
 // answer by its longest (60 s).
-var defaultLimits = limits{header: 10 * time.Second, read: 30 * time.Second, write: 90 * time.Second, idle: 2 * time.Minute}
+var defaultLimits = limits{
+	header: 10 * time.Second, read: 30 * time.Second, write: 90 * time.Second, idle: 2 * time.Minute, certificate: 10 * time.Second,
+}
 
 // maxHeaderBytes holds the largest tokens (a few KiB) several times.
 const maxHeaderBytes = 64 << 10
@@ -32,8 +39,8 @@ func (a *App) mainServer() (*http.Server, error) {
 	if a.cfg.TLSCert == "" {
 		return s, nil
 	}
-	certs, err := newCertificates(a.cfg.TLSCert, a.cfg.TLSKey)
-	if err != nil {
+	certs := &certificates{cert: a.cfg.TLSCert, key: a.cfg.TLSKey, every: a.cfg.limits.certificate, log: a.cfg.Log}
+	if err := certs.load(); err != nil {
 		return nil, err
 	}
 	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certs.get}
@@ -92,26 +99,17 @@ func serve(s *http.Server, l net.Listener) error {
 	return fmt.Errorf("serving %s: %w", l.Addr(), err)
 }
 
-// certificateCheck is how often the certificate's file is looked at.
-const certificateCheck = 10 * time.Second
-
 // certificates holds a certificate and follows its file, so that a renewal
 // needs no restart. A file that is broken meanwhile leaves the old one in use.
 type certificates struct {
 	cert, key string
+	every     time.Duration
+	log       *slog.Logger
 
 	mu      sync.Mutex // guards the fields below
 	loaded  *tls.Certificate
 	changed time.Time // modification time of the loaded file
 	checked time.Time
-}
-
-func newCertificates(cert, key string) (*certificates, error) {
-	c := &certificates{cert: cert, key: key}
-	if err := c.load(); err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 func (c *certificates) load() error {
@@ -130,13 +128,22 @@ func (c *certificates) load() error {
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.checked) > certificateCheck {
+	if time.Since(c.checked) >= c.every {
 		c.checked = time.Now()
-		if info, err := os.Stat(c.cert); err == nil && !info.ModTime().Equal(c.changed) {
-			_ = c.load() // keeps the old one; the next check tries again
+		if info, err := os.Stat(c.cert); err != nil || !info.ModTime().Equal(c.changed) {
+			c.renew()
 		}
 	}
 	return c.loaded, nil
+}
+
+// renew wants mu. A renewal that writes two files is met half-way now and then.
+func (c *certificates) renew() {
+	if err := c.load(); err != nil {
+		c.log.Warn("the certificate cannot be read again; the old one stays in use", "error", err.Error())
+		return
+	}
+	c.log.Info("the certificate was read again", "expires", c.loaded.Leaf.NotAfter)
 }
 
 // ready tells whether requests can be answered.

@@ -13,11 +13,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/app"
 )
+
+// serials numbers the certificates of the tests.
+var serials atomic.Int64
 
 // certificate writes a self-signed certificate and key into dir.
 func certificate(t *testing.T, dir string) (cert, key string, pool *x509.CertPool) {
@@ -27,7 +32,7 @@ func certificate(t *testing.T, dir string) (cert, key string, pool *x509.CertPoo
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kagiban test"}, DNSNames: []string{"localhost"},
+		SerialNumber: big.NewInt(serials.Add(1)), Subject: pkix.Name{CommonName: "kagiban test"}, DNSNames: []string{"localhost"},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true,
 	}
@@ -80,4 +85,49 @@ func TestTLSServesHTTP2AndNothingOld(t *testing.T) {
 		t.Error("plain HTTP was served on the TLS port")
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// served gives the serial number of the certificate that a new connection sees.
+func served(t *testing.T, s *server) int64 {
+	t.Helper()
+	conn, err := tls.Dial("tcp", s.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+}
+
+func TestARenewedCertificateIsServedWithoutRestart(t *testing.T) {
+	dir := t.TempDir()
+	cert, key, _ := certificate(t, dir)
+	s := run(t, func(c *app.Config) {
+		c.TLSCert, c.TLSKey = cert, key
+		app.WatchCertificate(c)
+	})
+	first := served(t, s)
+	if again := served(t, s); again != first {
+		t.Fatalf("certificate %d became %d", first, again)
+	}
+
+	if err := os.WriteFile(cert, []byte("half a certif"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := served(t, s); got != first {
+		t.Errorf("with a broken file certificate %d is served", got)
+	}
+	if err := os.Remove(cert); err != nil {
+		t.Fatal(err)
+	}
+	if got := served(t, s); got != first {
+		t.Errorf("without a file certificate %d is served", got)
+	}
+	if log := s.log.String(); !strings.Contains(log, "the old one stays in use") {
+		t.Errorf("the log does not tell of it: %s", log)
+	}
+
+	certificate(t, dir)
+	if got := served(t, s); got != serials.Load() {
+		t.Errorf("certificate %d is served, the file holds %d", got, serials.Load())
+	}
 }
