@@ -47,7 +47,7 @@ type App struct {
 	db      store.DB
 	core    *core
 	dev     *devMode // nil outside of dev
-	metrics *metrics
+	metrics *meters
 
 	listener net.Listener
 	admin    net.Listener // nil when metrics share the main listener
@@ -76,22 +76,17 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 	if err := a.listen(ctx); err != nil {
 		return nil, err
 	}
-	if a.metrics, err = newMetrics(cfg.Version); err != nil {
-		return nil, err
-	}
+	a.metrics = newMeters(cfg.Version)
 	db, err := openStore(ctx, &cfg.Settings, a.now, cfg.Log)
 	if err != nil {
 		return nil, err
 	}
-	timed := newTimedStore(db)
-	a.db = timed
-	if err := a.metrics.register(timed.seconds); err != nil {
-		return nil, err
-	}
+	a.db = newTimedStore(db, a.metrics.set)
 	if a.core, err = a.newCore(ctx); err != nil {
 		return nil, err
 	}
-	return a, a.metrics.register(tokenMetrics{a.core.tokens, a.now})
+	a.metrics.showTokens(a.core.tokens, a.now)
+	return a, nil
 }
 
 func (a *App) listen(ctx context.Context) (err error) {

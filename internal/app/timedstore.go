@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -12,7 +12,7 @@ import (
 // timedStore times the calls to a store. What it does not time it passes on.
 type timedStore struct {
 	store.DB
-	seconds *prometheus.HistogramVec
+	seconds map[string]*metrics.PrometheusHistogram // by call; never changed after the start
 	direct  timedReader
 	tokens  timedTokens
 }
@@ -20,19 +20,18 @@ type timedStore struct {
 // storeBuckets reach from a read in memory to a stuck disk, in seconds.
 var storeBuckets = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 2.5, 10}
 
-func newTimedStore(db store.DB) *timedStore {
-	t := &timedStore{DB: db, seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "kagiban_store_seconds", Help: "Time of calls to the store, waiting for a turn and for the disk included.", Buckets: storeBuckets,
-	}, []string{"call"})}
+func newTimedStore(db store.DB, set *metrics.Set) *timedStore {
+	t := &timedStore{DB: db, seconds: map[string]*metrics.PrometheusHistogram{}}
+	for _, call := range []string{"view", "update", "events", "add_activity", "get", "lookup", "list", "put_token", "get_token", "take_token"} {
+		t.seconds[call] = set.NewPrometheusHistogramExt(`kagiban_store_seconds{call="`+call+`"}`, storeBuckets)
+	}
 	t.direct = timedReader{t, db.Direct()}
 	t.tokens = timedTokens{t, db.Tokens()}
 	return t
 }
 
 // since notes the time of a call; use it deferred.
-func (t *timedStore) since(call string, start time.Time) {
-	t.seconds.WithLabelValues(call).Observe(time.Since(start).Seconds())
-}
+func (t *timedStore) since(call string, start time.Time) { t.seconds[call].UpdateDuration(start) }
 
 // Direct implements store.DB.
 func (t *timedStore) Direct() store.Reader { return t.direct }

@@ -4,14 +4,16 @@
 package catalog
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/kagiban/kagiban/internal/policy"
 )
@@ -196,16 +198,17 @@ func read(dir fs.FS, name string) (File, error) {
 	return f, nil
 }
 
-// decode refuses unknown keys. goccy/go-yaml 1.19.2 panics on a list whose tag
-// has no value ("common: !0 #"), found by FuzzLoad: a broken file must not end
-// the server.
-func decode(raw []byte, f *File) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("not a catalogue file: %v", p)
-		}
-	}()
-	return yaml.UnmarshalWithOptions(raw, f, yaml.Strict())
+// decode refuses unknown keys, and a second document that nobody would read.
+func decode(raw []byte, f *File) error {
+	d := yaml.NewDecoder(bytes.NewReader(raw))
+	d.KnownFields(true)
+	if err := d.Decode(f); err != nil && !errors.Is(err, io.EOF) { // an empty file adds nothing
+		return err
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return errors.New("there is more than one document in it")
+	}
+	return nil
 }
 
 // Expand gives the engine's form of a service: the standard roles with the

@@ -4,14 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/goccy/go-yaml"
 
 	"github.com/kagiban/kagiban/internal/policy"
 )
@@ -55,13 +52,13 @@ type scenarioRole struct {
 }
 
 type scenarioPolicy struct {
-	ID    string        `yaml:"id"`
-	For   any           `yaml:"for"`
-	Roles []string      `yaml:"roles"`
-	On    yaml.MapSlice `yaml:"on"`
-	Tags  yaml.MapSlice `yaml:"tags"`
-	Rule  any           `yaml:"rule"`
-	State string        `yaml:"state"`
+	ID    string   `yaml:"id"`
+	For   any      `yaml:"for"`
+	Roles []string `yaml:"roles"`
+	On    pairs    `yaml:"on"`
+	Tags  pairs    `yaml:"tags"`
+	Rule  any      `yaml:"rule"`
+	State string   `yaml:"state"`
 	// Account is the value of accountId, "acct" when left out.
 	Account string `yaml:"account"`
 }
@@ -78,29 +75,29 @@ type externalSet struct {
 }
 
 type scenarioCase struct {
-	Name   string        `yaml:"name"`
-	Who    string        `yaml:"who"`
-	From   string        `yaml:"from"`
-	Login  *loginCase    `yaml:"login"`
-	Source yaml.MapSlice `yaml:"source"`
-	Do     string        `yaml:"do"`
-	On     yaml.MapSlice `yaml:"on"`
-	Tags   []string      `yaml:"tags"`
-	Of     string        `yaml:"of"`
-	MadeBy string        `yaml:"made_by"`
-	At     string        `yaml:"at"`
-	IP     string        `yaml:"ip"`
-	Env    yaml.MapSlice `yaml:"env"`
-	Expect string        `yaml:"expect"`
-	By     string        `yaml:"by"`
-	Nearer string        `yaml:"nearest"`
-	Until  string        `yaml:"until"`
+	Name   string     `yaml:"name"`
+	Who    string     `yaml:"who"`
+	From   string     `yaml:"from"`
+	Login  *loginCase `yaml:"login"`
+	Source pairs      `yaml:"source"`
+	Do     string     `yaml:"do"`
+	On     pairs      `yaml:"on"`
+	Tags   []string   `yaml:"tags"`
+	Of     string     `yaml:"of"`
+	MadeBy string     `yaml:"made_by"`
+	At     string     `yaml:"at"`
+	IP     string     `yaml:"ip"`
+	Env    pairs      `yaml:"env"`
+	Expect string     `yaml:"expect"`
+	By     string     `yaml:"by"`
+	Nearer string     `yaml:"nearest"`
+	Until  string     `yaml:"until"`
 }
 
 type loginCase struct {
-	Realm  string        `yaml:"realm"`
-	At     string        `yaml:"at"`
-	Claims yaml.MapSlice `yaml:"claims"`
+	Realm  string `yaml:"realm"`
+	At     string `yaml:"at"`
+	Claims pairs  `yaml:"claims"`
 }
 
 const scenarioAccount = "acct"
@@ -130,17 +127,6 @@ func TestScenarios(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-func readYAML(t testing.TB, name string, into any) {
-	t.Helper()
-	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.UnmarshalWithOptions(data, into, yaml.Strict()); err != nil {
-		t.Fatalf("%s: %v", name, err)
 	}
 }
 
@@ -310,11 +296,11 @@ func (p *scenarioPolicy) policy(t *testing.T) *policy.Policy {
 	return out
 }
 
-func attributes(t *testing.T, m yaml.MapSlice) []policy.Attribute {
+func attributes(t *testing.T, m pairs) []policy.Attribute {
 	t.Helper()
 	var out []policy.Attribute
 	for _, item := range m {
-		out = append(out, scenarioAttribute(t, item.Key.(string), item.Value))
+		out = append(out, scenarioAttribute(t, item.Key, item.Value))
 	}
 	return out
 }
@@ -416,7 +402,7 @@ func (c *scenarioCase) request(t *testing.T) policy.Request {
 		r.Subject.LoginAt = scenarioTime(t, c.Login.At)
 		for _, item := range c.Login.Claims {
 			v := scenarioValue(t, item.Value)
-			r.Subject.Claims = append(r.Subject.Claims, policy.Claim{Name: item.Key.(string), Values: v.Strings(), List: v.Kind == policy.KindList})
+			r.Subject.Claims = append(r.Subject.Claims, policy.Claim{Name: item.Key, Values: v.Strings(), List: v.Kind == policy.KindList})
 		}
 	}
 	fillResource(&r.Resource, c.On)
@@ -432,17 +418,17 @@ func scenarioTime(t *testing.T, s string) time.Time {
 	return at
 }
 
-func namedValues(m yaml.MapSlice) []policy.NamedValue {
+func namedValues(m pairs) []policy.NamedValue {
 	var out []policy.NamedValue
 	for _, item := range m {
-		out = append(out, policy.NamedValue{Name: item.Key.(string), Value: fmt.Sprint(item.Value)})
+		out = append(out, policy.NamedValue{Name: item.Key, Value: fmt.Sprint(item.Value)})
 	}
 	return out
 }
 
-func fillResource(r *policy.Resource, m yaml.MapSlice) {
+func fillResource(r *policy.Resource, m pairs) {
 	for _, item := range m {
-		key, v := item.Key.(string), fmt.Sprint(item.Value)
+		key, v := item.Key, fmt.Sprint(item.Value)
 		switch key {
 		case policy.AttrAccountID:
 			r.Account = v
@@ -468,7 +454,7 @@ func fillResource(r *policy.Resource, m yaml.MapSlice) {
 	}
 }
 
-func fillSource(t *testing.T, s *policy.Source, m yaml.MapSlice) {
+func fillSource(t *testing.T, s *policy.Source, m pairs) {
 	t.Helper()
 	fields := map[string]*string{
 		"serviceName": &s.ServiceName, "serviceInstance": &s.ServiceInstance, "region": &s.Region,
@@ -476,7 +462,7 @@ func fillSource(t *testing.T, s *policy.Source, m yaml.MapSlice) {
 		"resourceGroupId": &s.ResourceGroupID, "enterpriseId": &s.EnterpriseID,
 	}
 	for _, item := range m {
-		key := item.Key.(string)
+		key := item.Key
 		if key == "AccountGroupId" {
 			s.AccountGroupIDs = scenarioValue(t, item.Value).Strings()
 			continue
