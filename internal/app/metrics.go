@@ -15,8 +15,6 @@ import (
 	"github.com/kagiban/kagiban/internal/token"
 )
 
-func init() { metrics.ExposeMetadata(true) } // readers want to know counters from gauges
-
 // meters is what GET /metrics shows, in Prometheus' text format. Each server
 // has a set of its own: two servers in one process do not mix.
 type meters struct {
@@ -33,6 +31,7 @@ type meters struct {
 var templateBuckets = []float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300}
 
 func newMeters(version string) *meters {
+	metrics.ExposeMetadata(true) // readers want to know counters from gauges
 	m := &meters{set: metrics.NewSet()}
 	m.requests = httpapi.NewMetrics(m.set)
 	m.templatesSeconds = m.set.NewPrometheusHistogramExt("kagiban_template_work_seconds", templateBuckets)
