@@ -186,19 +186,25 @@ func dissolve(ctx context.Context, tx store.Tx, g *Group) error {
 			return err
 		}
 	}
-	if err := deletePoliciesOf(ctx, tx, g.Account, g.ID); err != nil {
+	if err := deleteOwnPolicies(ctx, tx, g.Account, g.ID); err != nil {
 		return err
 	}
 	return Groups.Delete(ctx, tx, g, groupEvent("delete", g))
 }
 
-// deletePoliciesOf removes all policies of a subject that goes away.
-func deletePoliciesOf(ctx context.Context, tx store.Tx, account, subject string) error {
+// deleteOwnPolicies removes the policies that an account itself gave a subject
+// that goes away. Those of templates stay until their assignment takes them
+// back: the account may not delete them, in no roundabout way either, and they
+// grant nothing while the subject is not there or switched off.
+func deleteOwnPolicies(ctx context.Context, tx store.Tx, account, subject string) error {
 	policies, err := Policies.List(ctx, tx, store.Query{Account: account, Owner: subject})
 	if err != nil {
 		return err
 	}
 	for _, p := range policies {
+		if p.Template != nil {
+			continue
+		}
 		if err := Policies.Delete(ctx, tx, p, policyEvent("delete", p)); err != nil {
 			return err
 		}

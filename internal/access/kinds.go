@@ -48,6 +48,19 @@ func (r *CustomRole) CRN() string {
 type Group struct {
 	store.Meta
 	Template *TemplateMark `json:"template,omitempty"`
+	// Controls say what the account may do to a group that an enterprise made;
+	// they mean nothing for its own.
+	Controls GroupControls `json:"controls,omitzero"`
+}
+
+// GroupControls are the action controls of an access group template. The zero
+// value is the documented default: the account may add nothing and remove
+// nothing that the template gave. What it added itself it may always change.
+type GroupControls struct {
+	AddMembers    bool `json:"add_members,omitempty"`
+	RemoveMembers bool `json:"remove_members,omitempty"`
+	AddRules      bool `json:"add_rules,omitempty"`
+	AddPolicies   bool `json:"add_policies,omitempty"`
 }
 
 // Member is a static member of a group: Meta.Parent is the group, Meta.Owner
@@ -68,6 +81,9 @@ type GroupRule struct {
 	Hours      int                     `json:"expiration"` // 1 to 24
 	Conditions []policy.ClaimCondition `json:"conditions"`
 	Managed    bool                    `json:"managed,omitempty"` // made by an enterprise template
+	// Removable and Updatable are the action controls of a managed rule.
+	Removable bool `json:"removable,omitempty"`
+	Updatable bool `json:"updatable,omitempty"`
 }
 
 // Settings are an account's settings about access. Meta.ID is the account id.

@@ -135,11 +135,12 @@ type ManagedGroup struct {
 	Name, Description string
 	Members           []NewMember
 	Rules             []*GroupRule
+	Controls          GroupControls
 	Template          *TemplateMark
 }
 
-// LayGroup makes or changes the access group of a template. Members and rules
-// that the account added stay.
+// LayGroup makes or changes the access group of a template. What the account
+// added stays; controls that would not have let it add that are a fault.Conflict.
 func (s *Service) LayGroup(ctx context.Context, tx store.Tx, account, groupID string, m *ManagedGroup) (*Group, error) {
 	if err := CheckGroupTexts(&m.Name, &m.Description); err != nil {
 		return nil, err
@@ -158,7 +159,10 @@ func (s *Service) managedGroup(ctx context.Context, tx store.Tx, account, groupI
 	if groupID != "" {
 		g, err := Groups.Get(ctx, tx, account, groupID)
 		if err == nil {
-			g.Name, g.Description, g.Template = m.Name, m.Description, m.Template
+			if err := noGroupAdditions(ctx, tx, g, m); err != nil {
+				return nil, err
+			}
+			g.Name, g.Description, g.Template, g.Controls = m.Name, m.Description, m.Template, m.Controls
 			return g, Groups.Update(ctx, tx, g, groupEvent("update", g, "template"))
 		}
 		if !errors.Is(err, fault.NotFound) {
@@ -179,7 +183,7 @@ func (s *Service) managedGroup(ctx context.Context, tx store.Tx, account, groupI
 	if n >= s.Limits.Groups {
 		return nil, limitReached("access groups", s.Limits.Groups)
 	}
-	g := &Group{Meta: store.Meta{Account: account, ID: s.IDs.New(id.AccessGroup), Name: m.Name, Description: m.Description}, Template: m.Template}
+	g := &Group{Meta: store.Meta{Account: account, ID: s.IDs.New(id.AccessGroup), Name: m.Name, Description: m.Description}, Template: m.Template, Controls: m.Controls}
 	return g, Groups.Create(ctx, tx, g, groupEvent("create", g))
 }
 

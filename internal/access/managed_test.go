@@ -18,7 +18,8 @@ func layGroup(s *apitest.Server, groupID, member string) *access.Group {
 	var g *access.Group
 	s.Update(func(ctx context.Context, tx store.Tx) (err error) {
 		g, err = s.Access.LayGroup(ctx, tx, acct, groupID, &access.ManagedGroup{Name: "of the enterprise", Template: &access.TemplateMark{ID: "t"},
-			Members: []access.NewMember{{IAMID: member, Type: access.MemberUser}}})
+			Controls: access.GroupControls{AddMembers: true},
+			Members:  []access.NewMember{{IAMID: member, Type: access.MemberUser}}})
 		return err
 	})
 	return g
@@ -57,8 +58,8 @@ func TestATemplateTakesOverMembersThatAreThere(t *testing.T) {
 	s := serve(t)
 	ctx := t.Context()
 	g := layGroup(s, "", "IBMid-FIRST")
-	if _, err := s.Access.AddMembers(ctx, g.ID, []access.NewMember{{IAMID: "IBMid-AUDITOR", Type: "user"}}); err != nil {
-		t.Fatal(err)
+	if out, err := s.Access.AddMembers(ctx, g.ID, []access.NewMember{{IAMID: "IBMid-AUDITOR", Type: "user"}}); err != nil || out[0].Err != nil {
+		t.Fatal(out, err)
 	}
 	layGroup(s, g.ID, "IBMid-AUDITOR")
 	if err := s.Access.RemoveMember(ctx, g.ID, "IBMid-AUDITOR"); !errors.Is(err, fault.Forbidden) {

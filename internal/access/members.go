@@ -86,6 +86,10 @@ func (s *Service) join(ctx context.Context, tx store.Tx, g *Group, n NewMember, 
 	if !errors.Is(err, fault.NotFound) {
 		return err
 	}
+	if g.Template != nil && !g.Controls.AddMembers {
+		out.Err = closedByEnterprise("members to this access group")
+		return nil
+	}
 	joined, err := Members.Count(ctx, tx, store.Query{Account: g.Account, Owner: n.IAMID})
 	if err != nil {
 		return err
@@ -131,7 +135,7 @@ func (s *Service) removeMembers(ctx context.Context, groupID string, iamIDs []st
 				out[i].Err = noMember(g.ID, iamID)
 				continue
 			}
-			if err == nil && m.Managed {
+			if err == nil && m.Managed && !g.Controls.RemoveMembers {
 				out[i].Err = managedByEnterprise("member")
 				continue
 			}
@@ -166,13 +170,13 @@ func (s *Service) RemoveFromAll(ctx context.Context, account, iamID string) ([]O
 		out = make([]Outcome, len(list))
 		for i, m := range list {
 			out[i] = Outcome{IAMID: iamID, Group: m.Parent}
-			if m.Managed {
-				out[i].Err = managedByEnterprise("member")
-				continue
-			}
 			g, err := Groups.Get(ctx, tx, account, m.Parent)
 			if err != nil {
 				return fmt.Errorf("reading the group of a member: %w", err)
+			}
+			if m.Managed && !g.Controls.RemoveMembers {
+				out[i].Err = managedByEnterprise("member")
+				continue
 			}
 			if err := Members.Delete(ctx, tx, m, memberEvent("delete", g, m)); err != nil {
 				return err

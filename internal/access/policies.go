@@ -148,6 +148,9 @@ func (s *Service) CreatePolicyIn(ctx context.Context, tx store.Tx, doc *policy.P
 	if err := s.checkPlace(ctx, tx, p); err != nil {
 		return nil, err
 	}
+	if err := mayGive(ctx, tx, p); err != nil {
+		return nil, err
+	}
 	if err := s.checkQuota(ctx, tx, p); err != nil {
 		return nil, err
 	}
@@ -303,6 +306,9 @@ func (s *Service) ReplacePolicy(ctx context.Context, policyID, ifMatch string, d
 			return err
 		}
 		if moved {
+			if err := mayGive(ctx, tx, p); err != nil {
+				return err
+			}
 			if err := s.checkOwnerQuota(ctx, tx, p); err != nil {
 				return err
 			}
@@ -324,8 +330,8 @@ func (s *Service) DeletePolicy(ctx context.Context, policyID string) error {
 		if p.Doc.State != policy.StateActive {
 			return NoPolicy(policyID)
 		}
-		if p.Template != nil {
-			return managedByEnterprise("policy")
+		if err := mayTake(ctx, tx, p); err != nil {
+			return err
 		}
 		p.Doc.State, p.Parent = policy.StateDeleted, string(policy.StateDeleted)
 		return Policies.Update(ctx, tx, p, policyEvent("delete", p, "state"))
@@ -341,6 +347,9 @@ func (s *Service) RestorePolicy(ctx context.Context, policyID, ifMatch string) (
 		}
 		p.Doc.State, p.Parent = policy.StateActive, string(policy.StateActive)
 		if err := s.checkPlace(ctx, tx, p); err != nil {
+			return err
+		}
+		if err := mayGive(ctx, tx, p); err != nil {
 			return err
 		}
 		if err := s.checkQuota(ctx, tx, p); err != nil {

@@ -57,6 +57,9 @@ func (s *Service) CreateRule(ctx context.Context, groupID string, rule *GroupRul
 		return nil, err
 	}
 	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
+		if g.Template != nil && !g.Controls.AddRules {
+			return closedByEnterprise("rules to this access group")
+		}
 		n, err := GroupRules.Count(ctx, tx, store.Query{Account: g.Account, Parent: g.ID})
 		if err != nil {
 			return err
@@ -103,11 +106,11 @@ func (s *Service) ReplaceRule(ctx context.Context, groupID, ruleID, ifMatch stri
 		if err := old.Match(ifMatch); err != nil {
 			return err
 		}
-		if old.Managed {
+		if old.Managed && !old.Updatable {
 			return managedByEnterprise("rule")
 		}
 		replaced := *next
-		replaced.Meta = old.Meta
+		replaced.Meta, replaced.Managed, replaced.Removable, replaced.Updatable = old.Meta, old.Managed, old.Removable, old.Updatable
 		if next.Name != "" {
 			replaced.Name = next.Name
 		}
@@ -124,7 +127,7 @@ func (s *Service) DeleteRule(ctx context.Context, groupID, ruleID string) error 
 		if err != nil {
 			return err
 		}
-		if rule.Managed {
+		if rule.Managed && !rule.Removable {
 			return managedByEnterprise("rule")
 		}
 		return GroupRules.Delete(ctx, tx, rule, ruleEvent("delete", g, rule))

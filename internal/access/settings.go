@@ -48,7 +48,7 @@ func (s *Service) changeSettings(ctx context.Context, account, ifMatch string, e
 }
 
 // SetPublicAccess switches the public access group. Switching it off deletes
-// the group's policies.
+// the policies that the account gave the group.
 func (s *Service) SetPublicAccess(ctx context.Context, account string, on bool) (*Settings, error) {
 	ev := store.Event{Action: "iam-groups.account-settings.update", Params: []string{"public_access_enabled"},
 		Message: "IAM Access Groups: update account settings"}
@@ -57,7 +57,7 @@ func (s *Service) SetPublicAccess(ctx context.Context, account string, on bool) 
 		if on {
 			return nil
 		}
-		return deletePoliciesOf(ctx, tx, account, policy.PublicAccessGroupID)
+		return deleteOwnPolicies(ctx, tx, account, policy.PublicAccessGroupID)
 	})
 }
 

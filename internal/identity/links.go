@@ -77,7 +77,9 @@ func (r *Resource) validate(crType string) error {
 // CreateLink lets a compute resource assume a profile. The resource need not
 // exist. Errors: fault.Invalid, also for a resource of another account that is
 // not declared as such; fault.NotFound for the profile; fault.Conflict when
-// the profile has this link; fault.Limit.
+// the profile has this link; fault.Limit; fault.Forbidden when the profile is
+// an enterprise's that lets the account add no identities, because a link is a
+// trusted identity of another kind.
 func (s *Service) CreateLink(ctx context.Context, profileID string, spec LinkSpec) (*Link, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
@@ -90,6 +92,9 @@ func (s *Service) CreateLink(ctx context.Context, profileID string, spec LinkSpe
 		p, err := find(ctx, tx, Profiles, whatProfile, profileID)
 		if err != nil {
 			return err
+		}
+		if !p.mayAdd(p.Controls.Identities) {
+			return closed(p, "links")
 		}
 		if !spec.IsCrossAccount && resourceAccount(spec.Resource.CRN) != p.Account {
 			return fault.Field("link.crn", "Property 'link.crn' names a resource of another account than the profile's, and 'is_cross_account' is not true.")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
@@ -16,11 +18,41 @@ func managedBy(template string) error {
 		Details: "It was made from template '" + template + "'."}
 }
 
+// Control says what an account may do to one sort of part of an object that an
+// enterprise made there. What it added itself it may always remove.
+type Control struct {
+	Add    bool `json:"add,omitempty"`    // parts of its own
+	Remove bool `json:"remove,omitempty"` // parts that the template gave; they come back with the next assignment
+}
+
+// Controls are the action controls of a profile's parts. Links go by those of
+// identities: each lets one more identity in.
+type Controls struct {
+	Identities Control `json:"identities,omitzero"`
+	Rules      Control `json:"rules,omitzero"`
+	Policies   Control `json:"policies,omitzero"`
+}
+
+// DefaultControls are in force where a template says nothing: administrators of
+// the account may add trust and policies, and leave alone what the template
+// defines. So the official documentation has it for profiles.
+var DefaultControls = Controls{Identities: Control{Add: true}, Rules: Control{Add: true}, Policies: Control{Add: true}}
+
+// mayAdd tells whether the account may add parts that c controls.
+func (p *Profile) mayAdd(c Control) bool { return p.Template == "" || c.Add }
+
+// closed refuses an addition that the template's action controls rule out.
+func closed(p *Profile, what string) error {
+	return &fault.Error{Kind: fault.Forbidden, Code: "enterprise_managed", Message: "The enterprise does not let this account add " + what + " to the profile.",
+		Details: "It was made from template '" + p.Template + "', whose action controls rule it out."}
+}
+
 // ManagedProfile is a profile as a template lays it on an account.
 type ManagedProfile struct {
 	Name, Description, Email string
 	Rules                    []RuleSpec
 	Trusts                   []TrustSpec
+	Controls                 Controls
 	Template, Assignment     string
 }
 
@@ -44,8 +76,9 @@ func (m *ManagedProfile) Validate() error {
 }
 
 // LayProfile makes or changes the profile of a template in an account, inside
-// the caller's transaction. What the account itself added stays. profileID is
-// "" for a new one; one that is gone is made again.
+// the caller's transaction. What the account itself added stays; controls that
+// would not have let it add that are a fault.Conflict. profileID is "" for a
+// new one; one that is gone is made again.
 func (s *Service) LayProfile(ctx context.Context, tx store.Tx, accountID, profileID string, m *ManagedProfile) (*Profile, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -64,8 +97,11 @@ func (s *Service) managedProfile(ctx context.Context, tx store.Tx, accountID, pr
 	if profileID != "" {
 		p, err := Profiles.Get(ctx, tx, accountID, profileID)
 		if err == nil {
+			if err := noAdditions(ctx, tx, p, m); err != nil {
+				return nil, err
+			}
 			before := p.Name
-			p.Name, p.Description, p.Email, p.Template, p.Assignment = m.Name, m.Description, m.Email, m.Template, m.Assignment
+			p.Name, p.Description, p.Email, p.Template, p.Assignment, p.Controls = m.Name, m.Description, m.Email, m.Template, m.Assignment, m.Controls
 			ev := profile.updated(&p.Meta, changes{"template"}, requestData{InstanceName: p.Name, PrevInstanceName: before})
 			return p, nameTaken(Profiles.Update(ctx, tx, p, ev), whatProfile, p.Name)
 		}
@@ -89,12 +125,60 @@ func (s *Service) managedProfile(ctx context.Context, tx store.Tx, accountID, pr
 		return nil, err
 	}
 	p := &Profile{Meta: store.Meta{Account: accountID, ID: s.IDs.New(id.Profile), Name: m.Name, Description: m.Description},
-		Email: m.Email, Template: m.Template, Assignment: m.Assignment}
+		Email: m.Email, Template: m.Template, Assignment: m.Assignment, Controls: m.Controls}
 	p.Owner = id.IAMOf(p.ID)
 	if err := Profiles.Create(ctx, tx, p, profile.created(&p.Meta, warning)); err != nil {
 		return nil, err
 	}
 	return p, TrustLists.Create(ctx, tx, &TrustList{store.Meta{Account: accountID, ID: p.ID, Parent: p.ID}}, silent)
+}
+
+// noAdditions refuses controls that rule out what the account added: taking it
+// away would break access there, so the account or the enterprise must decide.
+func noAdditions(ctx context.Context, tx store.Tx, p *Profile, m *ManagedProfile) error {
+	parts := store.Query{Account: p.Account, Parent: p.ID}
+	var own []string
+	if !m.Controls.Rules.Add {
+		rules, err := Rules.List(ctx, tx, parts)
+		if err != nil {
+			return err
+		}
+		for _, r := range rules {
+			if !r.Managed {
+				own = append(own, "rule "+r.ID)
+			}
+		}
+	}
+	if !m.Controls.Identities.Add {
+		trusts, err := Trusts.List(ctx, tx, parts)
+		if err != nil {
+			return err
+		}
+		for _, t := range trusts {
+			if !t.Managed && !slices.ContainsFunc(m.Trusts, func(s TrustSpec) bool { return TrustID(p.ID, s.Type, s.Identifier) == t.ID }) {
+				own = append(own, "identity "+t.Identifier)
+			}
+		}
+		links, err := Links.List(ctx, tx, parts)
+		if err != nil {
+			return err
+		}
+		for _, l := range links {
+			own = append(own, "link "+l.ID)
+		}
+	}
+	return ControlConflict("trusted profile", p.Name, own)
+}
+
+// ControlConflict is the reason why a template's action controls cannot be laid
+// on an object to which the account added what they rule out; nil when it
+// added nothing.
+func ControlConflict(what, name string, own []string) error {
+	if len(own) == 0 {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Conflict, Code: "action_control_conflict",
+		Message: fmt.Sprintf("The account added to the %s '%s' what the template's action controls rule out: %s. Remove it there, or assign a version that allows it.", what, name, strings.Join(own[:min(len(own), 5)], ", "))}
 }
 
 // layRules replaces the managed rules of a profile.
@@ -139,15 +223,8 @@ func layTrusts(ctx context.Context, tx store.Tx, p *Profile, specs []TrustSpec) 
 		}
 	}
 	for i := range specs {
-		t, err := putTrust(ctx, tx, p, &specs[i])
-		if err != nil {
+		if _, err := putTrust(ctx, tx, p, &specs[i], true); err != nil {
 			return err
-		}
-		if !t.Managed {
-			t.Managed = true
-			if err := Trusts.Update(ctx, tx, t, silent); err != nil {
-				return err
-			}
 		}
 	}
 	if len(specs)+len(old) == 0 {

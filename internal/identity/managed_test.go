@@ -19,7 +19,8 @@ func TestAnAccountCannotChangeWhomTheEnterpriseTrusts(t *testing.T) {
 	given := identity.TrustSpec{Type: identity.TrustUser, Identifier: user, Accounts: []string{acct}, Description: "auditor"}
 	var p *identity.Profile
 	if err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
-		p, err = s.LayProfile(ctx, tx, acct, "", &identity.ManagedProfile{Name: "audit", Trusts: []identity.TrustSpec{given}, Template: "t", Assignment: "a"})
+		p, err = s.LayProfile(ctx, tx, acct, "", &identity.ManagedProfile{Name: "audit", Trusts: []identity.TrustSpec{given}, Template: "t", Assignment: "a",
+			Controls: identity.DefaultControls})
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -39,5 +40,24 @@ func TestAnAccountCannotChangeWhomTheEnterpriseTrusts(t *testing.T) {
 	trust, err := s.Trust(ctx, p.ID, identity.TrustUser, user)
 	if err != nil || !trust.Managed || len(trust.Accounts) != 1 || trust.Accounts[0] != acct {
 		t.Errorf("afterwards: %+v, %v", trust, err)
+	}
+}
+
+// Each trust is written once: half as many rows where an enterprise of 10,000
+// accounts gets a profile.
+func TestATemplatesTrustIsWrittenOnce(t *testing.T) {
+	s, _ := newService(t)
+	ctx := context.Background()
+	given := identity.TrustSpec{Type: identity.TrustUser, Identifier: user, Accounts: []string{acct}}
+	var p *identity.Profile
+	if err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
+		p, err = s.LayProfile(ctx, tx, acct, "", &identity.ManagedProfile{Name: "audit", Trusts: []identity.TrustSpec{given}, Template: "t"})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	trust, err := s.Trust(ctx, p.ID, identity.TrustUser, user)
+	if err != nil || !trust.Managed || trust.Version != 1 {
+		t.Errorf("%+v, %v", trust, err)
 	}
 }

@@ -127,6 +127,9 @@ func (s *Service) CreateRule(ctx context.Context, profileID string, spec RuleSpe
 		if err != nil {
 			return err
 		}
+		if !p.mayAdd(p.Controls.Rules) {
+			return closed(p, "rules")
+		}
 		count, err := Rules.Count(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
 		if err != nil {
 			return fmt.Errorf("counting claim rules: %w", err)
@@ -196,7 +199,7 @@ func (s *Service) DeleteRule(ctx context.Context, profileID, ruleID string) erro
 		if err != nil {
 			return err
 		}
-		if rule.Managed {
+		if rule.Managed && !p.Controls.Rules.Remove {
 			return managedBy(p.Template)
 		}
 		return Rules.Delete(ctx, tx, rule, partOf(p, "rules"))

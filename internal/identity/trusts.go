@@ -172,7 +172,7 @@ func (s *Service) SetTrusts(ctx context.Context, profileID, ifMatch string, spec
 			if kept {
 				continue
 			}
-			if t.Managed {
+			if t.Managed && !p.Controls.Identities.Remove {
 				return managedBy(p.Template)
 			}
 			if err := Trusts.Delete(ctx, tx, t, silent); err != nil {
@@ -220,8 +220,11 @@ func (s *Service) SetTrust(ctx context.Context, profileID string, spec TrustSpec
 // enterprise trusts; sending it again as it is changes nothing.
 func putOwnTrust(ctx context.Context, tx store.Tx, p *Profile, spec *TrustSpec) (*Trust, error) {
 	trust, err := Trusts.Get(ctx, tx, p.Account, TrustID(p.ID, spec.Type, spec.Identifier))
+	if errors.Is(err, fault.NotFound) && !p.mayAdd(p.Controls.Identities) {
+		return nil, closed(p, "trusted identities")
+	}
 	if errors.Is(err, fault.NotFound) || err == nil && !trust.Managed {
-		return putTrust(ctx, tx, p, spec)
+		return putTrust(ctx, tx, p, spec, false)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading trusted identity: %w", err)
@@ -232,9 +235,9 @@ func putOwnTrust(ctx context.Context, tx store.Tx, p *Profile, spec *TrustSpec) 
 	return trust, nil
 }
 
-// putTrust creates or replaces one trust of a profile; its caller tells the
-// audit trail through the head of the list.
-func putTrust(ctx context.Context, tx store.Tx, p *Profile, spec *TrustSpec) (*Trust, error) {
+// putTrust creates or replaces one trust of a profile, managed when a template
+// gives it; its caller tells the audit trail through the head of the list.
+func putTrust(ctx context.Context, tx store.Tx, p *Profile, spec *TrustSpec, managed bool) (*Trust, error) {
 	trust, err := Trusts.Get(ctx, tx, p.Account, TrustID(p.ID, spec.Type, spec.Identifier))
 	exists := err == nil
 	if errors.Is(err, fault.NotFound) {
@@ -244,6 +247,7 @@ func putTrust(ctx context.Context, tx store.Tx, p *Profile, spec *TrustSpec) (*T
 		return nil, fmt.Errorf("reading trusted identity: %w", err)
 	}
 	trust.Type, trust.Identifier, trust.Accounts, trust.Detail = spec.Type, spec.Identifier, slices.Clone(spec.Accounts), spec.Description
+	trust.Managed = managed
 	if spec.Type == TrustService && spec.Description == "" {
 		// Only inside the account: a description of another one is nobody's business here.
 		v, err := ServiceIDs.Get(ctx, tx, p.Account, spec.Identifier)
@@ -301,7 +305,7 @@ func (s *Service) DeleteTrust(ctx context.Context, profileID, kind, identifier s
 		if err != nil {
 			return err
 		}
-		if trust.Managed {
+		if trust.Managed && !p.Controls.Identities.Remove {
 			return managedBy(p.Template)
 		}
 		if err := Trusts.Delete(ctx, tx, trust, silent); err != nil {

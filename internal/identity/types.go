@@ -55,6 +55,9 @@ type Profile struct {
 	// Template and Assignment mark a profile that an enterprise made.
 	Template   string `json:"template_id,omitempty"`
 	Assignment string `json:"assignment_id,omitempty"`
+	// Controls say what the account may do to a profile that an enterprise
+	// made; they mean nothing for its own.
+	Controls Controls `json:"controls,omitzero"`
 }
 
 // ClaimRule lets federated users or compute resources assume a profile when

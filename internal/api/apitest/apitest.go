@@ -54,6 +54,7 @@ type Server struct {
 	Registry  *catalog.Registry
 	Authority *access.Authority
 	Access    *access.Service
+	Identity  *identity.Service
 	Templates *template.Service
 	Standing  access.Standing
 	Router    *httpapi.Router
@@ -81,7 +82,8 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 	s.Authority = access.NewAuthority(access.AuthorityConfig{DB: s.DB, Catalogs: s.Registry})
 	s.Access = &access.Service{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: access.DefaultLimits}
 	tree := &enterprise.Service{DB: s.DB, Accounts: account.New(account.Config{DB: s.DB, Now: s.Now}), Now: s.Now, Limits: enterprise.DefaultLimits}
-	s.Templates = template.New(s.DB, tree, id.Generator{}, s.Now, kinds.All(identity.New(identity.Config{DB: s.DB, Now: s.Now}), s.Access)...)
+	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now})
+	s.Templates = template.New(s.DB, tree, id.Generator{}, s.Now, kinds.All(s.Identity, s.Access)...)
 	objects := cache.New(s.DB, 1000)
 	s.Standing = access.Standing{Cache: objects}
 	if rows != nil {

@@ -125,7 +125,7 @@ type templateOut struct {
 	Profile        *kinds.ProfileDoc  `json:"profile,omitempty"`
 	Settings       *kinds.SettingsDoc `json:"account_settings,omitempty"`
 	References     []policyRef        `json:"policy_template_references,omitempty"`
-	ActionControls json.RawMessage    `json:"action_controls,omitempty"`
+	ActionControls *kinds.ControlsDoc `json:"action_controls,omitempty"`
 	History        []HistoryRecord    `json:"history,omitempty"`
 	EntityTag      string             `json:"entity_tag"`
 	CRN            string             `json:"crn"`

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
@@ -16,8 +17,38 @@ import (
 
 // ProfilePayload is what a trusted profile template says.
 type ProfilePayload struct {
-	Profile        *ProfileDoc     `json:"profile,omitempty"`
-	ActionControls json.RawMessage `json:"action_controls,omitempty"`
+	Profile        *ProfileDoc  `json:"profile,omitempty"`
+	ActionControls *ControlsDoc `json:"action_controls,omitempty"`
+}
+
+// ControlsDoc says what an account may do to the parts of the profile; an
+// absent part is left to identity.DefaultControls.
+type ControlsDoc struct {
+	Identities *PartControl `json:"identities,omitempty"`
+	Rules      *PartControl `json:"rules,omitempty"`
+	Policies   *PartControl `json:"policies,omitempty"`
+}
+
+// PartControl is the action control of one sort of part.
+type PartControl struct {
+	Add    bool `json:"add"`
+	Remove bool `json:"remove"`
+}
+
+func (d *ControlsDoc) controls() identity.Controls {
+	c := identity.DefaultControls
+	if d == nil {
+		return c
+	}
+	for _, part := range []struct {
+		from *PartControl
+		to   *identity.Control
+	}{{d.Identities, &c.Identities}, {d.Rules, &c.Rules}, {d.Policies, &c.Policies}} {
+		if part.from != nil {
+			*part.to = identity.Control(*part.from)
+		}
+	}
+	return c
 }
 
 // ProfileDoc is the profile that a template makes.
@@ -99,8 +130,14 @@ func profileKind(ids *identity.Service) *template.Kind {
 				return nil, err
 			}
 			m := p.Profile.managed(expand(p.Profile.Name, l))
-			m.Template, m.Assignment = l.Template.ID, l.Assignment.ID
-			made, err := ids.LayProfile(ctx, l.Tx, l.Account.ID, before(l, Profile), m)
+			m.Template, m.Assignment, m.Controls = l.Template.ID, l.Assignment.ID, p.ActionControls.controls()
+			old := before(l, Profile)
+			if old != "" && !m.Controls.Policies.Add {
+				if err := access.NoOwnPolicies(ctx, l.Tx, l.Account.ID, id.IAMOf(old), "trusted profile", m.Name); err != nil {
+					return nil, err
+				}
+			}
+			made, err := ids.LayProfile(ctx, l.Tx, l.Account.ID, old, m)
 			if err != nil {
 				return nil, err
 			}

@@ -1,0 +1,165 @@
+package kinds
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/template"
+)
+
+// GroupPayload is what an access group template says.
+type GroupPayload struct {
+	Group *GroupDoc `json:"group,omitempty"`
+}
+
+// GroupDoc is the access group that a template makes.
+type GroupDoc struct {
+	Name           string         `json:"name"`
+	Description    string         `json:"description,omitempty"`
+	Members        *MembersDoc    `json:"members,omitempty"`
+	Assertions     *AssertionsDoc `json:"assertions,omitempty"`
+	ActionControls *struct {
+		Access *GroupControl `json:"access,omitempty"`
+	} `json:"action_controls,omitempty"`
+}
+
+// GroupControl is an action control of a group template. Other than in profile
+// templates an absent one is no: so the documentation has it.
+type GroupControl struct {
+	Add    *bool `json:"add,omitempty"`
+	Remove *bool `json:"remove,omitempty"` // of what the template gives
+	Update *bool `json:"update,omitempty"` // of rules that the template gives
+}
+
+func yes(b *bool) bool { return b != nil && *b }
+
+// over gives the controls of one rule over those of all rules.
+func (c *GroupControl) over(all *GroupControl) (remove, update bool) {
+	for _, x := range []*GroupControl{all, c} {
+		if x == nil {
+			continue
+		}
+		if x.Remove != nil {
+			remove = *x.Remove
+		}
+		if x.Update != nil {
+			update = *x.Update
+		}
+	}
+	return remove, update
+}
+
+func (d *GroupDoc) controls() (c access.GroupControls) {
+	if d.Members != nil && d.Members.ActionControls != nil {
+		c.AddMembers, c.RemoveMembers = yes(d.Members.ActionControls.Add), yes(d.Members.ActionControls.Remove)
+	}
+	if d.Assertions != nil && d.Assertions.ActionControls != nil {
+		c.AddRules = yes(d.Assertions.ActionControls.Add)
+	}
+	if d.ActionControls != nil && d.ActionControls.Access != nil {
+		c.AddPolicies = yes(d.ActionControls.Access.Add)
+	}
+	return c
+}
+
+// MembersDoc lists the members of a group template.
+type MembersDoc struct {
+	Users          []string      `json:"users,omitempty"`
+	Services       []string      `json:"services,omitempty"`
+	ActionControls *GroupControl `json:"action_controls,omitempty"`
+}
+
+// AssertionsDoc lists the dynamic rules of a group template.
+type AssertionsDoc struct {
+	Rules          []GroupRuleDoc `json:"rules,omitempty"`
+	ActionControls *GroupControl  `json:"action_controls,omitempty"`
+}
+
+// GroupRuleDoc is a dynamic rule of a group template.
+type GroupRuleDoc struct {
+	Name           string               `json:"name,omitempty"`
+	Expiration     int                  `json:"expiration,omitempty"`
+	RealmName      string               `json:"realm_name,omitempty"`
+	Conditions     []identity.Condition `json:"conditions,omitempty"`
+	ActionControls *GroupControl        `json:"action_controls,omitempty"`
+}
+
+func (d *GroupDoc) managed() (*access.ManagedGroup, error) {
+	m := &access.ManagedGroup{Name: d.Name, Description: d.Description, Controls: d.controls()}
+	if d.Members != nil {
+		for _, u := range d.Members.Users {
+			m.Members = append(m.Members, access.NewMember{IAMID: u, Type: access.MemberUser})
+		}
+		for _, s := range d.Members.Services {
+			m.Members = append(m.Members, access.NewMember{IAMID: s, Type: access.MemberService})
+		}
+	}
+	for _, n := range m.Members {
+		if err := n.Check(); err != nil {
+			return nil, err
+		}
+	}
+	if d.Assertions == nil {
+		return m, nil
+	}
+	for _, r := range d.Assertions.Rules {
+		rule := &access.GroupRule{Meta: store.Meta{Name: r.Name}, RealmName: r.RealmName, Hours: r.Expiration}
+		for _, c := range r.Conditions {
+			rule.Conditions = append(rule.Conditions, policy.ClaimCondition{Claim: c.Claim, Operator: policy.ClaimOperator(c.Operator), Value: c.Value})
+		}
+		rule.Removable, rule.Updatable = r.ActionControls.over(d.Assertions.ActionControls)
+		if err := access.CheckRule(rule); err != nil {
+			return nil, err
+		}
+		m.Rules = append(m.Rules, rule)
+	}
+	return m, nil
+}
+
+func groupKind(acc *access.Service) *template.Kind {
+	return &template.Kind{
+		Name: Group, TemplatePrefix: "AccessGroupTemplateId-", AssignmentPrefix: "AccessGroupAssignmentId-",
+		Title: "access group template", Action: "iam-groups.group-template",
+		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+			var p GroupPayload
+			if err := decode(payload, &p); err != nil {
+				return err
+			}
+			if p.Group == nil {
+				if final {
+					return fault.Missing("group")
+				}
+				return nil
+			}
+			if err := access.CheckGroupTexts(&p.Group.Name, &p.Group.Description); err != nil {
+				return err
+			}
+			_, err := p.Group.managed()
+			return err
+		},
+		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+			var p GroupPayload
+			if err := decode(l.Version.Payload, &p); err != nil {
+				return nil, err
+			}
+			m, err := p.Group.managed()
+			if err != nil {
+				return nil, err
+			}
+			m.Name, m.Template = expand(m.Name, l), mark(l)
+			stored, err := acc.LayGroup(ctx, l.Tx, l.Account.ID, before(l, Group), m)
+			if err != nil {
+				return nil, err
+			}
+			return []template.Made{{Kind: Group, ID: stored.ID}}, nil
+		},
+		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
+			return acc.LiftGroup(ctx, tx, accountID, m.ID)
+		},
+	}
+}
