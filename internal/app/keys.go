@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/config"
+	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -23,7 +24,25 @@ func RevokeKey(ctx context.Context, s *config.Settings, log *slog.Logger, kid st
 }
 
 // withTokens opens the configured store and its token service for one change.
-func withTokens(ctx context.Context, s *config.Settings, log *slog.Logger, change func(*token.Service) error) (err error) {
+func withTokens(ctx context.Context, s *config.Settings, log *slog.Logger, change func(*token.Service) error) error {
+	return withStore(ctx, s, log, func(db store.DB, secrets *secrets) error {
+		cfg := Config{Settings: *s}
+		t, err := token.New(token.Config{
+			DB: db, Sealer: secrets.sealer, Pepper: secrets.pepper, Issuer: token.IssuerOf(s.Issuer), Algorithm: s.Algorithm,
+			Engine: s.Engine, RotateAfter: cfg.rotateAfter(), Now: time.Now, Log: log,
+		})
+		if err != nil {
+			return err
+		}
+		if err := t.Start(ctx); err != nil {
+			return errors.Join(err, t.Close(ctx))
+		}
+		return errors.Join(change(t), t.Close(ctx))
+	})
+}
+
+// withStore opens the configured store and its secrets for one piece of work.
+func withStore(ctx context.Context, s *config.Settings, log *slog.Logger, work func(store.DB, *secrets) error) (err error) {
 	db, err := openStore(ctx, s, time.Now, log)
 	if err != nil {
 		return err
@@ -33,16 +52,5 @@ func withTokens(ctx context.Context, s *config.Settings, log *slog.Logger, chang
 	if err != nil {
 		return err
 	}
-	cfg := Config{Settings: *s}
-	t, err := token.New(token.Config{
-		DB: db, Sealer: secrets.sealer, Pepper: secrets.pepper, Issuer: token.IssuerOf(s.Issuer), Algorithm: s.Algorithm,
-		Engine: s.Engine, RotateAfter: cfg.rotateAfter(), Now: time.Now, Log: log,
-	})
-	if err != nil {
-		return err
-	}
-	if err := t.Start(ctx); err != nil {
-		return err
-	}
-	return errors.Join(change(t), t.Close(ctx))
+	return work(db, secrets)
 }

@@ -11,11 +11,11 @@ import (
 func newKeys(s *streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
-		Short: "Change the signing keys of a server",
+		Short: "Change the signing keys and the master key of a server",
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newKeysRotate(s), newKeysRevoke(s))
+	cmd.AddCommand(newKeysRotate(s), newKeysRevoke(s), newKeysReseal(s))
 	return cmd
 }
 
@@ -60,6 +60,31 @@ func newKeysRevoke(s *streams) *cobra.Command {
 			return err
 		}
 		fmt.Fprintf(s.out, "Key %s is revoked.\n", args[0])
+		return nil
+	}
+	return cmd
+}
+
+func newKeysReseal(s *streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reseal",
+		Short: "Seal everything under the current master key",
+		Long: `Seal everything that a previous master key seals under the current one, and check
+that all of it can be opened. When it has ended well the previous master keys
+can be dropped. Servers that have both keys may run meanwhile.`,
+		Args: noArgs,
+	}
+	settings := settingsFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		set, err := settings(s, "database", "issuer", "master_key_file")
+		if err != nil {
+			return err
+		}
+		r, err := app.Reseal(cmd.Context(), set, newLogger(s.err, set))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "%d values and the signing keys are sealed under master key %s, %d of them anew.\n", r.Checked, set.MasterKeys[0].ID(), r.Changed)
 		return nil
 	}
 	return cmd

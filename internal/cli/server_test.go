@@ -69,6 +69,15 @@ func TestAnInstallationBegins(t *testing.T) {
 	run(t, env, "keys", "rotate").wants(t, 0)
 	run(t, env, "keys", "revoke", "no-such-key").wants(t, 1, "no-such-key")
 	run(t, env, "keys", "revoke").wants(t, 2)
+
+	next := filepath.Join(dir, "next.key")
+	run(t, nil, "init", "--generate-master-key", next).wants(t, 0, next)
+	env["KAGIBAN_MASTER_KEY_FILE"] = next
+	run(t, env, "keys", "reseal").wants(t, 1, "the master key is not the one")
+	env["KAGIBAN_PREVIOUS_MASTER_KEY_FILES"] = key
+	run(t, env, "keys", "reseal").wants(t, 0, "2 values and the signing keys", "2 of them anew")
+	delete(env, "KAGIBAN_PREVIOUS_MASTER_KEY_FILES")
+	run(t, env, "keys", "reseal").wants(t, 0, "2 values", "0 of them anew")
 }
 
 func TestInitShowsTheKeyOnceInAReadableCard(t *testing.T) {
