@@ -164,6 +164,7 @@ func (s *Service) alive(ctx context.Context, c *FixedClaims) (*stamps, error) {
 			if u, err = get(ctx, s.state, account.Users, c.Account.BSS, c.IAMID); err == nil && u.State != account.Active {
 				err = fault.NotFound
 			}
+		case policy.KindService: // lives as long as its account
 		default:
 			err = fault.NotFound
 		}
@@ -181,7 +182,7 @@ func present[T any](_ *T, err error) error { return err }
 
 func principalOf(c *Claims) Principal {
 	return Principal{
-		Subject: policy.Subject{Kind: c.Kind(), IAMID: c.IAMID, Account: c.Account.BSS, Realm: c.Realm, LoginAt: time.Unix(c.IssuedAt, 0).UTC()},
+		Subject: policy.Subject{Kind: c.Kind(), IAMID: c.IAMID, Account: c.Account.BSS, Realm: c.Realm, LoginAt: time.Unix(c.IssuedAt, 0).UTC(), Source: sourceOf(c)},
 		Name:    c.Name, Email: c.Email, Session: c.SessionID, AuthnID: c.Authn.IAMID, AuthnName: c.Authn.Sub,
 		ClientID: c.ClientID, GrantType: c.GrantType, Expires: time.Unix(c.Expires, 0).UTC(),
 	}

@@ -31,7 +31,7 @@ type FixedClaims struct {
 	Name               string        `json:"name,omitempty"`
 	Email              string        `json:"email,omitempty"`
 	Sub                string        `json:"sub"`
-	SubType            string        `json:"sub_type,omitempty"` // "" for users, "ServiceId", "Profile"
+	SubType            string        `json:"sub_type,omitempty"` // "" for users, "ServiceId", "Profile", "CRN"
 	UniqueInstanceCRNs []string      `json:"unique_instance_crns,omitempty"`
 	Authn              AuthnClaims   `json:"authn"`
 	Account            AccountClaims `json:"account"`
@@ -43,6 +43,8 @@ type FixedClaims struct {
 	AMR                []string      `json:"amr"`
 	// Audience is set in ID tokens only; it is what tells them from access tokens.
 	Audience string `json:"aud,omitempty"`
+	// service is the name of a service that acts for itself.
+	service string
 }
 
 // AuthnClaims name the identity that proved who it is: the original one behind
@@ -79,6 +81,7 @@ type StampClaims struct {
 const (
 	subTypeServiceID = "ServiceId"
 	subTypeProfile   = "Profile"
+	subTypeService   = "CRN"
 )
 
 // Kind tells what the token's subject is.
@@ -88,7 +91,7 @@ func (c *FixedClaims) Kind() policy.SubjectKind {
 		return policy.KindServiceID
 	case subTypeProfile:
 		return policy.KindProfile
-	case "CRN":
+	case subTypeService:
 		return policy.KindService
 	}
 	return policy.KindUser

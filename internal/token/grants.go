@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/secret"
@@ -49,10 +50,14 @@ type login struct {
 	redeems secret.Value
 	family  string
 	idToken bool
+	// once forbids refresh tokens and sessions; until, unless zero, ends the
+	// tokens at the latest.
+	once  bool
+	until time.Time
 }
 
-// grantTable holds the grants. cr-token and iam-authz are known and not offered
-// by this version.
+// grantTable holds the grants. cr-token is known and not offered by this
+// version.
 func grantTable() map[string]grant {
 	return map[string]grant{
 		GrantAPIKey:       apiKeyGrant{},
@@ -62,7 +67,7 @@ func grantTable() map[string]grant {
 		GrantPasscode:     passcodeGrant{},
 		GrantDelegated:    delegatedGrant{},
 		GrantCRToken:      unbuiltGrant{GrantCRToken},
-		GrantIAMAuthz:     unbuiltGrant{GrantIAMAuthz},
+		GrantIAMAuthz:     serviceGrant{},
 	}
 }
 

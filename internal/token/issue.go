@@ -10,6 +10,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/signing"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -88,6 +89,12 @@ type issued struct {
 // persist stores what has to outlive the answer. Without an interactive or
 // refreshing client there is nothing, and no database is touched.
 func (s *Service) persist(ctx context.Context, l *login, client *Client, want wanted, now time.Time) (issued, error) {
+	if l.once {
+		if want.delegated {
+			return issued{}, errValue("response_type", "delegated_refresh_token", "cloud_iam")
+		}
+		return issued{refresh: NotSupported}, nil
+	}
 	refreshing := client.Refresh == RefreshRotating && want.access
 	begins := l.fresh && client.Interactive && want.access
 	if refreshing || begins || want.delegated || l.Session != "" {
@@ -217,6 +224,9 @@ func (s *Service) mint(ctx context.Context, l *login, client *Client, i issued, 
 	if i.session != nil {
 		life = min(sessionAccessLife, i.session.Ends.Sub(now))
 	}
+	if !l.until.IsZero() {
+		life = min(life, l.until.Sub(now))
+	}
 	// exp - iat must equal expires_in to the second.
 	iat := now.Unix()
 	stamp := StampClaims{JTI: s.cfg.IDs.UUID(), SessionID: l.Session, IssuedAt: iat, Expires: iat + int64(life/time.Second)}
@@ -240,7 +250,7 @@ func (s *Service) mint(ctx context.Context, l *login, client *Client, i issued, 
 			return err
 		}
 	}
-	out.ExpiresIn, out.Expiration, out.Scope = stamp.Expires-stamp.IssuedAt, stamp.Expires, scopeOf(client)
+	out.ExpiresIn, out.Expiration, out.Scope = stamp.Expires-stamp.IssuedAt, stamp.Expires, l.scope(client)
 	if !i.refreshExpires.IsZero() {
 		out.RefreshExpiration = i.refreshExpires.Unix()
 	}
@@ -262,27 +272,34 @@ func (s *Service) sign(ctx context.Context, set claimSet, stamp StampClaims) (st
 	return text, nil
 }
 
-// scopeOf is the scope of a client's tokens. The parameter scope adds nothing:
-// what a client may have is decided by who it is.
-func scopeOf(client *Client) string {
-	if client.Scope == "" {
-		return baseScope
+// scope is the scope of a login's tokens. The parameter scope adds nothing: what
+// a client may have is decided by who it is. A service has its name in it.
+func (l *login) scope(client *Client) string {
+	scope := baseScope
+	if l.standing.kind == policy.KindService {
+		scope += " " + l.standing.claims.service
 	}
-	return baseScope + " " + client.Scope
+	if client.Scope != "" {
+		scope += " " + client.Scope
+	}
+	return scope
 }
 
 // prepare encodes the claims that are known before the token is stamped.
 func (l *login) prepare(issuer string, client *Client, audience string) (claimSet, error) {
 	c := l.standing.claims
-	c.Issuer, c.GrantType, c.Scope, c.ClientID, c.Audience = issuer, l.grant, scopeOf(client), client.ID, audience
+	c.Issuer, c.GrantType, c.Scope, c.ClientID, c.Audience = issuer, l.grant, l.scope(client), client.ID, audience
 	c.ACR, c.AMR = 1, []string{"pwd"}
+	if l.standing.kind == policy.KindService {
+		c.ACR, c.AMR = 0, []string{} // nobody logged in
+	}
 	c.Account.Frozen = l.bound()
 	return prepareClaims(&c)
 }
 
 // record counts the authentication and writes the audit line.
 func (s *Service) record(ctx context.Context, l *login, client *Client, r *Request, now time.Time) {
-	if l.Account != "" {
+	if l.Account != "" && l.standing.kind != policy.KindService { // instances of services are without number
 		s.activity.Add(now, l.Account, l.presented, activitySubject(l.IAMID))
 	}
 	if !s.cfg.Log.Enabled(ctx, slog.LevelInfo) {

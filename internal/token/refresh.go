@@ -47,7 +47,7 @@ type lineage struct {
 
 // bound tells whether the login may not change its account.
 func (l *lineage) bound() bool {
-	return l.Origin == GrantAPIKey || l.Origin == GrantAssume || l.Authn != nil
+	return l.Origin == GrantAPIKey || l.Origin == GrantAssume || l.Origin == GrantIAMAuthz || l.Authn != nil
 }
 
 // refreshToken is the stored form of a refresh token.

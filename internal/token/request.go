@@ -32,6 +32,8 @@ type Request struct {
 	ProfileID   string
 	ProfileCRN  string
 	ProfileName string
+	// DesiredIAMID is whom a service wants to act as.
+	DesiredIAMID string
 
 	ReceiverClientIDs string // comma-separated
 	DelegatedExpiry   string // seconds

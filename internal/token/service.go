@@ -71,6 +71,9 @@ type Config struct {
 	PasscodeLife time.Duration
 	Leeway       time.Duration
 	CacheSize    int
+	// ActAs decides which service IDs and profiles may act as a service; nil
+	// means none.
+	ActAs ActAs
 	// Limits bound guessing; the zero value means DefaultLimits.
 	Limits Limits
 	Now    func() time.Time

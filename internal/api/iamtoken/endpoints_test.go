@@ -32,8 +32,8 @@ func TestDiscoveryNamesTheServerAndTheIssuer(t *testing.T) {
 		t.Error("the document at the root is another one")
 	}
 	grants, _ := a.body["grant_types_supported"].([]any)
-	if len(grants) != 6 {
-		t.Errorf("grants %v, want the six that work", grants)
+	if len(grants) != 7 {
+		t.Errorf("grants %v, want the seven that work", grants)
 	}
 }
 

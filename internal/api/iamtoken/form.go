@@ -35,6 +35,7 @@ const (
 	fieldProfileID
 	fieldProfileCRN
 	fieldProfileName
+	fieldDesired
 	fieldReceivers
 	fieldDelegatedExpiry
 	fieldClientID
@@ -72,6 +73,8 @@ func fieldOf(name string) (field, bool) {
 		return fieldProfileCRN, true
 	case "profile_name":
 		return fieldProfileName, true
+	case "desired_iam_id":
+		return fieldDesired, true
 	case "receiver_client_ids":
 		return fieldReceivers, true
 	case "delegated_refresh_token_expiry":
@@ -266,6 +269,7 @@ func (f *form) request(c *httpapi.Call, r *http.Request) *token.Request {
 		APIKey: secret.New(v[fieldAPIKey]), RefreshToken: secret.New(v[fieldRefreshToken]), AccessToken: secret.New(v[fieldAccessToken]),
 		Username: v[fieldUsername], Password: secret.New(v[fieldPassword]), Passcode: secret.New(v[fieldPasscode]),
 		Account: v[fieldAccount], ProfileID: v[fieldProfileID], ProfileCRN: v[fieldProfileCRN], ProfileName: v[fieldProfileName],
+		DesiredIAMID:      v[fieldDesired],
 		ReceiverClientIDs: v[fieldReceivers], DelegatedExpiry: v[fieldDelegatedExpiry],
 		Address: c.Address, Agent: c.Agent, TransactionID: c.TransactionID,
 	}

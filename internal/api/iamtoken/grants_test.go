@@ -73,7 +73,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"no grant type", []string{"apikey", userKey}, nil, 400, "BXNIM0109E"},
 		{"unknown grant type", []string{"grant_type", "magic"}, nil, 400, "BXNIM0106E"},
 		{"compute resource token, not offered", []string{"grant_type", token.GrantCRToken, "cr_token", "x"}, nil, 400, "BXNIM0106E"},
-		{"service authorization, not offered", []string{"grant_type", token.GrantIAMAuthz}, nil, 400, "BXNIM0106E"},
+		{"service authorization without token", []string{"grant_type", token.GrantIAMAuthz, "desired_iam_id", "crn-x"}, nil, 400, "BXNIM0109E"},
 		{"no API key", []string{"grant_type", token.GrantAPIKey}, nil, 400, "BXNIM0109E"},
 		{"unknown API key", apikey("no such key"), nil, 400, "BXNIM0415E"},
 		{"API key that is far too long", apikey(string(make([]byte, 0)) + longText(5000)), nil, 400, "BXNIM0415E"},

@@ -1,0 +1,31 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/token"
+)
+
+// actionAct lets a service ID or profile act as the instances of a service.
+const actionAct = "kagiban.service.act"
+
+// actAs decides who may act as a service: whom a policy of the operators'
+// account gives the action on the service.
+func (a *App) actAs(c *core) token.ActAs {
+	return func(ctx context.Context, who policy.Subject, service string, now time.Time) (bool, error) {
+		home, err := a.home(ctx)
+		if errors.Is(err, fault.NotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		d, err := c.authority.Decide(ctx, policy.Request{Subject: who, Action: actionAct, Environment: policy.Environment{Now: now},
+			Resource: policy.Resource{Account: home, ServiceName: "kagiban", ResourceType: "service", Resource: service}})
+		return d.Allowed, err
+	}
+}
