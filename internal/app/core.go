@@ -143,9 +143,8 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: page.NewSealer(c.secrets.pageKey),
 		Activity: c.tokens, GroupRules: a.countGroupRules,
 	})
-	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: a.cfg.treeLimits()}
+	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: enterprise.DefaultLimits}
 	c.templates = template.New(a.db, c.tree, id.Generator{}, a.now, kinds.All(c.identity, c.access)...)
-	c.templates.Limits = a.cfg.templateLimits()
 	c.templates.Meter = a.metrics
 	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens, Log: a.cfg.Log})
 	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer})
