@@ -20,24 +20,32 @@ const maxRequests = 2_000_000
 
 // request is what every connection sends over and over.
 type request struct {
-	addr netip.AddrPort // loopback only
-	text []byte         // a whole HTTP/1.1 request
+	addr  netip.AddrPort // loopback only
+	texts [][]byte       // whole HTTP/1.1 requests, sent in turns
 }
 
-// newRequest renders a POST with a form body. It refuses an address that is not
-// this machine's own.
-func newRequest(addr, path, authorization, body string) (request, error) {
+const (
+	formType = "application/x-www-form-urlencoded"
+	jsonType = "application/json"
+)
+
+// newRequest renders a POST with each of the bodies. It refuses an address that
+// is not this machine's own.
+func newRequest(addr, path, authorization, contentType string, bodies ...string) (request, error) {
 	ap, err := netip.ParseAddrPort(addr)
 	if err != nil || !ap.Addr().IsLoopback() {
 		return request{}, fmt.Errorf("load is sent to loopback addresses only, not to %q", addr)
 	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: %s\r\n", path, addr)
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\n", path, addr)
 	if authorization != "" {
-		fmt.Fprintf(&b, "Authorization: %s\r\n", authorization)
+		head += "Authorization: " + authorization + "\r\n"
 	}
-	fmt.Fprintf(&b, "Accept: application/json\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	return request{ap, b.Bytes()}, nil
+	head += "Accept: application/json\r\nContent-Type: " + contentType + "\r\n"
+	r := request{addr: ap}
+	for _, body := range bodies {
+		r.texts = append(r.texts, fmt.Appendf(nil, "%sContent-Length: %d\r\n\r\n%s", head, len(body), body))
+	}
+	return r, nil
 }
 
 // sample is one measurement of one target.
@@ -65,8 +73,10 @@ func generate(ctx context.Context, r request, n int, d time.Duration) (sample, e
 	begin := time.Now().Add(d / 4)
 	end := begin.Add(d)
 	var wg sync.WaitGroup
-	for _, c := range conns {
-		wg.Go(func() { c.err = c.loop(r.text, begin, end, maxRequests/n) })
+	for i, c := range conns {
+		// Each connection begins at another text.
+		from := i * len(r.texts) / n
+		wg.Go(func() { c.err = c.loop(slices.Concat(r.texts[from:], r.texts[:from]), begin, end, maxRequests/n) })
 	}
 	wg.Wait()
 	var all []time.Duration
@@ -109,13 +119,13 @@ func dial(ctx context.Context, r request) (*loadConn, error) {
 }
 
 // loop keeps the latencies of requests that both began and ended in the window.
-func (c *loadConn) loop(text []byte, begin, end time.Time, limit int) error {
-	for range limit {
+func (c *loadConn) loop(texts [][]byte, begin, end time.Time, limit int) error {
+	for i := range limit {
 		start := time.Now()
 		if !start.Before(end) {
 			return nil
 		}
-		if _, err := c.Write(text); err != nil {
+		if _, err := c.Write(texts[i%len(texts)]); err != nil {
 			return fmt.Errorf("sending: %w", err)
 		}
 		status, body, err := readResponse(c.in, false)

@@ -1,8 +1,10 @@
 // Command load measures how many tokens per second the product issues, beside
 // references that run in the same minutes on the same machine: raw signatures
 // (S), a bare net/http server with the product's own signer and no logic
-// (bare), and npm's oidc-provider (peer). Absolute figures belong to the
-// machine; the ratios are what the project promises.
+// (bare), and npm's oidc-provider (peer). With -authz it measures decisions
+// instead, beside a bare JSON echo and the server of Open Policy Agent on the
+// same policies. Absolute figures belong to the machine; the ratios are what the
+// project promises.
 //
 // Everything runs on loopback, bounded in time and count. test/load/run builds
 // and starts it.
@@ -34,16 +36,24 @@ type options struct {
 	starts   int
 	duration time.Duration
 	gate     bool
+	authz    bool   // measure decisions instead of tokens
+	opa      string // program of the peer for decisions; empty: leave it out
+	sizes    []int  // policies of the accounts that are asked about
+	serve    string // be this reference: an algorithm, or "echo"
 }
 
 // totalTimeout bounds a whole run.
 const totalTimeout = 20 * time.Minute
 
 func main() {
-	o, bare, err := parseFlags(os.Args[1:])
-	if err == nil && bare != "" {
-		err = serveBare(bare)
-	} else if err == nil {
+	o, err := parseFlags(os.Args[1:])
+	switch {
+	case err != nil:
+	case o.serve == "echo":
+		err = serveEcho()
+	case o.serve != "":
+		err = serveBare(signing.Algorithm(o.serve))
+	default:
 		err = run(o)
 	}
 	if errors.Is(err, flag.ErrHelp) {
@@ -60,17 +70,21 @@ func run(o options) error {
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, totalTimeout)
 	defer cancel()
-	r, err := measure(ctx, o, os.Stderr)
+	take, show := measure, (*results).print
+	if o.authz {
+		take, show = measureAuthz, (*results).printAuthz
+	}
+	r, err := take(ctx, o, os.Stderr)
 	if err != nil {
 		return err
 	}
-	if ok := r.print(os.Stdout, o); o.gate && !ok {
+	if ok := show(r, os.Stdout, o); o.gate && !ok {
 		return errors.New("the floors are not reached")
 	}
 	return nil
 }
 
-func parseFlags(args []string) (o options, bare signing.Algorithm, err error) {
+func parseFlags(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("load", flag.ContinueOnError)
 	fs.StringVar(&o.binary, "kagiban", "", "`path` of the product's binary; none measures the references only")
 	fs.StringVar(&o.peer, "peer", "", "`folder` of the peer with its node_modules; none leaves it out")
@@ -79,35 +93,54 @@ func parseFlags(args []string) (o options, bare signing.Algorithm, err error) {
 	fs.IntVar(&o.starts, "starts", 5, "starts of each kind")
 	fs.DurationVar(&o.duration, "duration", 2*time.Second, "of one measurement, after a warm-up of a quarter of it")
 	fs.BoolVar(&o.gate, "gate", false, "fail when a floor is missed by more than the tolerance")
+	fs.BoolVar(&o.authz, "authz", false, "measure decisions instead of tokens")
+	fs.StringVar(&o.opa, "opa", "", "`program` of Open Policy Agent, the peer for decisions; none leaves it out")
+	sizes := fs.String("sizes", "1000,10000,100000", "policies of the accounts that are asked about")
 	algs := fs.String("algs", "RS256,ES256", "algorithms")
 	conns := fs.String("conns", "1,16,64", "numbers of connections")
-	bareAlg := fs.String("serve-bare", "", "be the bare server for this `algorithm`; used by the program itself")
+	fs.StringVar(&o.serve, "serve", "", "be the bare server for an `algorithm`, or the echo; used by the program itself")
 	if err := fs.Parse(args); err != nil {
-		return o, "", err
-	}
-	if *bareAlg != "" {
-		bare, err = signing.ParseAlgorithm(*bareAlg)
-		return o, bare, err
+		return o, err
 	}
 	for name := range strings.SplitSeq(*algs, ",") {
 		alg, err := signing.ParseAlgorithm(name)
 		if err != nil {
-			return o, "", err
+			return o, err
 		}
 		o.algs = append(o.algs, alg)
 	}
-	for text := range strings.SplitSeq(*conns, ",") {
+	if o.conns, err = numbers("connections", *conns, 1, 1000); err != nil {
+		return o, err
+	}
+	// With fewer policies users could not be in four groups.
+	if o.sizes, err = numbers("policies", *sizes, 100, 1_000_000); err != nil {
+		return o, err
+	}
+	return o, o.check()
+}
+
+// check refuses what would run without end or measure nothing.
+func (o *options) check() error {
+	switch {
+	case o.rounds < 1 || o.rounds > 20 || o.starts < 1 || o.starts > 50 || o.duration < 100*time.Millisecond || o.duration > time.Minute:
+		return errors.New("rounds must be 1 to 20, starts 1 to 50, the duration 100ms to 1m")
+	case o.gate && !slices.Contains(o.conns, gateConns):
+		return fmt.Errorf("the gate needs a measurement with %d connections", gateConns)
+	case o.authz && o.binary == "":
+		return errors.New("decisions need -kagiban")
+	}
+	return nil
+}
+
+// numbers reads a list of numbers between two bounds.
+func numbers(what, list string, least, most int) ([]int, error) {
+	var out []int
+	for text := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 1000 {
-			return o, "", fmt.Errorf("connections must be 1 to 1000, not %q", text)
+		if err != nil || n < least || n > most {
+			return nil, fmt.Errorf("%s must be %d to %d, not %q", what, least, most, text)
 		}
-		o.conns = append(o.conns, n)
+		out = append(out, n)
 	}
-	if o.rounds < 1 || o.rounds > 20 || o.starts < 1 || o.starts > 50 || o.duration < 100*time.Millisecond || o.duration > time.Minute {
-		return o, "", errors.New("rounds must be 1 to 20, starts 1 to 50, the duration 100ms to 1m")
-	}
-	if o.gate && !slices.Contains(o.conns, gateConns) {
-		return o, "", fmt.Errorf("the gate needs a measurement with %d connections", gateConns)
-	}
-	return o, "", nil
+	return out, nil
 }

@@ -13,9 +13,8 @@ import (
 
 // cell names one series of measurements.
 type cell struct {
-	alg   signing.Algorithm
-	name  string
-	conns int
+	series, name string // of the target
+	conns        int
 }
 
 // results are all rounds of all series.
@@ -25,6 +24,8 @@ type results struct {
 	samples    map[cell][]sample
 	targets    []*target
 	starts     starts
+	// first is the time of the first decision about an account, by size.
+	first map[string]time.Duration
 }
 
 // rate returns the rounds' rates of a series.
@@ -77,11 +78,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (*results, erro
 	if r.starts, err = measureStarts(ctx, o); err != nil {
 		return nil, err
 	}
-	defer func() {
-		for _, t := range r.targets {
-			t.process.stop()
-		}
-	}()
+	defer r.stopTargets()
 	if err := r.startTargets(ctx, o); err != nil {
 		return nil, err
 	}
@@ -93,7 +90,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (*results, erro
 				return nil, err
 			}
 			r.signatures[alg] = append(r.signatures[alg], rate)
-			if err := r.round(ctx, o, alg, round); err != nil {
+			if err := r.round(ctx, o, string(alg), round); err != nil {
 				return nil, err
 			}
 		}
@@ -101,12 +98,18 @@ func measure(ctx context.Context, o options, progress io.Writer) (*results, erro
 	return r, nil
 }
 
-// round measures every target of an algorithm once per number of connections.
+func (r *results) stopTargets() {
+	for _, t := range r.targets {
+		t.process.stop()
+	}
+}
+
+// round measures every target of a series once per number of connections.
 // Each round begins with another target, so that none always goes first.
-func (r *results) round(ctx context.Context, o options, alg signing.Algorithm, round int) error {
+func (r *results) round(ctx context.Context, o options, series string, round int) error {
 	var ours []*target
 	for _, t := range r.targets {
-		if t.alg == alg {
+		if t.series == series {
 			ours = append(ours, t)
 		}
 	}
@@ -115,15 +118,18 @@ func (r *results) round(ctx context.Context, o options, alg signing.Algorithm, r
 			t := ours[(i+round)%len(ours)]
 			s, err := generate(ctx, t.request, conns, o.duration)
 			if err != nil {
-				return fmt.Errorf("%s %s with %d connections: %w", t.name, alg, conns, err)
+				return fmt.Errorf("%s %s with %d connections: %w", t.name, series, conns, err)
 			}
-			c := cell{alg, t.name, conns}
+			c := cell{series, t.name, conns}
 			r.samples[c] = append(r.samples[c], s)
 			mb, err := t.process.residentMB()
 			if err != nil {
 				return err
 			}
 			t.loadMB = max(t.loadMB, mb)
+			if err := t.process.forget(); err != nil {
+				return fmt.Errorf("emptying a log: %w", err)
+			}
 		}
 	}
 	return nil

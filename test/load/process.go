@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -29,16 +28,45 @@ const startTimeout = 30 * time.Second
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
-	log  bytes.Buffer // to be read after done
+	log  *os.File // what it says on standard error; it has no name any more
+}
+
+// said gives the beginning of what the process has written. Read it after done.
+func (p *process) said() []byte {
+	text := make([]byte, 64<<10)
+	n, _ := p.log.ReadAt(text, 0) // at the end of the file n says it
+	return text[:n]
+}
+
+// forget drops what the process has written, so that a server with one line for
+// each request does not fill the disk.
+func (p *process) forget() error { return p.log.Truncate(0) }
+
+// newLog opens a file without a name. A pipe would make this program read every
+// line: a server under test would be measured together with its reader.
+func newLog() (*os.File, error) {
+	f, err := os.CreateTemp("", "kagiban-load-log-")
+	if err != nil {
+		return nil, fmt.Errorf("making a log: %w", err)
+	}
+	name := f.Name()
+	f.Close()
+	f, err = os.OpenFile(name, os.O_RDWR|os.O_APPEND, 0o600)
+	return f, errors.Join(err, os.Remove(name))
 }
 
 func startProcess(cmd *exec.Cmd) (*process, error) {
-	p := &process{cmd: cmd, done: make(chan struct{})}
-	cmd.Stderr = &p.log
+	log, err := newLog()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, done: make(chan struct{}), log: log}
+	cmd.Stderr = p.log
 	if cmd.Stdout == nil {
-		cmd.Stdout = &p.log
+		cmd.Stdout = p.log
 	}
 	if err := cmd.Start(); err != nil {
+		p.log.Close()
 		return nil, fmt.Errorf("starting %s: %w", filepath.Base(cmd.Path), err)
 	}
 	go func() {
@@ -73,10 +101,10 @@ func (p *process) residentMB() (float64, error) {
 	return 0, errors.New("reading memory: no VmRSS")
 }
 
-// target is a token endpoint under load.
+// target is an endpoint under load.
 type target struct {
-	name    string // "product", "bare" or "peer"
-	alg     signing.Algorithm
+	name    string // "product", "bare", "peer", "echo" or "opa"
+	series  string // the algorithm of its tokens, or the size of its account
 	process *process
 	request request
 	idleMB  float64
@@ -103,7 +131,7 @@ func startPrinting(cmd *exec.Cmd) (*process, string, error) {
 	line, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
 		p.stop()
-		return nil, "", fmt.Errorf("starting %s: %w\n%s", strings.Join(cmd.Args, " "), err, &p.log)
+		return nil, "", fmt.Errorf("starting %s: %w\n%s", strings.Join(cmd.Args, " "), err, p.said())
 	}
 	u, err := url.Parse(strings.TrimSpace(line))
 	if err != nil {
@@ -113,16 +141,41 @@ func startPrinting(cmd *exec.Cmd) (*process, string, error) {
 	return p, u.Host, nil
 }
 
-func startBare(alg signing.Algorithm) (*target, error) {
+// served is a server with its address.
+type served struct {
+	*process
+	host string
+}
+
+// startSelf starts this program as one of the references.
+func startSelf(args ...string) (*served, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}
-	p, host, err := startPrinting(exec.Command(self, "-serve-bare", string(alg)))
+	p, host, err := startPrinting(exec.Command(self, args...))
 	if err != nil {
 		return nil, err
 	}
-	return newTarget("bare", alg, p, host, "/identity/token", "", apikeyForm("bare"))
+	return &served{p, host}, nil
+}
+
+// freeAddress finds a loopback address that nobody listens on.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("finding a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+func startBare(alg signing.Algorithm) (*target, error) {
+	s, err := startSelf("-serve", string(alg))
+	if err != nil {
+		return nil, err
+	}
+	return newTarget("bare", alg, s.process, s.host, "/identity/token", "", apikeyForm("bare"))
 }
 
 func startPeer(node, dir string, alg signing.Algorithm) (*target, error) {
@@ -140,8 +193,8 @@ func startPeer(node, dir string, alg signing.Algorithm) (*target, error) {
 // product is a running kagiban dev.
 type product struct {
 	*process
-	host, apikey string
-	ready        time.Duration // from the start to the first token
+	host, apikey, account string
+	ready                 time.Duration // from the start to the first token
 }
 
 // startProduct runs kagiban dev, with its data in dir unless that is empty.
@@ -151,12 +204,10 @@ func startProduct(ctx context.Context, binary, dir string, alg signing.Algorithm
 		return nil, fmt.Errorf("making a folder: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeAddress()
 	if err != nil {
-		return nil, fmt.Errorf("finding a free port: %w", err)
+		return nil, err
 	}
-	addr := l.Addr().String()
-	l.Close()
 	envFile := filepath.Join(tmp, "demo.env")
 	args := []string{"dev", "--listen", addr, "--env-file", envFile, "--token-algorithm", string(alg)}
 	if dir != "" {
@@ -174,33 +225,33 @@ func startProduct(ctx context.Context, binary, dir string, alg signing.Algorithm
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for ctx.Err() == nil {
-		if key := apikeyIn(envFile); key != "" {
+		if key := variableIn(envFile, "KAGIBAN_APIKEY"); key != "" {
 			if _, err := firstToken(ctx, addr, key); err != nil {
 				p.stop()
 				return nil, fmt.Errorf("asking for the first token: %w", err)
 			}
-			return &product{p, addr, key, time.Since(start)}, nil
+			return &product{p, addr, key, variableIn(envFile, "KAGIBAN_ACCOUNT_ID"), time.Since(start)}, nil
 		}
 		select {
 		case <-p.done:
-			return nil, fmt.Errorf("kagiban dev ended (%s):\n%s", cmd.ProcessState, &p.log)
+			return nil, fmt.Errorf("kagiban dev ended (%s):\n%s", cmd.ProcessState, p.said())
 		case <-time.After(time.Millisecond):
 		}
 	}
 	p.stop()
-	return nil, fmt.Errorf("kagiban dev was not ready: %w\n%s", ctx.Err(), &p.log)
+	return nil, fmt.Errorf("kagiban dev was not ready: %w\n%s", ctx.Err(), p.said())
 }
 
-// apikeyIn returns the API key that the environment file holds, or nothing
+// variableIn returns a variable that the environment file holds, or nothing
 // while the file is not there.
-func apikeyIn(path string) string {
+func variableIn(path, name string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return ""
 	}
 	for line := range strings.SplitSeq(string(text), "\n") {
-		if key, ok := strings.CutPrefix(line, "KAGIBAN_APIKEY="); ok {
-			return key
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			return value
 		}
 	}
 	return ""
@@ -212,32 +263,48 @@ func apikeyForm(key string) string {
 
 // firstToken asks once and returns the token.
 func firstToken(ctx context.Context, addr, apikey string) (string, error) {
-	r, err := newRequest(addr, "/identity/token", "", apikeyForm(apikey))
+	r, err := newRequest(addr, "/identity/token", "", formType, apikeyForm(apikey))
 	if err != nil {
 		return "", err
 	}
 	return r.token(ctx)
 }
 
-// token sends the request once and returns the access token of the answer.
-func (r request) token(ctx context.Context) (string, error) {
+// answers sends each of the first n texts once and returns the bodies.
+func (r request) answers(ctx context.Context, n int) ([][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	c, err := dial(ctx, r)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer c.Close()
-	if _, err := c.Write(r.text); err != nil {
-		return "", fmt.Errorf("sending: %w", err)
+	out := make([][]byte, n)
+	for i := range out {
+		if _, err := c.Write(r.texts[i]); err != nil {
+			return nil, fmt.Errorf("sending: %w", err)
+		}
+		status, body, err := readResponse(c.in, true)
+		if err != nil {
+			return nil, fmt.Errorf("receiving: %w", err)
+		}
+		if status != 200 {
+			return nil, fmt.Errorf("status %d %s", status, body)
+		}
+		out[i] = body
 	}
-	status, body, err := readResponse(c.in, true)
+	return out, nil
+}
+
+// token sends the request once and returns the access token of the answer.
+func (r request) token(ctx context.Context) (string, error) {
+	bodies, err := r.answers(ctx, 1)
 	if err != nil {
-		return "", fmt.Errorf("receiving: %w", err)
+		return "", err
 	}
 	var answer bareAnswer
-	if status != 200 || json.Unmarshal(body, &answer) != nil || answer.AccessToken == "" {
-		return "", fmt.Errorf("no token: status %d %s", status, body)
+	if json.Unmarshal(bodies[0], &answer) != nil || answer.AccessToken == "" {
+		return "", fmt.Errorf("no token: %s", bodies[0])
 	}
 	return answer.AccessToken, nil
 }
@@ -245,9 +312,9 @@ func (r request) token(ctx context.Context) (string, error) {
 // newTarget checks that the server issues tokens of the wanted algorithm and
 // takes its idle memory.
 func newTarget(name string, alg signing.Algorithm, p *process, host, path, authorization, body string) (*target, error) {
-	t := &target{name: name, alg: alg, process: p}
+	t := &target{name: name, series: string(alg), process: p}
 	err := func() (err error) {
-		if t.request, err = newRequest(host, path, authorization, body); err != nil {
+		if t.request, err = newRequest(host, path, authorization, formType, body); err != nil {
 			return err
 		}
 		token, err := t.request.token(context.Background())

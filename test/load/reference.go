@@ -93,7 +93,7 @@ type bareAnswer struct {
 const tokenLife = 3600
 
 // serveBare is reference F: net/http and the product's signer around no logic
-// at all. It prints its URL and serves until it is told to end.
+// at all.
 func serveBare(alg signing.Algorithm) error {
 	signer, err := newSigner(alg)
 	if err != nil {
@@ -103,13 +103,31 @@ func serveBare(alg signing.Algorithm) error {
 	if err != nil {
 		return fmt.Errorf("making a minter: %w", err)
 	}
+	return serveUntilTold(bareHandler(minter))
+}
+
+// serveEcho is reference E: net/http and encoding/json around no logic at all.
+func serveEcho() error { return serveUntilTold(http.HandlerFunc(echo)) }
+
+func echo(w http.ResponseWriter, r *http.Request) {
+	var v any
+	if err := json.NewDecoder(r.Body).Decode(&v); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // an error means that the client is gone
+}
+
+// serveUntilTold prints its URL and serves until it is told to end.
+func serveUntilTold(h http.Handler) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	server := &http.Server{Handler: bareHandler(minter)}
+	server := &http.Server{Handler: h}
 	context.AfterFunc(ctx, func() { _ = server.Close() }) // Serve then returns
 	fmt.Printf("http://%s\n", l.Addr())
 	if err := server.Serve(l); err != http.ErrServerClosed {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -41,7 +42,7 @@ func (l limit) ok() bool {
 // limits are the floors of the present release. They only ever rise.
 func (r *results) limits() []limit {
 	ratio := func(alg signing.Algorithm, over string, bound float64) limit {
-		v, known := r.ratio(cell{alg, "product", gateConns}, cell{alg, over, gateConns})
+		v, known := r.ratio(cell{string(alg), "product", gateConns}, cell{string(alg), over, gateConns})
 		return limit{name: fmt.Sprintf("%s product/%s at %d connections", alg, over, gateConns), value: v, bound: bound, known: known}
 	}
 	most := func(name string, value, bound float64) limit {
@@ -70,18 +71,23 @@ func (r *results) print(w io.Writer, o options) bool {
 		fmt.Fprintf(table, "%s\tS: signatures only\t\t%.0f\t\t\t\t\t\t\n", alg, s)
 		for _, conns := range o.conns {
 			for _, name := range []string{"bare", "product", "peer"} {
-				r.printRow(table, cell{alg, name, conns}, s)
+				r.printRow(table, cell{string(alg), name, conns}, []string{"bare", "peer"}, fmt.Sprintf("%.2f", median(r.rate(cell{string(alg), name, conns}))/s))
 			}
 		}
 	}
 	_ = table.Flush() // w is standard output or a buffer
 	fmt.Fprintln(w)
 	for _, t := range r.targets {
-		fmt.Fprintf(w, "%-8s %s  %5.1f MiB idle, %5.1f MiB after load\n", t.name, t.alg, t.idleMB, t.loadMB)
+		fmt.Fprintf(w, "%-8s %s  %5.1f MiB idle, %5.1f MiB after load\n", t.name, t.series, t.idleMB, t.loadMB)
 	}
 	fmt.Fprintln(w)
+	return printLimits(w, r.limits())
+}
+
+// printLimits says of each limit whether it holds, and of all.
+func printLimits(w io.Writer, limits []limit) bool {
 	all := true
-	for _, l := range r.limits() {
+	for _, l := range limits {
 		word, relation := "ok  ", "at least"
 		if l.below {
 			relation = "at most"
@@ -98,7 +104,9 @@ func (r *results) print(w io.Writer, o options) bool {
 	return all
 }
 
-func (r *results) printRow(w io.Writer, c cell, signatures float64) {
+// printRow writes the medians of a series, what stands before its ratios, and
+// its ratios to others.
+func (r *results) printRow(w io.Writer, c cell, others []string, before ...string) {
 	samples := r.samples[c]
 	if len(samples) == 0 {
 		return
@@ -107,17 +115,15 @@ func (r *results) printRow(w io.Writer, c cell, signatures float64) {
 	for _, s := range samples {
 		p50, p99 = append(p50, s.p50), append(p99, s.p99)
 	}
-	rate := median(r.rate(c))
-	against := func(name string) string {
-		if name == c.name {
-			return ""
+	columns := []string{c.series, c.name, fmt.Sprint(c.conns), fmt.Sprintf("%.0f", median(r.rate(c))),
+		fmt.Sprintf("%.2f", median(p50).Seconds()*1000), fmt.Sprintf("%.2f", median(p99).Seconds()*1000)}
+	columns = append(columns, before...)
+	for _, name := range others {
+		text := ""
+		if v, ok := r.ratio(c, cell{c.series, name, c.conns}); ok && name != c.name {
+			text = fmt.Sprintf("%.2f", v)
 		}
-		v, ok := r.ratio(c, cell{c.alg, name, c.conns})
-		if !ok {
-			return ""
-		}
-		return fmt.Sprintf("%.2f", v)
+		columns = append(columns, text)
 	}
-	fmt.Fprintf(w, "%s\t%s\t%d\t%.0f\t%.2f\t%.2f\t%.2f\t%s\t%s\t\n", c.alg, c.name, c.conns, rate,
-		median(p50).Seconds()*1000, median(p99).Seconds()*1000, rate/signatures, against("bare"), against("peer"))
+	fmt.Fprintln(w, strings.Join(columns, "\t")+"\t")
 }
