@@ -218,5 +218,5 @@ func (t *tagCond) equal(u tagCond) bool {
 	if t.bad || u.bad || t.text != u.text || (t.wild == nil) != (u.wild == nil) {
 		return false
 	}
-	return t.wild == nil || t.wild.equal(*u.wild)
+	return t.wild == nil || t.wild.equal(u.wild)
 }

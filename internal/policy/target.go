@@ -159,7 +159,7 @@ func (c *cond) covers(a *Attribute) bool {
 }
 
 func equalMore(a, b *condMore) bool {
-	return slices.Equal(a.texts, b.texts) && slices.EqualFunc(a.wild, b.wild, Wildcard.equal)
+	return slices.Equal(a.texts, b.texts) && slices.EqualFunc(a.wild, b.wild, func(x, y Wildcard) bool { return x.equal(&y) })
 }
 
 // value gives the attribute as text for an explanation.

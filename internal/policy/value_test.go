@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/policy"
 )
@@ -173,11 +174,38 @@ func TestWildcards(t *testing.T) {
 		{"*{{*}}", "x*", true}, {"*{{*}}", "xy", false}, {"{{x}}", "{{x}}", true}, {"{{*", "{{abc", true}, {"{*}", "{x}", true},
 		{"?", "é", true}, {"?", "鍵", true}, {"??", "é", false}, {"*番", "鍵番", true}, {"é*", "é", true}, {"É", "é", false},
 		{"\xff", "\xff", true}, {"\xff", "\xfe", false}, {"*\xff", "a\xff", true}, {"*\xff", "a\xfe", false}, {"?", "\xff", true},
-		{"*\xff", "a\uFFFD", false},
+		{"*\xff", "a\uFFFD", false}, {"*\xff?*", "a\xffb", true}, {"*\xff*", "\xe9\xff", true}, {"*\xff*", "é", false},
+		{"*a?c*", "aabcab", true}, {"*a?c*", "abdabc", true}, {"*a?c*", "acbaac", true}, {"*a?c*", "ac", false}, {"*a?*?b", "aab", false}, {"*a?*?b", "aaab", true},
+		{"*??*", "é", false}, {"*??*", "éé", true}, {"*é?*鍵", "éxx鍵", true}, {"*é?*鍵", "é鍵", false}, {"a*?", "a", false}, {"*a*?a", "aaa", true}, {"*a*?a", "aa", false},
+		{"*" + strings.Repeat("?", 70) + "x*", strings.Repeat("y", 70) + "x", true}, {"*" + strings.Repeat("?", 70) + "x*", strings.Repeat("y", 69) + "x", false},
+		{"*" + strings.Repeat("a?", 600) + "b*", strings.Repeat("a", 1200) + "b", true}, {"*" + strings.Repeat("a?", 600) + "b*", strings.Repeat("a", 1199) + "b", false},
 	} {
-		if got := policy.ParseWildcard(c.pattern).Match(c.text); got != c.want {
+		w := policy.ParseWildcard(c.pattern)
+		if got := w.Match(c.text); got != c.want {
 			t.Errorf("pattern %q, text %q: %v", c.pattern, c.text, got)
 		}
+	}
+}
+
+// Each of these costs a matcher that tries again at every character a minute.
+func TestNoPatternIsSlow(t *testing.T) {
+	const long, short = 200_000, 1_000
+	text := strings.Repeat("a", long)
+	began := time.Now()
+	for _, pattern := range []string{
+		"*" + strings.Repeat("a", short) + "b", "*" + strings.Repeat("a", short) + "b*", "*" + strings.Repeat("a?", short/2) + "b*",
+		strings.Repeat("*a", short) + "b", strings.Repeat("*a?", short) + "b*", "*" + strings.Repeat("?", short) + "b*",
+		strings.Repeat("*"+strings.Repeat("a", 50)+"?", 20) + "b*", "*" + strings.Repeat("é?", short/2) + "*", "*a?" + strings.Repeat("a", 2*short) + "b*",
+	} {
+		w := policy.ParseWildcard(pattern)
+		for range 5 {
+			if w.Match(text) {
+				t.Fatalf("%.20s… fits", pattern)
+			}
+		}
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("matching took %v", took)
 	}
 }
 
@@ -185,12 +213,14 @@ func FuzzWildcard(f *testing.F) {
 	f.Add("a*b?{{*}}", "axxbz*")
 	f.Add("**?", "é")
 	f.Add("{{?}}*", "?")
+	f.Add("*a?c*b?*", "aaccabcbb")
 	f.Fuzz(func(t *testing.T, pattern, text string) {
 		if len(pattern) > 100 || len(text) > 300 {
 			return
 		}
 		pattern, text = strings.ToValidUTF8(pattern, "x"), strings.ToValidUTF8(text, "x")
-		got, want := policy.ParseWildcard(pattern).Match(text), wildcardExpression(pattern).MatchString(text)
+		w := policy.ParseWildcard(pattern)
+		got, want := w.Match(text), wildcardExpression(pattern).MatchString(text)
 		if got != want {
 			t.Fatalf("pattern %q, text %q: %v, by the regular expression %v", pattern, text, got, want)
 		}

@@ -16,6 +16,13 @@ type Wildcard struct {
 	// rest is the pattern after the prefix; anyRun and anyOne stand for the
 	// wildcards.
 	rest []rune
+
+	// The parts of rest: before the first star, between stars, after the last.
+	// Without a star all of it is in head.
+	star  bool
+	head  []rune
+	parts []piece
+	tail  []rune
 }
 
 // Runes that cannot occur in text.
@@ -42,7 +49,25 @@ func ParseWildcard(pattern string) Wildcard {
 		pattern = pattern[size:]
 	}
 	w.prefix = literal.String()
+	w.split()
 	return w
+}
+
+// split cuts the pattern at its stars.
+func (w *Wildcard) split() {
+	w.head = w.rest
+	at := slices.Index(w.rest, anyRun)
+	if at < 0 {
+		return
+	}
+	w.star, w.head = true, w.rest[:at]
+	for rest := w.rest[at+1:]; ; rest = rest[at+1:] {
+		if at = slices.Index(rest, anyRun); at < 0 {
+			w.tail = rest
+			return
+		}
+		w.parts = append(w.parts, newPiece(rest[:at]))
+	}
 }
 
 // nextToken reads one character, wildcard or escape and its length in bytes.
@@ -81,43 +106,139 @@ func escapedText(token string) string {
 	return token
 }
 
-// Match reports whether the whole of s fits the pattern.
-func (w Wildcard) Match(s string) bool {
+// Match reports whether the whole of s fits the pattern. Its time grows with
+// the length of s, and for a part with '?' between two stars with a 64th of the
+// part's length too: no pattern makes it slow.
+func (w *Wildcard) Match(s string) bool {
 	s, ok := strings.CutPrefix(s, w.prefix)
 	if !ok {
 		return false
 	}
-	if len(w.rest) == 1 && w.rest[0] == anyRun {
-		return true
+	n, ok := start(s, w.head)
+	if !w.star {
+		return ok && n == len(s)
 	}
-	// On a mismatch only the last star needs to try again, one character
-	// further: the stars before it took the shortest text they could.
-	p, at := 0, 0
-	star, retry := -1, 0
-	for at < len(s) {
-		c, size := nextChar(s[at:])
-		switch {
-		case p < len(w.rest) && w.rest[p] == anyRun:
-			star, retry = p, at
-			p++
-		case p < len(w.rest) && (w.rest[p] == anyOne || w.rest[p] == c):
-			p++
-			at += size
-		case star >= 0:
-			_, size = nextChar(s[retry:])
-			retry += size
-			p, at = star+1, retry
-		default:
+	if !ok {
+		return false
+	}
+	s = s[n:]
+	if n, ok = end(s, w.tail); !ok {
+		return false
+	}
+	s = s[:len(s)-n]
+	for i := range w.parts {
+		// The first place where a part fits leaves the most for those after it.
+		if n = w.parts[i].after(s); n < 0 {
 			return false
 		}
+		s = s[n:]
 	}
-	for p < len(w.rest) && w.rest[p] == anyRun {
-		p++
+	return true
+}
+
+// start gives the length of the text at the beginning of s that fits.
+func start(s string, pattern []rune) (int, bool) {
+	at := 0
+	for _, p := range pattern {
+		if at == len(s) {
+			return 0, false
+		}
+		c, size := nextChar(s[at:])
+		if p != anyOne && p != c {
+			return 0, false
+		}
+		at += size
 	}
-	return p == len(w.rest)
+	return at, true
+}
+
+// end gives the length of the text at the end of s that fits.
+func end(s string, pattern []rune) (int, bool) {
+	left := len(s)
+	for i := len(pattern) - 1; i >= 0; i-- {
+		if left == 0 {
+			return 0, false
+		}
+		_, size := utf8.DecodeLastRuneInString(s[:left])
+		left -= size
+		if c, _ := nextChar(s[left:]); pattern[i] != anyOne && pattern[i] != c {
+			return 0, false
+		}
+	}
+	return len(s) - left, true
+}
+
+// piece is the part of a pattern between two stars.
+type piece struct {
+	// text is the whole part when no '?' is in it.
+	text string
+	// Otherwise the places of each character in the part are bits in places;
+	// any has those of '?' alone, for every other character.
+	places map[rune][]uint64
+	any    []uint64
+	length int // characters
+}
+
+func newPiece(pattern []rune) piece {
+	if !slices.ContainsFunc(pattern, func(c rune) bool { return c < 0 || c > utf8.MaxRune }) {
+		return piece{text: string(pattern)}
+	}
+	p := piece{length: len(pattern), any: make([]uint64, (len(pattern)+63)/64), places: map[rune][]uint64{}}
+	set := func(bits []uint64, i int) { bits[i/64] |= 1 << (i % 64) }
+	for i, c := range pattern {
+		if c == anyOne {
+			set(p.any, i)
+		}
+	}
+	for i, c := range pattern {
+		if c == anyOne {
+			continue
+		}
+		if p.places[c] == nil {
+			p.places[c] = slices.Clone(p.any)
+		}
+		set(p.places[c], i)
+	}
+	return p
+}
+
+// after finds the first text in s that fits the piece and gives where it ends,
+// -1 when there is none.
+func (p *piece) after(s string) int {
+	if p.text != "" {
+		if i := strings.Index(s, p.text); i >= 0 {
+			return i + len(p.text)
+		}
+		return -1
+	}
+	// Bit i of begun says that the last i+1 characters fit the first i+1 of the
+	// piece: all beginnings are followed at once.
+	var inline [16]uint64
+	begun := inline[:min(len(p.any), len(inline))]
+	if len(p.any) > len(inline) {
+		begun = make([]uint64, len(p.any))
+	}
+	last := p.length - 1
+	for at := 0; at < len(s); {
+		c, size := nextChar(s[at:])
+		at += size
+		fits, ok := p.places[c]
+		if !ok {
+			fits = p.any
+		}
+		carry := uint64(1)
+		for i, bits := range begun {
+			begun[i] = (bits<<1 | carry) & fits[i]
+			carry = bits >> 63
+		}
+		if begun[last/64]>>(last%64)&1 == 1 {
+			return at
+		}
+	}
+	return -1
 }
 
 // equal reports whether two patterns are the same.
-func (w Wildcard) equal(v Wildcard) bool {
+func (w *Wildcard) equal(v *Wildcard) bool {
 	return w.prefix == v.prefix && slices.Equal(w.rest, v.rest)
 }
