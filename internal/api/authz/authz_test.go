@@ -422,6 +422,60 @@ func TestMalformedQuestions(t *testing.T) {
 	}
 }
 
+// A bulk request repeats what its resources share a thousand times: without
+// bounds one request takes a gigabyte, or hours of comparing.
+func TestQuestionsAreBounded(t *testing.T) {
+	s := serve(t)
+	many := func(n int) m {
+		out := m{"serviceName": "kms", "accountId": acct}
+		for i := range n {
+			out[fmt.Sprint("a", i)] = "x"
+		}
+		return out
+	}
+	tags := func(n int) m {
+		return m{"serviceName": "kms", "accountId": acct, "tags": slices.Repeat([]string{"a:b"}, n)}
+	}
+	long := func(n int) m {
+		return m{"serviceName": "kms", "accountId": acct, "resource": strings.Repeat("x", n)}
+	}
+	for _, c := range []struct {
+		resource m
+		status   string
+	}{{many(250), "200"}, {many(251), "400"}, {tags(250), "200"}, {tags(251), "400"}, {long(4096), "200"}, {long(4097), "400"},
+		{m{"serviceName": "kms", "accountId": acct, strings.Repeat("k", 4097): "x"}, "400"}} {
+		one := s.Do(kms, "POST", "/v2/authz", []m{{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list", "resource": m{"attributes": c.resource}}})
+		if got := one.Text("responses.0.status"); got != c.status {
+			t.Errorf("one: status %s, want %s: %.200s", got, c.status, one.Body)
+		}
+		for _, resources := range []m{{"sharedAttributes": c.resource, "uniqueAttributes": []m{{}}}, {"uniqueAttributes": []m{c.resource}}} {
+			bulk := s.Do(kms, "PUT", "/v2/authz/bulk", m{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list", "resources": resources})
+			if fmt.Sprint(bulk.Status) != c.status {
+				t.Errorf("bulk: status %d, want %s: %.200s", bulk.Status, c.status, bulk.Body)
+			}
+		}
+	}
+	environment := m{}
+	for i := range 251 {
+		environment[fmt.Sprint("e", i)] = "x"
+	}
+	groups := m{"serviceName": "x", "accountId": acct, "AccountGroupId": slices.Repeat([]string{"g"}, 251)}
+	for name, q := range map[string]m{
+		"CRN":            {"resource": m{"crn": crn("kms", "i1:bucket:"+strings.Repeat("x", 4096))}},
+		"environment":    {"environment": m{"attributes": environment}},
+		"account groups": {"subject": m{"attributes": groups}},
+	} {
+		for key, value := range ask(member, "kms.secrets.list", crn("kms", "i1::")) {
+			if q[key] == nil {
+				q[key] = value
+			}
+		}
+		if a := s.Do(kms, "POST", "/v2/authz", []m{q}); a.Text("responses.0.status") != "400" {
+			t.Errorf("%s: %.200s", name, a.Body)
+		}
+	}
+}
+
 func TestAnswersAreJSONWhateverIsAsked(t *testing.T) {
 	s := serve(t)
 	odd := "quote\" back\\ line\n nul\x00 umlaut ü smile 😀 sep\u2028"

@@ -90,6 +90,9 @@ func (a *API) authorize(ctx context.Context, c *httpapi.Call, w http.ResponseWri
 
 // answer writes the answer to one question.
 func (a *API) answer(ctx context.Context, c *httpapi.Call, out *writer, q *question) error {
+	if err := ctx.Err(); err != nil {
+		return err // nobody reads on
+	}
 	out.raw(`{`)
 	if q.requestID != "" {
 		out.raw(`"requestId":`)
@@ -157,6 +160,9 @@ func (a *API) bulk(ctx context.Context, c *httpapi.Call, w http.ResponseWriter, 
 	out := writer{buf: append((*buf)[:0], `{"cacheKeyPattern":`+cacheKeyPattern+`,"decisions":[`...), advanced: wantsAdvanced(r)}
 	one := *q
 	for i := range unique {
+		if err := ctx.Err(); err != nil {
+			return err // nobody reads on
+		}
 		one.Resource = unique[i]
 		d, err := a.decide(ctx, s, &one)
 		if err != nil {
@@ -255,6 +261,9 @@ func (r *reader) resources(q *question, unique *[]question) error {
 // join gives the whole resources. All must be of one account, service and
 // resource type: those of the first that names them.
 func join(q *question, unique []question) ([]policy.Resource, error) {
+	if q.bad != "" {
+		return nil, errBody("%s", q.bad)
+	}
 	shared := q.Resource
 	list := make([]policy.Resource, len(unique))
 	for i := range unique {

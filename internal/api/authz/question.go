@@ -38,6 +38,13 @@ const (
 	maxResources = 1000
 )
 
+// What one question may hold. The service that this one is compatible with
+// names no bounds; without any, one request could ask for hours of comparing.
+const (
+	maxText   = 4096 // bytes of a name or value
+	maxValues = 250  // tags, attributes of the resource and of the environment, account groups: of each
+)
+
 // errBody is the answer to a body that holds no questions.
 func errBody(format string, args ...any) error {
 	e := fault.New(fault.Invalid, format, args...)
@@ -120,16 +127,19 @@ func (r *reader) attributes(fn func(key, value string), other func(name string) 
 		if name != "attributes" {
 			return other(name)
 		}
-		return r.object(func(key string) error {
-			if c := r.next(); c == '[' {
-				return r.array(func() error { return r.attribute(key, fn) })
-			}
-			return r.attribute(key, fn)
-		})
+		return r.object(func(key string) error { return r.attribute(key, fn) })
 	})
 }
 
+// attribute calls fn for each value of an attribute: one, or those of a list.
 func (r *reader) attribute(key string, fn func(key, value string)) error {
+	if r.next() == '[' {
+		return r.array(func() error { return r.one(key, fn) })
+	}
+	return r.one(key, fn)
+}
+
+func (r *reader) one(key string, fn func(key, value string)) error {
 	value, absent, err := r.value()
 	if err == nil && !absent {
 		fn(key, value)
@@ -164,10 +174,31 @@ func (r *reader) environment(q *question) error {
 	return r.attributes(q.environmentAttribute, func(string) error { return r.skip(0) })
 }
 
+// fits tells whether an attribute is short enough; else the question is bad.
+func (q *question) fits(key, value string) bool {
+	if len(key) <= maxText && len(value) <= maxText {
+		return true
+	}
+	q.bad = "An attribute is longer than " + strconv.Itoa(maxText) + " bytes."
+	return false
+}
+
+// room tells whether there may be one more beside n; else the question is bad.
+func (q *question) room(n int) bool {
+	if n < maxValues {
+		return true
+	}
+	q.bad = "There are more than " + strconv.Itoa(maxValues) + " attributes, or values of one."
+	return false
+}
+
 // subjectAttribute notes one attribute of who asks: an identity, or a service
 // that acts for itself.
 func (q *question) subjectAttribute(key, value string) {
 	source := &q.Subject.Source
+	if !q.fits(key, value) || key == policy.AttrAccountGroupID && !q.room(len(source.AccountGroupIDs)) {
+		return
+	}
 	switch key {
 	case "id", "iam_id":
 		q.Subject.IAMID = value
@@ -197,6 +228,9 @@ func (q *question) subjectAttribute(key, value string) {
 // resourceAttribute notes one attribute of what is asked about.
 func (q *question) resourceAttribute(key, value string) {
 	r := &q.Resource
+	if !q.fits(key, value) {
+		return
+	}
 	switch key {
 	case policy.AttrAccountID:
 		r.Account = value
@@ -217,20 +251,29 @@ func (q *question) resourceAttribute(key, value string) {
 	case policy.AttrServiceGroupID:
 		r.ServiceGroupID = value
 	case "tags":
-		r.Tags = append(r.Tags, value)
+		if q.room(len(r.Tags)) {
+			r.Tags = append(r.Tags, value)
+		}
 	default:
-		r.Attributes = append(r.Attributes, policy.NamedValue{Name: key, Value: value})
+		if q.room(len(r.Attributes)) {
+			r.Attributes = append(r.Attributes, policy.NamedValue{Name: key, Value: value})
+		}
 	}
 }
 
 func (q *question) environmentAttribute(key, value string) {
+	if !q.fits(key, value) {
+		return
+	}
 	if key == "ipAddress" {
 		if ip, err := netip.ParseAddr(value); err == nil {
 			q.Environment.SourceIP = ip
 			return
 		}
 	}
-	q.Environment.Attributes = append(q.Environment.Attributes, policy.NamedValue{Name: key, Value: value})
+	if q.room(len(q.Environment.Attributes)) {
+		q.Environment.Attributes = append(q.Environment.Attributes, policy.NamedValue{Name: key, Value: value})
+	}
 }
 
 // token reads the middle part of the subject's token. The caller has verified
@@ -307,7 +350,7 @@ func (q *question) finish() {
 // those that were sent beside it.
 func (q *question) named() {
 	c, err := crn.Parse(q.crn)
-	if err != nil {
+	if err != nil || len(q.crn) > maxText {
 		q.bad = "Property 'resource.crn' is no CRN."
 		return
 	}
