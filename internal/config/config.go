@@ -50,7 +50,16 @@ type Settings struct {
 	KeyAge    time.Duration // 0: signing keys are rotated by command only
 	Clients   []Client
 
+	Enterprise EnterpriseLimits
+
 	masterKey, previousKeys []secret.MasterKey
+}
+
+// EnterpriseLimits bound each enterprise; 0 stands for the default. Lowering
+// one takes nothing away, it only stops what would add more.
+type EnterpriseLimits struct {
+	Accounts, Groups, Tiers     int
+	Templates, TemplateVersions int // templates of each kind; versions of each template
 }
 
 // Client is a configured OAuth client.

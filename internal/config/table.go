@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ const EnvPrefix = "KAGIBAN_"
 
 // Table gives every setting of `kagiban serve`.
 func Table() []Setting {
-	return append(append(serverSettings(), storeSettings()...), tokenSettings()...)
+	return slices.Concat(serverSettings(), storeSettings(), tokenSettings(), enterpriseSettings())
 }
 
 func serverSettings() []Setting {
@@ -108,6 +109,23 @@ func tokenSettings() []Setting {
 			set: func(s *Settings, v string) error { return setDuration(&s.KeyAge, v, 0, 10*365*24*time.Hour) }},
 		{Key: "oauth_clients", Form: "id:secret or id:@file", List: true, NoFlag: true, Help: "OAuth clients beside the built-in ones (bx and kube), each with its secret or the file that holds it.",
 			set: addClient},
+	}
+}
+
+// enterpriseSettings have the documented limits of the official service as
+// defaults.
+func enterpriseSettings() []Setting {
+	return []Setting{
+		{Key: "enterprise.max_accounts", Form: "1 to 100000", Default: "1000", Help: "Most accounts of an enterprise, its own account included; cancelled ones do not count.",
+			set: func(s *Settings, v string) error { return setInt(&s.Enterprise.Accounts, v, 1, 100000) }},
+		{Key: "enterprise.max_groups", Form: "1 to 10000", Default: "500", Help: "Most account groups of an enterprise.",
+			set: func(s *Settings, v string) error { return setInt(&s.Enterprise.Groups, v, 1, 10000) }},
+		{Key: "enterprise.max_tiers", Form: "2 to 20", Default: "5", Help: "Most tiers of an enterprise: the enterprise itself is one, nested account groups are one each, and accounts are the last.",
+			set: func(s *Settings, v string) error { return setInt(&s.Enterprise.Tiers, v, 2, 20) }},
+		{Key: "enterprise.max_templates", Form: "1 to 10000", Default: "100", Help: "Most templates of each kind in an enterprise.",
+			set: func(s *Settings, v string) error { return setInt(&s.Enterprise.Templates, v, 1, 10000) }},
+		{Key: "enterprise.max_template_versions", Form: "1 to 10000", Default: "100", Help: "Most versions of a template.",
+			set: func(s *Settings, v string) error { return setInt(&s.Enterprise.TemplateVersions, v, 1, 10000) }},
 	}
 }
 

@@ -66,7 +66,8 @@ var (
 	Members     = store.NewCollection[Member]("enterprise-account", nil)
 )
 
-// Limits bound a tree; the defaults are the documented ones.
+// Limits bound a tree; the defaults are the documented ones. Deleted groups and
+// cancelled accounts do not count.
 type Limits struct {
 	Tiers, Groups, Accounts int // the enterprise itself counts as one tier
 }
@@ -284,16 +285,35 @@ func (s *Service) Create(ctx context.Context, n NewEnterprise) (*Enterprise, err
 
 // join puts an account into a place of the tree.
 func (s *Service) join(ctx context.Context, tx store.Tx, at Place, a *account.Account, ownerEmail, verb string) error {
-	n, err := Members.Count(ctx, tx, store.Query{Account: at.Root})
-	if err != nil {
+	if err := within(ctx, tx, Members, at.Root, s.Limits.Accounts, "accounts", func(m *Member) bool { return m.State != account.Canceled }); err != nil {
 		return err
-	}
-	if n >= s.Limits.Accounts {
-		return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("The enterprise holds %d accounts, its limit.", n)}
 	}
 	m := &Member{Meta: store.Meta{Account: at.Root, ID: a.ID, Parent: at.ID, Name: a.Name, Owner: a.Owner}, Enterprise: at.Enterprise,
 		Above: at.Above, State: a.State, Managed: a.EnterpriseManaged, OwnerEmail: ownerEmail, Root: a.EnterpriseRoot}
 	return Members.Create(ctx, tx, m, event("account", verb, at.Root, a.ID, a.Name))
+}
+
+// within refuses one more node where an enterprise holds as many living ones as
+// it may. Only near the limit are they told from the dead one by one.
+func within[T any](ctx context.Context, r store.Reader, c *store.Collection[T], root string, limit int, what string, alive func(*T) bool) error {
+	n, err := c.Count(ctx, r, store.Query{Account: root})
+	if err != nil || n < limit {
+		return err
+	}
+	all, err := c.List(ctx, r, store.Query{Account: root})
+	if err != nil {
+		return err
+	}
+	n = 0
+	for _, x := range all {
+		if alive(x) {
+			n++
+		}
+	}
+	if n < limit {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("The enterprise holds %d %s, its limit.", n, what)}
 }
 
 // adopt makes an account that exists a child.

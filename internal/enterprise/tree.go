@@ -28,12 +28,8 @@ func (s *Service) CreateGroup(ctx context.Context, parent, name, contact string)
 		if len(at.Above)+2 > s.Limits.Tiers-1 {
 			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("An enterprise has at most %d tiers.", s.Limits.Tiers)}
 		}
-		n, err := Groups.Count(ctx, tx, store.Query{Account: at.Root})
-		if err != nil {
+		if err := within(ctx, tx, Groups, at.Root, s.Limits.Groups, "account groups", func(g *Group) bool { return g.State != Deleted }); err != nil {
 			return err
-		}
-		if n >= s.Limits.Groups {
-			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("The enterprise holds %d account groups, its limit.", n)}
 		}
 		email, err := contactEmail(ctx, tx, at.Root, contact)
 		if err != nil {
