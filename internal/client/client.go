@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -121,6 +122,8 @@ type Request struct {
 	Header http.Header
 	// Body is encoded as JSON when not nil.
 	Body any
+	// Answer, when not nil, is filled with the headers of a good answer.
+	Answer http.Header
 }
 
 // Path joins segments into a path, each escaped as a whole, so that a CRN with
@@ -176,11 +179,12 @@ func (c *Client) authorized(ctx context.Context, r Request, body []byte, renew b
 	if query := r.Query.Encode(); query != "" {
 		path += "?" + query
 	}
-	return c.send(ctx, r.Method, path, header, body)
+	return c.send(ctx, r.Method, path, header, body, r.Answer)
 }
 
-// send is the one way out: every call passes here.
-func (c *Client) send(ctx context.Context, method, pathQuery string, header http.Header, body []byte) ([]byte, error) {
+// send is the one way out: every call passes here. The headers of a good answer
+// go to answered, unless that is nil.
+func (c *Client) send(ctx context.Context, method, pathQuery string, header http.Header, body []byte, answered http.Header) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.cfg.Base+pathQuery, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("building the request: %w", err)
@@ -204,6 +208,9 @@ func (c *Client) send(ctx context.Context, method, pathQuery string, header http
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil, parseError(resp, answer)
+	}
+	if answered != nil {
+		maps.Copy(answered, resp.Header)
 	}
 	return answer, nil
 }

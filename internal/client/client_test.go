@@ -285,7 +285,7 @@ func TestAListIsReadToItsEnd(t *testing.T) {
 				answer(w, 200, `{"offset":2,"profiles":[{"id":"c"}]}`)
 			}
 		})
-		list, err := client.List[client.Profile](t.Context(), api, "/v1/profiles", "profiles", url.Values{"account_id": {"acct"}})
+		list, err := client.List[client.Profile](t.Context(), api, client.ByToken, "/v1/profiles", "profiles", url.Values{"account_id": {"acct"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,8 +309,55 @@ func TestAListIsReadToItsEnd(t *testing.T) {
 func TestBrokenPagingEnds(t *testing.T) {
 	for _, next := range []string{`"/x?pagetoken=same"`, `"/x?other=1"`, `7`, `"://"`, `{"href":7}`} {
 		api := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, `{"next":`+next+`,"profiles":[]}`) })
-		if _, err := client.List[client.Profile](t.Context(), api, "/x", "profiles", nil); err == nil {
+		if _, err := client.List[client.Profile](t.Context(), api, client.ByToken, "/x", "profiles", nil); err == nil {
 			t.Errorf("next %s: no error", next)
+		}
+	}
+}
+
+func TestEveryFamilysListsAreReadToTheirEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name, query, next string
+		pages             client.Pages
+	}{
+		{"policies", "limit=100&start=two", `"next":{"href":"/x?start=two","start":"two"}`, client.ByStart},
+		{"access groups", "limit=100&offset=100", `"next":{"href":"/x?offset=100&limit=100"}`, client.ByOffset},
+		{"enterprises", "limit=100&next_docid=two", `"next_url":"/x?next_docid=two"`, client.ByDocument},
+	} {
+		var queries []string
+		api := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			queries = append(queries, r.URL.RawQuery)
+			if len(queries) == 1 {
+				answer(w, 200, `{`+tt.next+`,"items":[{"id":"a"}]}`)
+				return
+			}
+			answer(w, 200, `{"next_url":"","items":[{"id":"b"}]}`)
+		})
+		list, err := client.List[client.Profile](t.Context(), api, tt.pages, "/x", "items", nil)
+		if err != nil || len(list) != 2 {
+			t.Errorf("%s: %d items, %v", tt.name, len(list), err)
+		}
+		if diff := cmp.Diff([]string{"limit=100", tt.query}, queries); diff != "" {
+			t.Errorf("%s: queries (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestTheEntityTagComesFromHeaderOrBody(t *testing.T) {
+	for _, tt := range []struct{ header, body, want string }{
+		{"1-a", `{"id":"x"}`, "1-a"}, {"", `{"id":"x","entity_tag":"2-b"}`, "2-b"}, {"1-a", `{"entity_tag":"2-b"}`, "1-a"}, {"", `{"entity_tag":7}`, ""},
+	} {
+		api := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			if tt.header != "" {
+				w.Header().Set("ETag", tt.header)
+			}
+			answer(w, 200, tt.body)
+		})
+		got, err := client.Get[struct {
+			ID string `json:"id"`
+		}](t.Context(), api, "/x")
+		if err != nil || got.Tag != tt.want {
+			t.Errorf("header %q, body %s: %q, %v", tt.header, tt.body, got.Tag, err)
 		}
 	}
 }

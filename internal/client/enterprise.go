@@ -1,12 +1,6 @@
 package client
 
-import (
-	"context"
-	"encoding/json"
-	"errors"
-	"net/http"
-	"net/url"
-)
+import "encoding/json"
 
 // Enterprise is the root of a tree of accounts.
 type Enterprise struct {
@@ -96,37 +90,4 @@ type Outcome struct {
 	Error *struct {
 		Message string `json:"message"`
 	} `json:"error_message"`
-}
-
-// Nodes reads a list of the enterprise API to its end; its pages are chained by
-// the next_docid in "next_url".
-func Nodes[T any](ctx context.Context, c *Client, path string, query url.Values) ([]Object[T], error) {
-	q := url.Values{"limit": {pageSize}}
-	for k, v := range query {
-		q[k] = v
-	}
-	all := []Object[T]{}
-	for seen := map[string]bool{}; ; {
-		var page struct {
-			Next      string      `json:"next_url"`
-			Resources []Object[T] `json:"resources"`
-		}
-		if err := c.Call(ctx, Request{Method: http.MethodGet, Path: path, Query: q}, &page); err != nil {
-			return nil, err
-		}
-		all = append(all, page.Resources...)
-		next, err := url.Parse(page.Next)
-		if err != nil {
-			return nil, errors.New("the server's link to the next page cannot be read")
-		}
-		token := next.Query().Get("next_docid")
-		if token == "" {
-			return all, nil
-		}
-		if seen[token] {
-			return nil, errors.New("the server's pages go in a circle")
-		}
-		seen[token] = true
-		q.Set("next_docid", token)
-	}
 }

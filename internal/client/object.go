@@ -15,12 +15,22 @@ import (
 // program does not know included.
 type Object[T any] struct {
 	Value T
-	raw   json.RawMessage
+	// Tag is the entity tag that a change must name: from the ETag header, or
+	// in families that have it in the body, from there. "" in the lists of
+	// families that send only the header.
+	Tag string
+	raw json.RawMessage
 }
 
 // UnmarshalJSON keeps the text and decodes it.
 func (o *Object[T]) UnmarshalJSON(text []byte) error {
 	o.raw = append(o.raw[:0:0], text...)
+	var tagged struct {
+		EntityTag string `json:"entity_tag"`
+	}
+	if json.Unmarshal(text, &tagged) == nil {
+		o.Tag = tagged.EntityTag
+	}
 	return json.Unmarshal(text, &o.Value)
 }
 
@@ -42,40 +52,66 @@ func Values[T any](objects []Object[T]) []T {
 	return values
 }
 
+// Send makes a call whose answer is one object.
+func Send[T any](ctx context.Context, c *Client, r Request) (Object[T], error) {
+	var out Object[T]
+	header := http.Header{}
+	r.Answer = header
+	if err := c.Call(ctx, r, &out); err != nil {
+		return Object[T]{}, err
+	}
+	if tag := header.Get("ETag"); tag != "" {
+		out.Tag = tag
+	}
+	return out, nil
+}
+
 // Get reads one object.
 func Get[T any](ctx context.Context, c *Client, path string) (Object[T], error) {
-	var out Object[T]
-	err := c.Call(ctx, Request{Method: http.MethodGet, Path: path}, &out)
-	return out, err
+	return Send[T](ctx, c, Request{Method: http.MethodGet, Path: path})
 }
 
 // Post creates an object, or does whatever POST does at path.
 func Post[T any](ctx context.Context, c *Client, path string, header http.Header, body any) (Object[T], error) {
-	var out Object[T]
-	err := c.Call(ctx, Request{Method: http.MethodPost, Path: path, Header: header, Body: body}, &out)
-	return out, err
+	return Send[T](ctx, c, Request{Method: http.MethodPost, Path: path, Header: header, Body: body})
 }
 
 // Put changes an object of which the caller has seen the given entity tag.
 func Put[T any](ctx context.Context, c *Client, path, entityTag string, body any) (Object[T], error) {
-	var out Object[T]
-	header := http.Header{"If-Match": {entityTag}}
-	err := c.Call(ctx, Request{Method: http.MethodPut, Path: path, Header: header, Body: body}, &out)
-	return out, err
+	return Send[T](ctx, c, Request{Method: http.MethodPut, Path: path, Header: IfMatch(entityTag), Body: body})
 }
+
+// IfMatch is the precondition of a change.
+func IfMatch(entityTag string) http.Header { return http.Header{"If-Match": {entityTag}} }
 
 // Delete removes what is at path.
 func (c *Client) Delete(ctx context.Context, path string) error {
 	return c.Call(ctx, Request{Method: http.MethodDelete, Path: path}, nil)
 }
 
-// pageSize is the most that the identity API gives in one page.
+// pageSize is the most that any of the APIs gives in one page.
 const pageSize = "100"
 
+// Pages is how an API splits its lists: the parameters that bound a page and
+// that continue, and the property that holds the URL of the next page.
+type Pages struct{ size, token, next string }
+
+// How the families split their lists.
+var (
+	ByToken    = Pages{"pagesize", "pagetoken", "next"}   // identities
+	ByStart    = Pages{"limit", "start", "next"}          // policies and their templates
+	ByOffset   = Pages{"limit", "offset", "next"}         // access groups
+	ByDocument = Pages{"limit", "next_docid", "next_url"} // enterprises
+	Whole      = Pages{}                                  // in one piece
+)
+
 // List reads a collection to its end. Array names the property of each page
-// that holds the objects; pages are chained by the pagetoken in "next".
-func List[T any](ctx context.Context, c *Client, path, array string, query url.Values) ([]Object[T], error) {
-	q := url.Values{"pagesize": {pageSize}}
+// that holds the objects.
+func List[T any](ctx context.Context, c *Client, pages Pages, path, array string, query url.Values) ([]Object[T], error) {
+	q := url.Values{}
+	if pages.size != "" {
+		q.Set(pages.size, pageSize)
+	}
 	for k, v := range query {
 		q[k] = v
 	}
@@ -92,7 +128,7 @@ func List[T any](ctx context.Context, c *Client, path, array string, query url.V
 			}
 		}
 		all = append(all, items...)
-		token, err := nextToken(page["next"])
+		token, err := pages.nextToken(page[pages.next])
 		if err != nil || token == "" {
 			return all, err
 		}
@@ -100,18 +136,18 @@ func List[T any](ctx context.Context, c *Client, path, array string, query url.V
 			return nil, errors.New("the server's pages go in a circle")
 		}
 		seen[token] = true
-		q.Set("pagetoken", token)
+		q.Set(pages.token, token)
 	}
 }
 
-// nextToken takes the page token out of a "next" property, which is a URL as
-// text or, in the published examples, an object with that URL as href.
-func nextToken(raw json.RawMessage) (string, error) {
+// nextToken takes the page token out of the link to the next page, which is a
+// URL as text or an object with that URL as href.
+func (p Pages) nextToken(raw json.RawMessage) (string, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return "", nil
 	}
 	next := text(raw)
-	if next == "" {
+	if next == "" && string(raw) != `""` {
 		var ref struct {
 			Href string `json:"href"`
 		}
@@ -127,7 +163,7 @@ func nextToken(raw json.RawMessage) (string, error) {
 	if err != nil {
 		return "", errors.New("the server's link to the next page is not a URL")
 	}
-	token := u.Query().Get("pagetoken")
+	token := u.Query().Get(p.token)
 	if token == "" {
 		return "", errors.New("the server's link to the next page holds no page token")
 	}

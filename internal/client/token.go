@@ -111,7 +111,7 @@ func (c *Client) form(ctx context.Context, path string, form url.Values) ([]byte
 	header := http.Header{}
 	header.Set("Authorization", basicClient)
 	header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return c.send(ctx, http.MethodPost, path, header, []byte(form.Encode()))
+	return c.send(ctx, http.MethodPost, path, header, []byte(form.Encode()), nil)
 }
 
 // Claims are the parts of an access token that a client shows or acts on.

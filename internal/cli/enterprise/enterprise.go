@@ -34,7 +34,7 @@ func Command(s *shell.Shell) *cobra.Command {
 
 // own gives the enterprise that the session's account belongs to.
 func own(ctx context.Context, s *shell.Session) (enterprise, error) {
-	list, err := client.Nodes[client.Enterprise](ctx, s.API, "/v1/enterprises", url.Values{"account_id": {s.Account()}})
+	list, err := client.List[client.Enterprise](ctx, s.API, client.ByDocument, "/v1/enterprises", "resources", url.Values{"account_id": {s.Account()}})
 	if err != nil {
 		return enterprise{}, err
 	}
@@ -139,16 +139,8 @@ func updateVerb() shell.Verb {
 			if err := patch(ctx, s, "/v1/enterprises"+client.Path(e.Value.ID), body); err != nil {
 				return err
 			}
-			return said(c, "Enterprise %s is updated successfully", e.Value.Name)
+			c.Done("Enterprise %s is updated successfully", e.Value.Name)
+			return nil
 		},
 	}
-}
-
-// said prints that something happened.
-func said(c *shell.Call, format string, args ...any) error {
-	c.OK()
-	if !c.Quiet {
-		c.Say(format, args...)
-	}
-	return nil
 }

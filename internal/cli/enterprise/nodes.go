@@ -38,7 +38,7 @@ func find[T any](ctx context.Context, s *shell.Session, path, noun string, p pic
 	if err != nil {
 		return none, err
 	}
-	list, err := client.Nodes[T](ctx, s.API, path, url.Values{"enterprise_id": {e.Value.ID}})
+	list, err := client.List[T](ctx, s.API, client.ByDocument, path, "resources", url.Values{"enterprise_id": {e.Value.ID}})
 	if err != nil {
 		return none, err
 	}
@@ -115,7 +115,7 @@ func listVerb[T any](use, noun, path string, header []string, row func(T) []stri
 				}
 				query = url.Values{"enterprise_id": {e.Value.ID}}
 			}
-			list, err := client.Nodes[T](ctx, s.API, path, query)
+			list, err := client.List[T](ctx, s.API, client.ByDocument, path, "resources", query)
 			if err != nil {
 				return err
 			}
@@ -227,7 +227,8 @@ func deleteVerb[T any](use, noun, path string, find finder[T], key func(T) (id, 
 			if err := s.API.Delete(ctx, path+client.Path(nodeID)); err != nil {
 				return err
 			}
-			return said(c, "The %s %s is deleted successfully", noun, name)
+			c.Done("The %s %s is deleted successfully", noun, name)
+			return nil
 		},
 	}
 }
@@ -297,7 +298,8 @@ func groupUpdateVerb() shell.Verb {
 			if err := patch(ctx, s, "/v1/account-groups"+client.Path(g.Value.ID), body); err != nil {
 				return err
 			}
-			return said(c, "Account group %s is updated successfully", g.Value.Name)
+			c.Done("Account group %s is updated successfully", g.Value.Name)
+			return nil
 		},
 	}
 }
@@ -369,7 +371,8 @@ func accountMoveVerb() shell.Verb {
 			if err := patch(ctx, s, "/v1/accounts"+client.Path(a.Value.ID), map[string]string{"parent": crn}); err != nil {
 				return err
 			}
-			return said(c, "Account %s is moved successfully", a.Value.Name)
+			c.Done("Account %s is moved successfully", a.Value.Name)
+			return nil
 		},
 	}
 }
@@ -403,7 +406,8 @@ func accountImportVerb() shell.Verb {
 			if err := s.API.Call(ctx, request, nil); err != nil {
 				return err
 			}
-			return said(c, "Account %s is imported successfully", accountID)
+			c.Done("Account %s is imported successfully", accountID)
+			return nil
 		},
 	}
 }

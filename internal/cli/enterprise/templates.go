@@ -59,7 +59,7 @@ func (k sort) list(use, short string, args cobra.PositionalArgs, path func([]str
 			if len(c.Args) > 0 {
 				query = nil
 			}
-			list, err := client.List[client.Template](ctx, s.API, path(c.Args), array, query)
+			list, err := client.List[client.Template](ctx, s.API, client.ByToken, path(c.Args), array, query)
 			if err != nil {
 				return err
 			}
@@ -140,7 +140,8 @@ func (k sort) templateVerbs() []shell.Verb {
 				if err := s.API.Call(ctx, client.Request{Method: method, Path: path(c.Args)}, nil); err != nil {
 					return err
 				}
-				return said(c, "Version %s of template %s is %s successfully", c.Args[1], c.Args[0], done)
+				c.Done("Version %s of template %s is %s successfully", c.Args[1], c.Args[0], done)
+				return nil
 			},
 		}
 	}
@@ -253,7 +254,8 @@ func (k sort) unassignVerb(aliases []string) shell.Verb {
 			if err := s.API.Delete(ctx, k.assignments+client.Path(c.Args[0])); err != nil {
 				return err
 			}
-			return said(c, "Assignment %s is being removed", c.Args[0])
+			c.Done("Assignment %s is being removed", c.Args[0])
+			return nil
 		},
 	}
 }
@@ -289,7 +291,7 @@ func (k sort) assignVerb() shell.Verb {
 }
 
 func (k sort) assigned(ctx context.Context, s *shell.Session) ([]client.Object[client.Assignment], error) {
-	return client.List[client.Assignment](ctx, s.API, k.assignments, "assignments", url.Values{"account_id": {s.Account()}})
+	return client.List[client.Assignment](ctx, s.API, client.ByToken, k.assignments, "assignments", url.Values{"account_id": {s.Account()}})
 }
 
 func assignmentTable(c *shell.Call, list []client.Assignment) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/kagiban/kagiban/internal/cli/object"
 	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/client"
 )
@@ -92,7 +93,7 @@ func settingsUpdateVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			return created(c, changed, "Account settings are updated successfully", settingsRows)
+			return object.Created(c, changed, "Account settings are updated successfully", settingsRows)
 		},
 	}
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kagiban/kagiban/internal/cli/object"
 	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/client"
 )
 
-var apiKeys = kind[client.APIKey]{
-	noun: "API key", prefix: "ApiKey-", path: "/v1/apikeys", array: "apikeys",
-	key: func(k client.APIKey) (string, string) { return k.ID, k.Name },
+var apiKeys = object.Kind[client.APIKey]{
+	Noun: "API key", Prefix: "ApiKey-", Path: "/v1/apikeys", Array: "apikeys", Pages: client.ByToken,
+	Key: func(k client.APIKey) (string, string) { return k.ID, k.Name },
 }
 
 // owner is the identity whose keys a verb is about: the session's own, or a
@@ -29,7 +30,7 @@ func self(s *shell.Session) owner { return owner{iamID: s.Claims.IAMID, label: "
 
 // ofService finds a service ID and speaks of its keys.
 func ofService(ctx context.Context, s *shell.Session, nameOrID string) (owner, error) {
-	found, err := findServiceID(ctx, s, nameOrID)
+	found, err := ServiceIDs.Find(ctx, s, nameOrID)
 	if err != nil {
 		return owner{}, err
 	}
@@ -38,9 +39,9 @@ func ofService(ctx context.Context, s *shell.Session, nameOrID string) (owner, e
 
 // keys lists the keys of an owner.
 func keys(ctx context.Context, s *shell.Session, o owner) ([]client.Object[client.APIKey], error) {
-	query := ofAccount(s)
+	query := object.OfAccount(s)
 	query.Set("iam_id", o.iamID)
-	return client.List[client.APIKey](ctx, s.API, apiKeys.path, apiKeys.array, query)
+	return apiKeys.All(ctx, s, query)
 }
 
 // findKey gets a key of an owner by name or ID.
@@ -49,11 +50,7 @@ func findKey(ctx context.Context, s *shell.Session, o owner, nameOrID string) (c
 	if err != nil {
 		return client.Object[client.APIKey]{}, err
 	}
-	return apiKeys.choose(list, nameOrID)
-}
-
-func keyPath(k client.APIKey, more ...string) string {
-	return "/v1" + client.Path(append([]string{"apikeys", k.ID}, more...)...)
+	return apiKeys.Choose(list, nameOrID)
 }
 
 func keyRows(k client.APIKey) [][2]string {
@@ -85,13 +82,13 @@ func keyFacts(k client.APIKey) [][2]string {
 	return rows
 }
 
-func keyTable(c *shell.Call, list []client.Object[client.APIKey], match filter, bare bool) error {
-	list = keep(match, list, func(k client.APIKey) (string, string) { return k.Name, k.Description })
+func keyTable(c *shell.Call, list []client.Object[client.APIKey], match object.Filter, bare bool) error {
+	list = object.Keep(match, list, func(k client.APIKey) (string, string) { return k.Name, k.Description })
 	if bare {
-		return idOnly(c, list, func(k client.APIKey) string { return k.ID })
+		return object.IDs(c, list, func(k client.APIKey) string { return k.ID })
 	}
 	header := []string{"Name", "ID", "Created At", "Last Updated", "Locked", "Disabled", "Description"}
-	return table(c, "API keys", header, list, func(k client.APIKey) []string {
+	return object.Table(c, "API keys", header, list, func(k client.APIKey) []string {
 		return []string{k.Name, k.ID, k.CreatedAt, k.ModifiedAt, yesNo(k.Locked), yesNo(k.Disabled), k.Description}
 	})
 }
@@ -113,18 +110,18 @@ func apiKeyVerbs() []shell.Verb {
 }
 
 func apiKeysVerb() shell.Verb {
-	var match filter
+	var match object.Filter
 	var bare bool
 	return shell.Verb{
 		Use:    "api-keys",
 		Short:  "List your API keys",
 		Output: true,
 		Flags: func(f *pflag.FlagSet) {
-			bareFlag(f, &bare)
-			match.flags(f)
+			object.IDFlag(f, &bare)
+			match.Flags(f, true)
 		},
 		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-			progress(c, bare, "Getting all API keys under %s as %s", session.Account(), session.User())
+			object.Progress(c, bare, "Getting all API keys under %s as %s", session.Account(), session.User())
 			list, err := keys(ctx, session, self(session))
 			if err != nil {
 				return err
@@ -141,7 +138,7 @@ func apiKeyVerb() shell.Verb {
 		Short:  "Show an API key of yours",
 		Args:   cobra.ExactArgs(1),
 		Output: true,
-		Flags:  func(f *pflag.FlagSet) { bareFlag(f, &bare) },
+		Flags:  func(f *pflag.FlagSet) { object.IDFlag(f, &bare) },
 		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
 			return showKey(ctx, c, session, self(session), bare)
 		},
@@ -149,15 +146,15 @@ func apiKeyVerb() shell.Verb {
 }
 
 func showKey(ctx context.Context, c *shell.Call, session *shell.Session, o owner, bare bool) error {
-	progress(c, bare, "Getting API key %s%s under %s as %s", c.Args[0], o.of, session.Account(), session.User())
+	object.Progress(c, bare, "Getting API key %s%s under %s as %s", c.Args[0], o.of, session.Account(), session.User())
 	found, err := findKey(ctx, session, o, c.Args[0])
 	if err != nil {
 		return err
 	}
 	if bare {
-		return idOnly(c, []client.Object[client.APIKey]{found}, func(k client.APIKey) string { return k.ID })
+		return object.IDs(c, []client.Object[client.APIKey]{found}, func(k client.APIKey) string { return k.ID })
 	}
-	return details(c, found, keyFacts)
+	return object.Details(c, found, keyFacts)
 }
 
 // newKey are the flags of a verb that makes a key.
@@ -213,7 +210,7 @@ func keyUpdateFlags(f *pflag.FlagSet) {
 }
 
 func updateKey(ctx context.Context, c *shell.Call, session *shell.Session, o owner) error {
-	body, err := changes(c, map[string]string{"name": "name", "description": "description", "action-if-leaked": "action_when_leaked"})
+	body, err := object.Changes(c, map[string]string{"name": "name", "description": "description", "action-if-leaked": "action_when_leaked"})
 	if err != nil {
 		return err
 	}
@@ -227,11 +224,11 @@ func updateKey(ctx context.Context, c *shell.Call, session *shell.Session, o own
 	if err != nil {
 		return err
 	}
-	changed, err := client.Put[client.APIKey](ctx, session.API, keyPath(old.Value), old.Value.EntityTag, body)
+	changed, err := client.Put[client.APIKey](ctx, session.API, apiKeys.PathOf(old.Value.ID), old.Value.EntityTag, body)
 	if err != nil {
 		return err
 	}
-	return created(c, changed, o.label+" "+changed.Value.Name+" is updated", keyFacts)
+	return object.Created(c, changed, o.label+" "+changed.Value.Name+" is updated", keyFacts)
 }
 
 func leakAction(text string) (string, error) {
@@ -263,10 +260,10 @@ func deleteKey(ctx context.Context, c *shell.Call, session *shell.Session, o own
 		return err
 	}
 	c.Progress("Deleting API key %s%s under %s as %s", c.Args[0], o.of, session.Account(), session.User())
-	if err := session.API.Delete(ctx, keyPath(found.Value)); err != nil {
+	if err := session.API.Delete(ctx, apiKeys.PathOf(found.Value.ID)); err != nil {
 		return err
 	}
-	done(c, "%s %s is deleted", o.label, found.Value.Name)
+	c.Done("%s %s is deleted", o.label, found.Value.Name)
 	return nil
 }
 
@@ -295,9 +292,9 @@ func (k keyChange) run(ctx context.Context, c *shell.Call, session *shell.Sessio
 		}
 	}
 	c.Progress("%s API key %s%s under %s as %s", k.doing, c.Args[0], o.of, session.Account(), session.User())
-	if err := session.API.Call(ctx, client.Request{Method: k.method, Path: keyPath(found.Value, k.path)}, nil); err != nil {
+	if err := session.API.Call(ctx, client.Request{Method: k.method, Path: apiKeys.PathOf(found.Value.ID, k.path)}, nil); err != nil {
 		return err
 	}
-	done(c, "%s %s is %s", o.label, found.Value.Name, k.state)
+	c.Done("%s %s is %s", o.label, found.Value.Name, k.state)
 	return nil
 }

@@ -144,7 +144,7 @@ func chooseAssumable(list []client.Object[client.Profile], wanted string) (clien
 			lines[i] = fmt.Sprintf("  %s in account %s", p.Value.ID, p.Value.AccountID)
 		}
 		return client.Object[client.Profile]{}, shell.Problemf("Several trusted profiles are named %s. Give the ID of one of them:\n%s", wanted, strings.Join(lines, "\n"))
-	case strings.HasPrefix(wanted, profiles.prefix):
+	case strings.HasPrefix(wanted, Profiles.Prefix):
 		return client.Object[client.Profile]{Value: client.Profile{ID: wanted}}, nil
 	}
 	return client.Object[client.Profile]{}, shell.Problemf("Trusted profile %s is not among those that you may assume. List them with: kagiban iam trusted-profiles --can-assume", wanted)
@@ -177,7 +177,7 @@ func runLeave(_ context.Context, c *shell.Call) error {
 	if err != nil {
 		return err
 	}
-	done(c, "Back to %s in account %s", claims.User(), c.Settings.Account.GUID)
+	c.Done("Back to %s in account %s", claims.User(), c.Settings.Account.GUID)
 	return nil
 }
 

@@ -26,7 +26,7 @@ func TestConditionsOfARule(t *testing.T) {
 		{text: ``}, {text: `claim:a`}, {text: `claim:a,operator:EQUALS`}, {text: `claim:,operator:EQUALS,value:a`},
 		{text: `claim:a,operator:,value:a`}, {text: `operator:EQUALS,claim:a,value:a`},
 	} {
-		got, err := parseCondition(tt.text)
+		got, err := ParseCondition(tt.text)
 		if (err != nil) != (tt.want == client.Condition{}) {
 			t.Errorf("%s: %v", tt.text, err)
 		}
@@ -40,27 +40,27 @@ func FuzzParseCondition(f *testing.F) {
 	f.Add(`claim:a,operator:IN,value:["b"]`)
 	f.Add(`claim:a,operator:EQUALS,value:b,value:c`)
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseCondition(text)
+		c, err := ParseCondition(text)
 		if err != nil {
 			return
 		}
 		if c.Claim == "" || c.Operator == "" || !json.Valid([]byte(c.Value)) {
 			t.Errorf("%q gave %+v", text, c)
 		}
-		again, err := parseCondition("claim:" + c.Claim + ",operator:" + c.Operator + ",value:" + c.Value)
+		again, err := ParseCondition("claim:" + c.Claim + ",operator:" + c.Operator + ",value:" + c.Value)
 		if err != nil || again != c {
 			t.Errorf("%q is not stable: %+v, then %+v, %v", text, c, again, err)
 		}
 	})
 }
 
-func object(id, name, account string) client.Object[client.Profile] {
+func profile(id, name, account string) client.Object[client.Profile] {
 	return client.Object[client.Profile]{Value: client.Profile{ID: id, Name: name, AccountID: account}}
 }
 
 func TestChoosingAProfileToAssume(t *testing.T) {
 	list := []client.Object[client.Profile]{
-		object("Profile-1", "reader", "a"), object("Profile-2", "reader", "b"), object("Profile-3", "writer", "b"),
+		profile("Profile-1", "reader", "a"), profile("Profile-2", "reader", "b"), profile("Profile-3", "writer", "b"),
 	}
 	for _, tt := range []struct{ wanted, id, problem string }{
 		{"writer", "Profile-3", ""},
@@ -77,12 +77,12 @@ func TestChoosingAProfileToAssume(t *testing.T) {
 }
 
 func TestAnAmbiguousNameListsIDs(t *testing.T) {
-	list := []client.Object[client.Profile]{object("Profile-1", "x", ""), object("Profile-2", "x", "")}
-	_, err := profiles.choose(list, "x")
+	list := []client.Object[client.Profile]{profile("Profile-1", "x", ""), profile("Profile-2", "x", "")}
+	_, err := Profiles.Choose(list, "x")
 	if err == nil || err.Error() != "Several trusted profiles are named x. Give the ID of one of them:\n  Profile-1\n  Profile-2" {
 		t.Errorf("got %v", err)
 	}
-	if _, err := profiles.choose(list, "y"); err == nil || err.Error() != "Trusted profile y was not found." {
+	if _, err := Profiles.Choose(list, "y"); err == nil || err.Error() != "Trusted profile y was not found." {
 		t.Errorf("got %v", err)
 	}
 }

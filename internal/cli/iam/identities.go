@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kagiban/kagiban/internal/cli/object"
 	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/client"
 )
@@ -78,11 +79,11 @@ func identityCreateVerb() shell.Verb {
 				accounts = []string{session.Account()}
 			}
 			c.Progress("Adding identity %s to trusted profile %s under current account as %s", identifier, c.Args[0], session.User())
-			profile, err := findProfile(ctx, session, c.Args[0])
+			profile, err := Profiles.Find(ctx, session, c.Args[0])
 			if err != nil {
 				return err
 			}
-			made, err := client.Post[client.ProfileIdentity](ctx, session.API, profilePath(profile.Value, "identities", wireType), nil, struct {
+			made, err := client.Post[client.ProfileIdentity](ctx, session.API, Profiles.PathOf(profile.Value.ID, "identities", wireType), nil, struct {
 				Identifier  string   `json:"identifier"`
 				Type        string   `json:"type"`
 				Accounts    []string `json:"accounts,omitempty"`
@@ -91,7 +92,7 @@ func identityCreateVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			return created(c, made, "Identity "+identifier+" is added to trusted profile "+profile.Value.Name, identityRows)
+			return object.Created(c, made, "Identity "+identifier+" is added to trusted profile "+profile.Value.Name, identityRows)
 		},
 	}
 }
@@ -111,15 +112,15 @@ func identityVerb() shell.Verb {
 				return err
 			}
 			c.Progress("Getting identity %s of trusted profile %s under current account as %s", c.Args[1], c.Args[0], session.User())
-			profile, err := findProfile(ctx, session, c.Args[0])
+			profile, err := Profiles.Find(ctx, session, c.Args[0])
 			if err != nil {
 				return err
 			}
-			found, err := client.Get[client.ProfileIdentity](ctx, session.API, profilePath(profile.Value, "identities", wireType, c.Args[1]))
+			found, err := client.Get[client.ProfileIdentity](ctx, session.API, Profiles.PathOf(profile.Value.ID, "identities", wireType, c.Args[1]))
 			if err != nil {
 				return err
 			}
-			return details(c, found, identityRows)
+			return object.Details(c, found, identityRows)
 		},
 	}
 }
@@ -145,12 +146,12 @@ func identitiesVerb() shell.Verb {
 					return err
 				}
 			}
-			progress(c, bare, "Getting identities of trusted profile %s under current account as %s", c.Args[0], session.User())
-			profile, err := findProfile(ctx, session, c.Args[0])
+			object.Progress(c, bare, "Getting identities of trusted profile %s under current account as %s", c.Args[0], session.User())
+			profile, err := Profiles.Find(ctx, session, c.Args[0])
 			if err != nil {
 				return err
 			}
-			all, err := listAll[client.ProfileIdentity](ctx, session, profilePath(profile.Value, "identities"), "identities")
+			all, err := client.List[client.ProfileIdentity](ctx, session.API, client.Whole, Profiles.PathOf(profile.Value.ID, "identities"), "identities", nil)
 			if err != nil {
 				return err
 			}
@@ -161,10 +162,10 @@ func identitiesVerb() shell.Verb {
 				}
 			}
 			if bare {
-				return idOnly(c, list, func(i client.ProfileIdentity) string { return i.Identifier })
+				return object.IDs(c, list, func(i client.ProfileIdentity) string { return i.Identifier })
 			}
 			header := []string{"IAM ID", "Identifier", "Type", "Accounts", "Description"}
-			return table(c, "identities", header, list, func(i client.ProfileIdentity) []string {
+			return object.Table(c, "identities", header, list, func(i client.ProfileIdentity) []string {
 				return []string{i.IAMID, i.Identifier, strings.ToUpper(i.Type), strings.Join(i.Accounts, "\n"), i.Description}
 			})
 		},
@@ -185,7 +186,7 @@ func identityDeleteVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			profile, err := findProfile(ctx, session, c.Args[0])
+			profile, err := Profiles.Find(ctx, session, c.Args[0])
 			if err != nil {
 				return err
 			}
@@ -193,10 +194,10 @@ func identityDeleteVerb() shell.Verb {
 				return err
 			}
 			c.Progress("Removing identity %s from trusted profile %s under current account as %s", c.Args[1], c.Args[0], session.User())
-			if err := session.API.Delete(ctx, profilePath(profile.Value, "identities", wireType, c.Args[1])); err != nil {
+			if err := session.API.Delete(ctx, Profiles.PathOf(profile.Value.ID, "identities", wireType, c.Args[1])); err != nil {
 				return err
 			}
-			done(c, "Identity %s is removed from trusted profile %s", c.Args[1], profile.Value.Name)
+			c.Done("Identity %s is removed from trusted profile %s", c.Args[1], profile.Value.Name)
 			return nil
 		},
 	}

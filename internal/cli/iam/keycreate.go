@@ -30,7 +30,7 @@ func (n *newKey) create(ctx context.Context, c *shell.Call, session *shell.Sessi
 	}
 	name := c.Args[0]
 	c.Progress("Creating API key %s%s under %s as %s", name, o.of, session.Account(), session.User())
-	made, err := client.Post[client.APIKey](ctx, session.API, apiKeys.path, lockHeader(n.lock), struct {
+	made, err := client.Post[client.APIKey](ctx, session.API, apiKeys.Path, lockHeader(n.lock), struct {
 		Name        string `json:"name"`
 		IAMID       string `json:"iam_id"`
 		AccountID   string `json:"account_id"`

@@ -7,13 +7,19 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kagiban/kagiban/internal/cli/object"
 	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/client"
 )
 
-var links = kind[client.Link]{
-	noun: "link", array: "links",
-	key: func(l client.Link) (string, string) { return l.ID, l.Name },
+var links = object.Kind[client.Link]{
+	Noun: "link", Verb: "trusted-profile-link", Array: "links", Owner: ofProfile("links"),
+	Key:    func(l client.Link) (string, string) { return l.ID, l.Name },
+	Header: []string{"ID", "Name", "CR Type", "Namespace", "Service Account or Component", "CRN"},
+	Row: func(l client.Link) []string {
+		return []string{l.ID, l.Name, l.CRType, l.Link.Namespace, firstOf(l.Link.Name, l.Link.ComponentName), l.Link.CRN}
+	},
+	Rows: linkRows,
 }
 
 var crTypes = []string{"VSI", "PVS", "BMS", "IKS_SA", "ROKS_SA", "CE"}
@@ -39,7 +45,7 @@ func linkRows(l client.Link) [][2]string {
 }
 
 func linkVerbs() []shell.Verb {
-	return []shell.Verb{linkCreateVerb(), linksVerb(), linkDeleteVerb()}
+	return []shell.Verb{linkCreateVerb(), links.List(shell.Verb{}, nil), links.Delete(shell.Verb{}, "", nil)}
 }
 
 func linkCreateVerb() shell.Verb {
@@ -69,11 +75,11 @@ func linkCreateVerb() shell.Verb {
 				return shell.Usagef("--cr-type and --link-crn are required")
 			}
 			c.Progress("Creating link %s of trusted profile %s under current account as %s", name, c.Args[0], session.User())
-			profile, err := findProfile(ctx, session, c.Args[0])
+			of, err := links.In(ctx, session, c.Args[0])
 			if err != nil {
 				return err
 			}
-			made, err := client.Post[client.Link](ctx, session.API, profilePath(profile.Value, "links"), nil, struct {
+			made, err := client.Post[client.Link](ctx, session.API, of.Path, nil, struct {
 				Name   string              `json:"name,omitempty"`
 				CRType string              `json:"cr_type"`
 				Link   client.LinkResource `json:"link"`
@@ -81,69 +87,7 @@ func linkCreateVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			return created(c, made, "Link "+firstOf(name, made.Value.ID)+" is created successfully", linkRows)
-		},
-	}
-}
-
-func linksVerb() shell.Verb {
-	var bare bool
-	return shell.Verb{
-		Use:    "trusted-profile-links NAME|ID",
-		Short:  "List the links of a trusted profile",
-		Args:   cobra.ExactArgs(1),
-		Output: true,
-		Flags:  func(f *pflag.FlagSet) { f.BoolVar(&bare, "id", false, "print bare IDs") },
-		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-			progress(c, bare, "Getting links of trusted profile %s under current account as %s", c.Args[0], session.User())
-			profile, err := findProfile(ctx, session, c.Args[0])
-			if err != nil {
-				return err
-			}
-			list, err := listAll[client.Link](ctx, session, profilePath(profile.Value, "links"), links.array)
-			if err != nil {
-				return err
-			}
-			if bare {
-				return idOnly(c, list, func(l client.Link) string { return l.ID })
-			}
-			header := []string{"ID", "Name", "CR Type", "Namespace", "Service Account or Component", "CRN"}
-			return table(c, "links", header, list, func(l client.Link) []string {
-				return []string{l.ID, l.Name, l.CRType, l.Link.Namespace, firstOf(l.Link.Name, l.Link.ComponentName), l.Link.CRN}
-			})
-		},
-	}
-}
-
-func linkDeleteVerb() shell.Verb {
-	return shell.Verb{
-		Use:   "trusted-profile-link-delete NAME|ID LINK_NAME|LINK_ID",
-		Short: "Delete a link of a trusted profile",
-		Args:  cobra.ExactArgs(2),
-		Force: true,
-		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-			profile, err := findProfile(ctx, session, c.Args[0])
-			if err != nil {
-				return err
-			}
-			list, err := listAll[client.Link](ctx, session, profilePath(profile.Value, "links"), links.array)
-			if err != nil {
-				return err
-			}
-			link, err := links.choose(list, c.Args[1])
-			if err != nil {
-				return err
-			}
-			shown := firstOf(link.Value.Name, link.Value.ID)
-			if err := c.Confirm("Really delete link %s of trusted profile %s?", shown, profile.Value.Name); err != nil {
-				return err
-			}
-			c.Progress("Deleting link %s of trusted profile %s under current account as %s", shown, c.Args[0], session.User())
-			if err := session.API.Delete(ctx, profilePath(profile.Value, "links", link.Value.ID)); err != nil {
-				return err
-			}
-			done(c, "Link %s is deleted successfully", shown)
-			return nil
+			return object.Created(c, made, "Link "+firstOf(name, made.Value.ID)+" is created successfully", linkRows)
 		},
 	}
 }

@@ -9,13 +9,19 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kagiban/kagiban/internal/cli/object"
 	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/client"
 )
 
-var rules = kind[client.Rule]{
-	noun: "rule", array: "rules",
-	key: func(r client.Rule) (string, string) { return r.ID, r.Name },
+var rules = object.Kind[client.Rule]{
+	Noun: "rule", Verb: "trusted-profile-rule", Array: "rules", Owner: ofProfile("rules"),
+	Key:    func(r client.Rule) (string, string) { return r.ID, r.Name },
+	Header: []string{"ID", "Name", "Type", "Realm Name", "CR Type", "Expiration", "Conditions"},
+	Row: func(r client.Rule) []string {
+		return []string{r.ID, r.Name, r.Type, r.RealmName, r.CRType, strconv.Itoa(r.Expiration), ConditionLines(r.Conditions)}
+	},
+	Rows: ruleRows,
 }
 
 var ruleTypes = []string{"Profile-SAML", "Profile-CR"}
@@ -48,9 +54,9 @@ func (r *ruleFlags) flags(f *pflag.FlagSet) {
 
 var ruleValues = map[string][]string{"type": ruleTypes, "cr-type": crTypes}
 
-// parseCondition reads "claim:C,operator:OP,value:V". The value reaches to the
+// ParseCondition reads "claim:C,operator:OP,value:V". The value reaches to the
 // end, so it may hold commas and colons; it is JSON, or text that is made JSON.
-func parseCondition(text string) (client.Condition, error) {
+func ParseCondition(text string) (client.Condition, error) {
 	wrong := shell.Usagef("--conditions must have the form claim:C,operator:OP,value:V, not %q", text)
 	rest, ok := strings.CutPrefix(strings.TrimSpace(text), "claim:")
 	if !ok {
@@ -92,7 +98,7 @@ func (r *ruleFlags) apply(c *shell.Call, body *ruleBody) error {
 	if c.Given("conditions") {
 		body.Conditions = nil
 		for _, text := range r.conditions {
-			condition, err := parseCondition(text)
+			condition, err := ParseCondition(text)
 			if err != nil {
 				return err
 			}
@@ -102,7 +108,7 @@ func (r *ruleFlags) apply(c *shell.Call, body *ruleBody) error {
 	return nil
 }
 
-func conditionLines(conditions []client.Condition) string {
+func ConditionLines(conditions []client.Condition) string {
 	lines := make([]string, len(conditions))
 	for i, c := range conditions {
 		lines[i] = c.Claim + " " + c.Operator + " " + c.Value
@@ -122,28 +128,14 @@ func ruleRows(r client.Rule) [][2]string {
 		rows = append(rows, [2]string{"Expiration", strconv.Itoa(r.Expiration)})
 	}
 	return append(rows,
-		[2]string{"Conditions", conditionLines(r.Conditions)},
+		[2]string{"Conditions", ConditionLines(r.Conditions)},
 		[2]string{"Version", r.EntityTag},
 		[2]string{"Created At", r.CreatedAt},
 	)
 }
 
 func ruleVerbs() []shell.Verb {
-	return []shell.Verb{ruleCreateVerb(), ruleUpdateVerb(), rulesVerb(), ruleVerb(), ruleDeleteVerb()}
-}
-
-// findRule gets a profile and one of its rules.
-func findRule(ctx context.Context, s *shell.Session, profile, rule string) (client.Profile, client.Object[client.Rule], error) {
-	found, err := findProfile(ctx, s, profile)
-	if err != nil {
-		return client.Profile{}, client.Object[client.Rule]{}, err
-	}
-	list, err := listAll[client.Rule](ctx, s, profilePath(found.Value, "rules"), rules.array)
-	if err != nil {
-		return client.Profile{}, client.Object[client.Rule]{}, err
-	}
-	chosen, err := rules.choose(list, rule)
-	return found.Value, chosen, err
+	return []shell.Verb{ruleCreateVerb(), ruleUpdateVerb(), rules.List(shell.Verb{}, nil), rules.Show(), rules.Delete(shell.Verb{}, "", nil)}
 }
 
 func ruleCreateVerb() shell.Verb {
@@ -167,15 +159,15 @@ func ruleCreateVerb() shell.Verb {
 				return err
 			}
 			c.Progress("Creating rule %s of trusted profile %s under current account as %s", r.name, c.Args[0], session.User())
-			profile, err := findProfile(ctx, session, c.Args[0])
+			of, err := rules.In(ctx, session, c.Args[0])
 			if err != nil {
 				return err
 			}
-			made, err := client.Post[client.Rule](ctx, session.API, profilePath(profile.Value, "rules"), nil, body)
+			made, err := client.Post[client.Rule](ctx, session.API, of.Path, nil, body)
 			if err != nil {
 				return err
 			}
-			return created(c, made, "Rule "+r.name+" is created successfully", ruleRows)
+			return object.Created(c, made, "Rule "+r.name+" is created successfully", ruleRows)
 		},
 	}
 }
@@ -201,7 +193,11 @@ rule; with one, --name is the rule's new name. What no flag names stays as it is
 				return shell.Usagef("name the rule: as the second argument or with --name")
 			}
 			c.Progress("Updating rule %s of trusted profile %s under current account as %s", which, c.Args[0], session.User())
-			profile, old, err := findRule(ctx, session, c.Args[0], which)
+			of, err := rules.In(ctx, session, c.Args[0])
+			if err != nil {
+				return err
+			}
+			old, err := of.Find(ctx, session, which)
 			if err != nil {
 				return err
 			}
@@ -212,76 +208,11 @@ rule; with one, --name is the rule's new name. What no flag names stays as it is
 			if err := r.apply(c, &body); err != nil {
 				return err
 			}
-			changed, err := client.Put[client.Rule](ctx, session.API, profilePath(profile, "rules", old.Value.ID), old.Value.EntityTag, body)
+			changed, err := client.Put[client.Rule](ctx, session.API, of.PathOf(old.Value.ID), old.Tag, body)
 			if err != nil {
 				return err
 			}
-			return created(c, changed, "Rule "+firstOf(body.Name, old.Value.ID)+" is updated successfully", ruleRows)
-		},
-	}
-}
-
-func rulesVerb() shell.Verb {
-	return shell.Verb{
-		Use:    "trusted-profile-rules NAME|ID",
-		Short:  "List the rules of a trusted profile",
-		Args:   cobra.ExactArgs(1),
-		Output: true,
-		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-			c.Progress("Getting rules of trusted profile %s under current account as %s", c.Args[0], session.User())
-			profile, err := findProfile(ctx, session, c.Args[0])
-			if err != nil {
-				return err
-			}
-			list, err := listAll[client.Rule](ctx, session, profilePath(profile.Value, "rules"), rules.array)
-			if err != nil {
-				return err
-			}
-			header := []string{"ID", "Name", "Type", "Realm Name", "CR Type", "Expiration", "Conditions"}
-			return table(c, "rules", header, list, func(r client.Rule) []string {
-				return []string{r.ID, r.Name, r.Type, r.RealmName, r.CRType, strconv.Itoa(r.Expiration), conditionLines(r.Conditions)}
-			})
-		},
-	}
-}
-
-func ruleVerb() shell.Verb {
-	return shell.Verb{
-		Use:    "trusted-profile-rule NAME|ID RULE_NAME|RULE_ID",
-		Short:  "Show a rule of a trusted profile",
-		Args:   cobra.ExactArgs(2),
-		Output: true,
-		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-			c.Progress("Getting rule %s of trusted profile %s under current account as %s", c.Args[1], c.Args[0], session.User())
-			_, found, err := findRule(ctx, session, c.Args[0], c.Args[1])
-			if err != nil {
-				return err
-			}
-			return details(c, found, ruleRows)
-		},
-	}
-}
-
-func ruleDeleteVerb() shell.Verb {
-	return shell.Verb{
-		Use:   "trusted-profile-rule-delete NAME|ID RULE_NAME|RULE_ID",
-		Short: "Delete a rule of a trusted profile",
-		Args:  cobra.ExactArgs(2),
-		Force: true,
-		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-			profile, found, err := findRule(ctx, session, c.Args[0], c.Args[1])
-			if err != nil {
-				return err
-			}
-			if err := c.Confirm("Really delete rule %s of trusted profile %s?", c.Args[1], profile.Name); err != nil {
-				return err
-			}
-			c.Progress("Deleting rule %s of trusted profile %s under current account as %s", c.Args[1], c.Args[0], session.User())
-			if err := session.API.Delete(ctx, profilePath(profile, "rules", found.Value.ID)); err != nil {
-				return err
-			}
-			done(c, "Rule %s is deleted successfully", c.Args[1])
-			return nil
+			return object.Created(c, changed, "Rule "+firstOf(body.Name, old.Value.ID)+" is updated successfully", ruleRows)
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kagiban/kagiban/internal/cli/object"
 	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/client"
 )
@@ -36,7 +37,7 @@ func forService(run func(context.Context, *shell.Call, *shell.Session, owner) er
 }
 
 func serviceKeysVerb() shell.Verb {
-	var match filter
+	var match object.Filter
 	var bare, all bool
 	return shell.Verb{
 		Use:    "service-api-keys (SERVICE_ID | --all)",
@@ -46,15 +47,15 @@ func serviceKeysVerb() shell.Verb {
 		Force:  true,
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolVarP(&all, "all", "a", false, "list the keys of all service IDs")
-			bareFlag(f, &bare)
-			match.flags(f)
+			object.IDFlag(f, &bare)
+			match.Flags(f, true)
 		},
 		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
 			if all == (len(c.Args) == 1) {
 				return shell.Usagef("give either a service ID or --all")
 			}
 			if !all {
-				progress(c, bare, "Getting all API keys of service ID %s under %s as %s", c.Args[0], session.Account(), session.User())
+				object.Progress(c, bare, "Getting all API keys of service ID %s under %s as %s", c.Args[0], session.Account(), session.User())
 				o, err := ofService(ctx, session, c.Args[0])
 				if err != nil {
 					return err
@@ -65,11 +66,11 @@ func serviceKeysVerb() shell.Verb {
 				}
 				return keyTable(c, list, match, bare)
 			}
-			progress(c, bare, "Getting all service ID API keys under %s as %s", session.Account(), session.User())
-			query := ofAccount(session)
+			object.Progress(c, bare, "Getting all service ID API keys under %s as %s", session.Account(), session.User())
+			query := object.OfAccount(session)
 			query.Set("scope", "account")
 			query.Set("type", "serviceid")
-			list, err := client.List[client.APIKey](ctx, session.API, apiKeys.path, apiKeys.array, query)
+			list, err := apiKeys.All(ctx, session, query)
 			if err != nil {
 				return err
 			}
@@ -79,13 +80,13 @@ func serviceKeysVerb() shell.Verb {
 }
 
 // allKeysTable is keyTable with the owner of each key.
-func allKeysTable(c *shell.Call, list []client.Object[client.APIKey], match filter, bare bool) error {
+func allKeysTable(c *shell.Call, list []client.Object[client.APIKey], match object.Filter, bare bool) error {
 	if bare {
 		return keyTable(c, list, match, bare)
 	}
-	list = keep(match, list, func(k client.APIKey) (string, string) { return k.Name, k.Description })
+	list = object.Keep(match, list, func(k client.APIKey) (string, string) { return k.Name, k.Description })
 	header := []string{"Name", "ID", "Bound To", "Created At", "Locked", "Disabled", "Description"}
-	return table(c, "API keys", header, list, func(k client.APIKey) []string {
+	return object.Table(c, "API keys", header, list, func(k client.APIKey) []string {
 		return []string{k.Name, k.ID, k.IAMID, k.CreatedAt, yesNo(k.Locked), yesNo(k.Disabled), k.Description}
 	})
 }
@@ -98,7 +99,7 @@ func serviceKeyVerb() shell.Verb {
 		Args:   cobra.ExactArgs(2),
 		Output: true,
 		Force:  true,
-		Flags:  func(f *pflag.FlagSet) { bareFlag(f, &bare) },
+		Flags:  func(f *pflag.FlagSet) { object.IDFlag(f, &bare) },
 		Do: forService(func(ctx context.Context, c *shell.Call, session *shell.Session, o owner) error {
 			return showKey(ctx, c, session, o, bare)
 		}),

@@ -2,7 +2,6 @@ package iam
 
 import (
 	"context"
-	"net/url"
 
 	"github.com/kagiban/kagiban/internal/cli/shell"
 )
@@ -36,6 +35,3 @@ func tokenVerbs() []shell.Verb {
 		},
 	}
 }
-
-// ofAccount is the query that narrows a list to the session's account.
-func ofAccount(s *shell.Session) url.Values { return url.Values{"account_id": {s.Account()}} }

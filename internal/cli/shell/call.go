@@ -59,6 +59,14 @@ func (c *Call) Show(v any, text func()) error {
 	return nil
 }
 
+// Done prints OK and, unless -q was given, what happened.
+func (c *Call) Done(format string, args ...any) {
+	c.OK()
+	if !c.Quiet {
+		c.Say(format, args...)
+	}
+}
+
 // NeedAccount fails when no account is targeted.
 func (c *Call) NeedAccount() error {
 	if c.Settings.Account.GUID == "" {
