@@ -1,6 +1,16 @@
 package app
 
-import "time"
+import (
+	"time"
+
+	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/template"
+)
+
+// Limits gives what bounds the enterprises of a server.
+func Limits(a *App) (enterprise.Limits, template.Limits) {
+	return a.core.tree.Limits, a.core.templates.Limits
+}
 
 // ShortTimeouts makes a server impatient with slow clients.
 func ShortTimeouts(c *Config, d time.Duration) {

@@ -72,7 +72,8 @@ func TestEverySettingCanComeFromEverySource(t *testing.T) {
 		"trusted_proxies": "10.0.0.0/8,10.1.0.0/16", "metrics.listen": "127.0.0.1:8", "metrics.allow": "10.0.0.0/8", "shutdown_delay": "1s",
 		"shutdown_timeout": "1m", "log.level": "error", "log.format": "text", "catalog_dir": t.TempDir(), "database": "x.db", "database_connections": "3", "auto_migrate": "true",
 		"master_key_file": keyFile, "master_key": key, "previous_master_key_files": "", "token.algorithm": "ES256", "token.engine": "go",
-		"token.key_age": "24h", "oauth_clients": "a:secret-a,b:secret-b",
+		"token.key_age": "24h", "oauth_clients": "a:secret-a,b:secret-b", "enterprise.max_accounts": "10000", "enterprise.max_groups": "7",
+		"enterprise.max_tiers": "9", "enterprise.max_templates": "11", "enterprise.max_template_versions": "12",
 	}
 	for _, setting := range config.Table() {
 		value, known := values[setting.Key]
@@ -134,6 +135,8 @@ func TestWrongSettingsAreNamedWithTheirSource(t *testing.T) {
 		{"no boolean", "KAGIBAN_AUTO_MIGRATE", "yes", "true or false"},
 		{"no number", "KAGIBAN_DATABASE_CONNECTIONS", "many", "between 1 and 1000"},
 		{"no connections", "KAGIBAN_DATABASE_CONNECTIONS", "0", "between 1 and 1000"},
+		{"enterprise without accounts", "KAGIBAN_ENTERPRISE_MAX_ACCOUNTS", "0", "between 1 and 100000"},
+		{"enterprise without room for accounts", "KAGIBAN_ENTERPRISE_MAX_TIERS", "1", "between 2 and 20"},
 		{"no duration", "KAGIBAN_SHUTDOWN_TIMEOUT", "30", "duration"},
 		{"negative duration", "KAGIBAN_SHUTDOWN_TIMEOUT", "-1s", "between"},
 		{"no level", "KAGIBAN_LOG_LEVEL", "loud", "debug, info, warn, error"},
