@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/kagiban/kagiban/internal/cli/object"
 	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/cli/term"
 	"github.com/kagiban/kagiban/internal/client"
@@ -21,14 +22,14 @@ const width = 30
 
 // running is an assignment with the kind that it is of.
 type running struct {
-	sort
+	*sort
 	client.Assignment
 }
 
 func watchVerb() shell.Verb {
 	var watch bool
 	return shell.Verb{
-		Use: "assignments", Short: "List the assignments of profile and settings templates; --watch follows those under way", Output: true,
+		Use: "assignments", Short: "List the assignments of all templates; --watch follows those under way", Output: true,
 		Flags: func(f *pflag.FlagSet) {
 			f.BoolVarP(&watch, "watch", "w", false, "show the progress of those under way until they end")
 		},
@@ -37,7 +38,7 @@ func watchVerb() shell.Verb {
 			var all []client.Object[client.Assignment]
 			var under []running
 			for _, k := range sorts {
-				list, err := k.assigned(ctx, s)
+				list, err := k.assignments.All(ctx, s, nil)
 				if err != nil {
 					return err
 				}
@@ -49,7 +50,7 @@ func watchVerb() shell.Verb {
 				}
 			}
 			if !watch {
-				return c.Show(all, func() { assignmentTable(c, client.Values(all)) })
+				return object.Table(c, "assignments", assignmentHeader, all, assignmentRow)
 			}
 			if c.WantsJSON() {
 				return shell.Usagef("--watch cannot be combined with --output")
@@ -73,7 +74,7 @@ func (r *running) follow(ctx context.Context, c *shell.Call, s *shell.Session) e
 	moving := term.IsTerminal(c.Terminal.Out)
 	last := ""
 	for {
-		now, err := client.Get[client.Assignment](ctx, s.API, r.assignments+client.Path(r.ID))
+		now, err := r.assignments.Get(ctx, s, r.ID)
 		if client.IsNotFound(err) {
 			end(c, moving, r.ID+" is removed")
 			return nil
@@ -83,7 +84,7 @@ func (r *running) follow(ctx context.Context, c *shell.Call, s *shell.Session) e
 		}
 		a := now.Value
 		if !a.Running() {
-			end(c, moving, fmt.Sprintf("%s %s in %d accounts", a.ID, a.Status, len(a.Resources)))
+			end(c, moving, fmt.Sprintf("%s %s in %d accounts", a.ID, a.Status, len(a.Outcomes)))
 			return nil
 		}
 		line := a.ID + " " + a.Status

@@ -5,6 +5,7 @@ package object
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -23,6 +24,8 @@ type Kind[T any] struct {
 	Path           string // of the collection: "/v1/serviceids"
 	Array          string // property of the list: "serviceids"
 	Pages          client.Pages
+	// One is asked for when one object is read by its ID.
+	One url.Values
 	// Scope narrows the lists; nil means to the session's account.
 	Scope func(*shell.Session) url.Values
 	// Named narrows a list to a name, where the API can.
@@ -79,7 +82,7 @@ func (k Kind[T]) All(ctx context.Context, s *shell.Session, query url.Values) ([
 func (k Kind[T]) Find(ctx context.Context, s *shell.Session, nameOrID string) (client.Object[T], error) {
 	var none client.Object[T]
 	if k.Prefix != "" && strings.HasPrefix(nameOrID, k.Prefix) {
-		object, err := client.Get[T](ctx, s.API, k.PathOf(nameOrID))
+		object, err := k.Get(ctx, s, nameOrID)
 		if client.IsNotFound(err) {
 			return none, k.missing(nameOrID)
 		}
@@ -94,6 +97,11 @@ func (k Kind[T]) Find(ctx context.Context, s *shell.Session, nameOrID string) (c
 		return none, err
 	}
 	return k.Choose(list, nameOrID)
+}
+
+// Get reads an object by its ID.
+func (k Kind[T]) Get(ctx context.Context, s *shell.Session, id string) (client.Object[T], error) {
+	return client.Send[T](ctx, s.API, client.Request{Method: http.MethodGet, Path: k.PathOf(id), Query: k.One})
 }
 
 // Choose picks the one object of a list that has the given ID or name.
@@ -134,8 +142,7 @@ func (k Kind[T]) tagged(ctx context.Context, s *shell.Session, object client.Obj
 	if object.Tag != "" {
 		return object, nil
 	}
-	id, _ := k.Key(object.Value)
-	return client.Get[T](ctx, s.API, k.PathOf(id))
+	return k.Get(ctx, s, k.id(object.Value))
 }
 
 // shown is how sentences name an object.
@@ -177,8 +184,8 @@ func (k Kind[T]) facts(v T) [][2]string {
 
 func capital(noun string) string { return strings.ToUpper(noun[:1]) + noun[1:] }
 
-// a is a noun with its article.
-func a(noun string) string {
+// A is a noun with its article.
+func A(noun string) string {
 	if strings.ContainsAny(noun[:1], "aeio") {
 		return "an " + noun
 	}

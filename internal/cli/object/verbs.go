@@ -56,7 +56,7 @@ func (k Kind[T]) verb(v shell.Verb, suffix, use, short string, args int) shell.V
 	if k.Owner != nil {
 		v.Use += " " + k.Owner.Use
 		args++
-		short += " of " + a(k.Owner.Noun)
+		short += " of " + A(k.Owner.Noun)
 	}
 	if use != "" {
 		v.Use += " " + use
@@ -85,7 +85,7 @@ func (k Kind[T]) List(v shell.Verb, narrow func(context.Context, *shell.Call, *s
 	flags := v.Flags
 	v = k.verb(v, "s", "", "List "+k.Noun+"s", 0)
 	if k.Owner != nil {
-		v.Short = "List the " + k.Noun + "s of " + a(k.Owner.Noun)
+		v.Short = "List the " + k.Noun + "s of " + A(k.Owner.Noun)
 	}
 	v.Output = true
 	v.Flags = func(f *pflag.FlagSet) {
@@ -126,7 +126,7 @@ func (k Kind[T]) List(v shell.Verb, narrow func(context.Context, *shell.Call, *s
 // Show makes the verb that shows one.
 func (k Kind[T]) Show() shell.Verb {
 	var bare bool
-	v := k.verb(shell.Verb{}, "", k.use(), "Show "+a(k.Noun), 1)
+	v := k.verb(shell.Verb{}, "", k.use(), "Show "+A(k.Noun), 1)
 	v.Output = true
 	v.Flags = func(f *pflag.FlagSet) { IDFlag(f, &bare) }
 	v.Do = func(ctx context.Context, c *shell.Call, s *shell.Session) error {
@@ -150,7 +150,7 @@ func (k Kind[T]) Show() shell.Verb {
 // Create makes the verb that creates one with the name that is its argument. V
 // brings flags and examples; request gives what is sent but for method and path.
 func (k Kind[T]) Create(v shell.Verb, request func(ctx context.Context, c *shell.Call, s *shell.Session, name string) (client.Request, error)) shell.Verb {
-	v = k.verb(v, "-create", "NAME", "Create "+a(k.Noun), 1)
+	v = k.verb(v, "-create", "NAME", "Create "+A(k.Noun), 1)
 	v.Output = true
 	v.Do = func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 		t := k.aim(c)
@@ -175,7 +175,7 @@ func (k Kind[T]) Create(v shell.Verb, request func(ctx context.Context, c *shell
 // Update makes the verb that changes one. V brings the flags and change gives
 // what they say; complete, unless nil, adds what the API demands besides.
 func (k Kind[T]) Update(v shell.Verb, method string, change func(*shell.Call) (map[string]any, error), complete func(old T, body map[string]any)) shell.Verb {
-	v = k.verb(v, "-update", k.use(), "Change "+a(k.Noun), 1)
+	v = k.verb(v, "-update", k.use(), "Change "+A(k.Noun), 1)
 	v.Output, v.Force = true, true
 	v.Do = func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 		body, err := change(c)
@@ -226,7 +226,7 @@ func Renaming(more ...[2]string) (func(*pflag.FlagSet), func(*shell.Call) (map[s
 // Delete makes the verb that deletes one. Also says what goes with it; query,
 // unless nil, is sent along.
 func (k Kind[T]) Delete(v shell.Verb, also string, query func() url.Values) shell.Verb {
-	v = k.verb(v, "-delete", k.use(), "Delete "+a(k.Noun)+also, 1)
+	v = k.verb(v, "-delete", k.use(), "Delete "+A(k.Noun)+also, 1)
 	v.Force = true
 	v.Do = func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 		t := k.aim(c)
