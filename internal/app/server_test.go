@@ -62,15 +62,28 @@ func TestTheOpenAPIDocumentDescribesEveryOperation(t *testing.T) {
 	var doc struct {
 		Paths map[string]map[string]struct {
 			OperationID string `json:"operationId"`
+			Built       bool   `json:"x-kagiban-built"`
+			RequestBody *json.RawMessage
+			Responses   map[string]struct {
+				Content map[string]json.RawMessage
+			}
 		} `json:"paths"`
 	}
 	if err := json.Unmarshal([]byte(a.body), &doc); err != nil {
 		t.Fatal(err)
 	}
 	described := map[string]bool{}
-	for _, item := range doc.Paths {
-		for _, op := range item {
+	for path, item := range doc.Paths {
+		for method, op := range item {
 			described[op.OperationID] = true
+			for status, r := range op.Responses {
+				if op.Built && status != "204" && len(r.Content) == 0 {
+					t.Errorf("%s: the answer of status %s is not described", op.OperationID, status)
+				}
+			}
+			if op.Built && op.RequestBody == nil && method == "post" && strings.HasPrefix(path, "/identity/") && path != "/identity/logout" {
+				t.Errorf("%s: the form is not described", op.OperationID)
+			}
 		}
 	}
 	table, err := app.Operations(context.Background())

@@ -39,13 +39,16 @@ func newSystem(a *App, table func() []httpapi.Operation) *system {
 // operations gives the rows.
 func (s *system) operations() []httpapi.Operation {
 	probe := httpapi.Public("probes of load balancers carry no token; the answer names no internals")
+	open := func(id, path string, access httpapi.Access, serve func(context.Context, *httpapi.Call, http.ResponseWriter, *http.Request) error) httpapi.Operation {
+		return httpapi.Raw(systemFamily, id, http.MethodGet, path, http.StatusOK, access, serve)
+	}
 	return []httpapi.Operation{
-		httpapi.Raw(systemFamily, "get_page", http.MethodGet, "/{$}", http.StatusOK, httpapi.Public("says what this server is"), s.page),
-		httpapi.Raw(systemFamily, "get_openapi", http.MethodGet, "/openapi.json", http.StatusOK, httpapi.Public("the description of the API is no secret"), s.openAPI),
-		httpapi.Raw(systemFamily, "get_health", http.MethodGet, "/healthz", http.StatusOK, probe, s.healthz),
-		httpapi.Raw(systemFamily, "get_readiness", http.MethodGet, "/readyz", http.StatusOK, probe, s.readyz),
-		httpapi.Raw(systemFamily, "get_metrics", http.MethodGet, "/metrics", http.StatusOK,
-			httpapi.Public("scrapers carry no token; only the networks of metrics.allow are answered"), s.getMetrics),
+		httpapi.Describing[struct{}, about](open("get_page", "/{$}", httpapi.Public("says what this server is"), s.page)).AnsweringText("text/html"),
+		httpapi.Describing[struct{}, map[string]any](open("get_openapi", "/openapi.json", httpapi.Public("the description of the API is no secret"), s.openAPI)),
+		httpapi.Describing[struct{}, health](open("get_health", "/healthz", probe, s.healthz)),
+		httpapi.Describing[struct{}, health](open("get_readiness", "/readyz", probe, s.readyz)),
+		open("get_metrics", "/metrics", httpapi.Public("scrapers carry no token; only the networks of metrics.allow are answered"), s.getMetrics).
+			AnsweringText("text/plain"),
 	}
 }
 

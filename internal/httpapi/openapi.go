@@ -137,11 +137,7 @@ func describe(op *Operation, schemas *schemas) pathRow {
 		row.Security = append(row.Security, map[string][]string{bearer: {}})
 	}
 	row.Parameters, row.RequestBody = inputs(op, schemas)
-	success := response{Description: http.StatusText(op.Success)}
-	if op.Out != nil && op.Success != http.StatusNoContent {
-		success.Content = map[string]content{mediaJSON: {schemas.of(op.Out)}}
-	}
-	row.Responses[strconv.Itoa(op.Success)] = success
+	row.Responses[strconv.Itoa(op.Success)] = success(op, schemas)
 	errorType := op.Family.ErrorType
 	if errorType == nil {
 		errorType = reflect.TypeFor[errorsEnvelope]()
@@ -151,6 +147,17 @@ func describe(op *Operation, schemas *schemas) pathRow {
 		Content:     map[string]content{mediaJSON: {schemas.of(errorType)}},
 	}
 	return row
+}
+
+func success(op *Operation, schemas *schemas) response {
+	r := response{Description: http.StatusText(op.Success), Content: map[string]content{}}
+	if op.Out != nil && op.Success != http.StatusNoContent {
+		r.Content[mediaJSON] = content{schemas.of(op.Out)}
+	}
+	if op.OutText != "" {
+		r.Content[op.OutText] = content{&schema{Type: "string"}}
+	}
+	return r
 }
 
 func accessText(op *Operation) string {
@@ -194,6 +201,9 @@ func inputs(op *Operation, schemas *schemas) (params []parameter, body *requestB
 	}
 	if len(form.Properties) > 0 {
 		body = &requestBody{Required: true, Content: map[string]content{mediaForm: {form}}}
+	}
+	if op.InText != "" {
+		body = &requestBody{Required: true, Content: map[string]content{op.InText: {&schema{Type: "string"}}}}
 	}
 	for _, name := range segments(op.Path) {
 		if !described[name] {

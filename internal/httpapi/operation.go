@@ -31,6 +31,9 @@ type Operation struct {
 	// In and Out are the Go types of request and answer, nil for none; the
 	// OpenAPI document is made from them.
 	In, Out reflect.Type
+	// InText and OutText are media types in which request and answer are a text
+	// instead of JSON, or as well when there is a type.
+	InText, OutText string
 
 	serve func(*Router, *Call, http.ResponseWriter, *http.Request) error
 }
@@ -165,6 +168,19 @@ func (o *Operation) limit() int64 {
 // fields of a form.
 func Describing[In, Out any](o Operation) Operation {
 	o.In, o.Out = reflect.TypeFor[In](), reflect.TypeFor[Out]()
+	return o
+}
+
+// AnsweringText gives the row with a media type of its answer: a page, a
+// document in XML, metrics.
+func (o Operation) AnsweringText(media string) Operation {
+	o.OutText = media
+	return o
+}
+
+// TakingText gives the row with a media type of its request body.
+func (o Operation) TakingText(media string) Operation {
+	o.InText = media
 	return o
 }
 

@@ -153,7 +153,11 @@ func (s *schemas) collect(t reflect.Type, out *schema) {
 			inner = inner.Elem()
 		}
 		if f.Anonymous && name == "" && inner.Kind() == reflect.Struct {
+			before := len(out.Required)
 			s.collect(inner, out)
+			if f.Type.Kind() == reflect.Pointer { // nil: none of its properties
+				out.Required = out.Required[:before]
+			}
 			continue
 		}
 		if !f.IsExported() {

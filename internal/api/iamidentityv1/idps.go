@@ -21,8 +21,9 @@ func (a *API) idpRows() []httpapi.Operation {
 		httpapi.Op(Family, "update_idp", "PUT", one, 200, act("idp.update"), at[updateIdPIn](a), a.updateIdP),
 		httpapi.Op(Family, "delete_idp", "DELETE", one, 204, act("idp.delete"), at[idpRef](a), a.deleteIdP),
 		httpapi.Op(Family, "list_consumer_accounts", "GET", one+"/consumers", 200, act("idp.get"), at[idpRef](a), a.listConsumers),
-		httpapi.Raw(Family, "export_saml_metadata", "GET", one+"/saml/metadata", 200, act("idp.get"), a.exportMetadata),
-		httpapi.Raw(Family, "import_saml_idp_metadata", "PUT", one+"/saml/metadata", 200, act("idp.update"), a.importMetadata),
+		httpapi.Raw(Family, "export_saml_metadata", "GET", one+"/saml/metadata", 200, act("idp.get"), a.exportMetadata).AnsweringText("text/xml"),
+		httpapi.Describing[importQuery, IdP](httpapi.Raw(Family, "import_saml_idp_metadata", "PUT", one+"/saml/metadata", 200, act("idp.update"), a.importMetadata)).
+			TakingText("text/xml"),
 		httpapi.Op(Family, "get_idp_test_result", "GET", one+"/test", 200, act("idp.test"), at[idpRef](a), a.getIdPTest),
 		httpapi.Op(Family, "test_idp", "POST", one+"/test", 200, act("idp.test"), at[idpRef](a), a.testIdP),
 	}
@@ -278,6 +279,12 @@ func (a *API) exportMetadata(ctx context.Context, c *httpapi.Call, w http.Respon
 		c.Err = fault.Wrap(err, "writing answer") // the status is out
 	}
 	return nil
+}
+
+// importQuery describes what importMetadata reads beside the document.
+type importQuery struct {
+	ID        string `path:"idp_id"`
+	ParseOnly bool   `query:"parse_only"`
 }
 
 func (a *API) importMetadata(ctx context.Context, c *httpapi.Call, w http.ResponseWriter, r *http.Request) error {
