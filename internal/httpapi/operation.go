@@ -35,7 +35,7 @@ type Operation struct {
 	// instead of JSON, or as well when there is a type.
 	InText, OutText string
 
-	serve func(*Router, *Call, http.ResponseWriter, *http.Request) error
+	serve func(context.Context, *Router, *Call, http.ResponseWriter, *http.Request) error
 }
 
 // DefaultBodyLimit bounds request bodies of operations that do not say
@@ -109,7 +109,6 @@ func Op[In, Out any](f *Family, id, method, path string, success int, access Acc
 					return err
 				}
 			}
-			ctx := r.Context()
 			if target != nil {
 				resource, err := target(ctx, c, in)
 				if err != nil {
@@ -133,13 +132,14 @@ func Op[In, Out any](f *Family, id, method, path string, success int, access Acc
 
 // Raw makes a row whose handler reads and writes HTTP itself: forms, XML, event
 // streams, hot paths. Authentication has happened; a Raw row with an Action
-// must call Call.Authorize before it acts.
+// must call Call.Authorize before it acts. The context knows the origin of
+// writes; the request's own does not.
 func Raw(f *Family, id, method, path string, success int, access Access,
 	handle func(context.Context, *Call, http.ResponseWriter, *http.Request) error) Operation {
 	return Operation{
 		ID: id, Family: f, Method: method, Path: path, Success: success, Access: access, Built: true,
-		serve: func(rt *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
-			return handle(r.Context(), c, w, r)
+		serve: func(ctx context.Context, _ *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
+			return handle(ctx, c, w, r)
 		},
 	}
 }
@@ -149,7 +149,7 @@ func Raw(f *Family, id, method, path string, success int, access Access,
 func NotBuilt(f *Family, id, method, path string, success int, access Access) Operation {
 	return Operation{
 		ID: id, Family: f, Method: method, Path: path, Success: success, Access: access,
-		serve: func(*Router, *Call, http.ResponseWriter, *http.Request) error {
+		serve: func(context.Context, *Router, *Call, http.ResponseWriter, *http.Request) error {
 			return &fault.Error{Kind: fault.NotBuilt, Code: "not_implemented",
 				Message: "Operation " + id + " is known to this server and not offered by this version."}
 		},

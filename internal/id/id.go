@@ -39,20 +39,26 @@ const (
 // crypto/rand. It is safe for concurrent use when its reader is.
 type Generator struct{ Random io.Reader }
 
-func (g Generator) reader() io.Reader {
+// read fills b. It panics when the source of randomness fails: no id is better
+// than a guessable one.
+func (g Generator) read(b []byte) {
 	if g.Random == nil {
-		return rand.Reader
+		_, _ = rand.Read(b) // never fails, and lets b stay on the stack
+		return
 	}
-	return g.Random
-}
-
-// UUID gives a random version 4 UUID in lower case. It panics when the
-// source of randomness fails: no id is better than a guessable one.
-func (g Generator) UUID() string {
-	u, err := uuid.NewRandomFromReader(g.reader())
-	if err != nil {
+	random := make([]byte, len(b))
+	if _, err := io.ReadFull(g.Random, random); err != nil {
 		panic("reading randomness: " + err.Error())
 	}
+	copy(b, random)
+}
+
+// UUID gives a random version 4 UUID in lower case.
+func (g Generator) UUID() string {
+	var u uuid.UUID
+	g.read(u[:])
+	u[6] = u[6]&0x0f | 0x40 // version 4
+	u[8] = u[8]&0x3f | 0x80 // variant of RFC 9562
 	return u.String()
 }
 
@@ -61,11 +67,13 @@ func (g Generator) New(prefix string) string { return prefix + g.UUID() }
 
 // Hex gives n random bytes as 2n lower-case hex digits; account ids have n = 16.
 func (g Generator) Hex(n int) string {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(g.reader(), b); err != nil {
-		panic("reading randomness: " + err.Error())
+	var random [32]byte
+	var text [2 * len(random)]byte
+	if n > len(random) {
+		return g.Hex(len(random)) + g.Hex(n-len(random))
 	}
-	return hex.EncodeToString(b)
+	g.read(random[:n])
+	return string(hex.AppendEncode(text[:0], random[:n]))
 }
 
 // ETag gives the entity tag of a version: "<version>-<32 hex>". The random

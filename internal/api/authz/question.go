@@ -45,6 +45,10 @@ const (
 	maxValues = 250  // tags, attributes of the resource and of the environment, account groups: of each
 )
 
+// bytesPerQuestion is about the length of a question that names its subject by
+// token; others are a quarter of that.
+const bytesPerQuestion = 1 << 10
+
 // errBody is the answer to a body that holds no questions.
 func errBody(format string, args ...any) error {
 	e := fault.New(fault.Invalid, format, args...)
@@ -61,7 +65,8 @@ func syntax(err error) error {
 
 // questions reads an array of them. What is wrong with one alone is kept in it.
 func (r *reader) questions() ([]question, error) {
-	list := make([]question, 0, 4)
+	// Room for one in most cases: a question takes more memory than its text.
+	list := make([]question, 0, min(1+len(r.scanner.text)/bytesPerQuestion, maxQuestions))
 	if r.next() != '[' {
 		return nil, errBody("The request body must be an array of questions.")
 	}
