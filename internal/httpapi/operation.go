@@ -99,7 +99,7 @@ func Op[In, Out any](f *Family, id, method, path string, success int, access Acc
 	return Operation{
 		ID: id, Family: f, Method: method, Path: path, Success: success, Access: access, Built: true,
 		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](),
-		serve: func(rt *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
+		serve: func(ctx context.Context, rt *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
 			in := new(In)
 			if err := bind.decode(in, w, r, c.Op.limit()); err != nil {
 				return err
