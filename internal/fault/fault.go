@@ -20,20 +20,21 @@ func (k Kind) Error() string { return string(k) }
 
 // The kinds, in the order in which a request meets them.
 const (
-	Unauthenticated  Kind = "unauthenticated"    // no usable credential
-	Invalid          Kind = "invalid"            // the request is wrong in form or value
-	TooLarge         Kind = "too_large"          // the body is over its limit
-	MethodNotAllowed Kind = "method_not_allowed" // path known, method not
-	NotFound         Kind = "not_found"          // no such object, or none that the caller may know of
-	Forbidden        Kind = "forbidden"          // known object, no permission
-	Conflict         Kind = "conflict"           // the state of the object does not permit it
-	Stale            Kind = "stale"              // the entity tag is not the current one
-	State            Kind = "invalid_state"      // the object is final (a committed template)
-	Limit            Kind = "limit"              // an account's limit is reached
-	RateLimited      Kind = "rate_limited"       // too many requests from this source
-	NotBuilt         Kind = "not_built"          // the operation is known and not offered yet
-	Unavailable      Kind = "unavailable"        // a dependency does not answer; try again
-	Internal         Kind = "internal"           // a defect; the text stays in the log
+	Unauthenticated  Kind = "unauthenticated"          // no usable credential
+	Invalid          Kind = "invalid"                  // the request is wrong in form or value
+	TooLarge         Kind = "too_large"                // the body is over its limit
+	ContentType      Kind = "unsupported_content_type" // the body is of another type than JSON
+	MethodNotAllowed Kind = "method_not_allowed"       // path known, method not
+	NotFound         Kind = "not_found"                // no such object, or none that the caller may know of
+	Forbidden        Kind = "forbidden"                // known object, no permission
+	Conflict         Kind = "conflict"                 // the state of the object does not permit it
+	Stale            Kind = "stale"                    // the entity tag is not the current one
+	State            Kind = "invalid_state"            // the object is final (a committed template)
+	Limit            Kind = "limit"                    // an account's limit is reached
+	RateLimited      Kind = "rate_limited"             // too many requests from this source
+	NotBuilt         Kind = "not_built"                // the operation is known and not offered yet
+	Unavailable      Kind = "unavailable"              // a dependency does not answer; try again
+	Internal         Kind = "internal"                 // a defect; the text stays in the log
 )
 
 // Error carries a kind with what the client may read. The zero value of each

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -160,6 +161,16 @@ func DecodeJSON(w http.ResponseWriter, r *http.Request, limit int64, dst any) er
 		return fault.Field("body", "The request body holds a NUL character.")
 	}
 	return jsonFault(json.Unmarshal(raw, dst))
+}
+
+// saysJSON tells whether a request's Content-Type is JSON, or not given.
+func saysJSON(r *http.Request) bool {
+	given := r.Header.Get("Content-Type")
+	if given == "" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(given)
+	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
 }
 
 // jsonFault words a decoding error for the client, without Go's type names.

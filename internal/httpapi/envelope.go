@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/kagiban/kagiban/internal/fault"
 )
@@ -20,6 +21,17 @@ type errorItem struct {
 	MessageCode string `json:"message_code,omitempty"`
 	Message     string `json:"message"`
 	Details     any    `json:"details,omitempty"`
+}
+
+// InMessage gives an error with its details as part of the message, and without
+// a message number: for families whose errors have no text beside the message.
+func InMessage(e *fault.Error) *fault.Error {
+	out := *e
+	out.Number, out.Details = "", ""
+	if e.Details != "" {
+		out.Message = strings.TrimSuffix(e.Message, ".") + ". " + e.Details
+	}
+	return &out
 }
 
 // WriteErrors renders the errors[] envelope. Clients show errors[0].message,

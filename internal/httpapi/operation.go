@@ -72,6 +72,9 @@ type Family struct {
 	Service string
 	// WriteError renders the family's error envelope. status is the one of StatusOf.
 	WriteError func(w http.ResponseWriter, c *Call, e *fault.Error, status int)
+	// JSONOnly refuses bodies that say they are something else with 415. Other
+	// families read whatever comes as JSON.
+	JSONOnly bool
 	// ErrorType is the Go type of the error body, for the OpenAPI document; nil
 	// is that of WriteErrors.
 	ErrorType reflect.Type
@@ -100,6 +103,9 @@ func Op[In, Out any](f *Family, id, method, path string, success int, access Acc
 		ID: id, Family: f, Method: method, Path: path, Success: success, Access: access, Built: true,
 		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](),
 		serve: func(ctx context.Context, rt *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
+			if f.JSONOnly && bind.body != nil && !saysJSON(r) {
+				return fault.New(fault.ContentType, "The Content-Type of the request must be application/json.")
+			}
 			in := new(In)
 			if err := bind.decode(in, w, r, c.Op.limit()); err != nil {
 				return err

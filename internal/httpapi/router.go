@@ -295,6 +295,8 @@ func StatusOf(k fault.Kind) int {
 		return http.StatusBadRequest
 	case fault.TooLarge:
 		return http.StatusRequestEntityTooLarge
+	case fault.ContentType:
+		return http.StatusUnsupportedMediaType
 	case fault.MethodNotAllowed:
 		return http.StatusMethodNotAllowed
 	case fault.NotFound:

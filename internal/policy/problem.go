@@ -39,11 +39,18 @@ func (p Problem) String() string { return p.Field + ": " + p.Detail }
 // Problems are all faults of a document, in document order.
 type Problems []Problem
 
-// Error lists the problems.
+// maxTold is how many problems a text holds: nobody mends more at once.
+const maxTold = 20
+
+// Error lists the problems, at most maxTold of them.
 func (p Problems) Error() string {
-	text := make([]string, len(p))
+	var text []string
 	for i, x := range p {
-		text[i] = x.String()
+		if i == maxTold {
+			text = append(text, fmt.Sprintf("and %d more", len(p)-maxTold))
+			break
+		}
+		text = append(text, x.String())
 	}
 	return strings.Join(text, "; ")
 }
@@ -53,14 +60,14 @@ const CodeInvalidBody = "invalid_body"
 
 // Err makes the error that the domain returns: nil without problems, else a
 // *fault.Error of kind Invalid about the first one, with all of them in its
-// details and as its cause (errors.As finds the Problems).
+// message and as its cause (errors.As finds the Problems).
 func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
 	}
 	return &fault.Error{
 		Kind: fault.Invalid, Code: CodeInvalidBody, Field: p[0].Field,
-		Message: "Invalid body format. " + p[0].String(), Details: p.Error(), Cause: p,
+		Message: "Invalid body format. " + p.Error(), Cause: p,
 	}
 }
 

@@ -48,6 +48,9 @@ func (v *validation) targetViews() []*service {
 			views = append(views, t.view)
 		}
 	}
+	if len(views) == 0 {
+		return []*service{c.fallback} // only of services that are not in the catalogue, or malformed
+	}
 	return views
 }
 

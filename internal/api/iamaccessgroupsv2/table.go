@@ -18,11 +18,12 @@ import (
 // Family is the API's name, title and envelope.
 var Family = &httpapi.Family{Name: "iamaccessgroupsv2", Title: "IAM Access Groups", Service: "iam-groups", WriteError: writeError}
 
-// writeError renders the errors[] envelope with the family's own codes.
+// writeError renders the errors[] envelope with the family's own codes. Its
+// errors have a code and a message and nothing else.
 func writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status int) {
-	out := *e
+	out := httpapi.InMessage(e)
 	out.Code = codeOf(e)
-	httpapi.WriteErrors(w, c, &out, status)
+	httpapi.WriteErrors(w, c, out, status)
 }
 
 // codeOf gives the machine word of an error. The official list is not public;

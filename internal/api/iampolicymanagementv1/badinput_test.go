@@ -3,6 +3,7 @@ package iampolicymanagementv1
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,11 @@ func TestMalformedV1PoliciesAreRefused(t *testing.T) {
 		"no such operator":          with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms", "operator": "stringContains"})),
 		"operator of v2":            with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms", "operator": "stringEqualsAnyOf"})),
 		"an attribute twice":        with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms"}, m{"name": "serviceName", "value": "watson"})),
+		"a rule":                    with(good(), "rule", m{"key": "{{environment.attributes.day_of_week}}", "operator": "dayOfWeekEquals", "value": "1+00:00"}),
+		"a condition":               with(good(), "conditions", []m{}),
+		"an effect":                 with(good(), "effect", "deny"),
+		"a v2 subject":              with(good(), "subject", m{}),
+		"a text behind":             "{} {}",
 		"a subject's attribute":     with(good(), "resources", attributes(m{"name": "iam_id", "value": "x"}, m{"name": "serviceName", "value": "kms"})),
 	} {
 		a := s.Do(owner, "POST", "/v1/policies", body)
@@ -73,6 +79,10 @@ func TestMalformedV2PoliciesAreRefused(t *testing.T) {
 	for name, body := range map[string]any{
 		"no control":              with(good(), "control", nil),
 		"no subject":              with(good(), "subject", nil),
+		"a v1 subject":            with(good(), "subjects", []m{}),
+		"a denial":                with(good(), "control", m{"deny": m{"roles": []m{}}}),
+		"a negation":              ruled(with(and(path, path), "not", true), attributes),
+		"a list as subject":       with(good(), "subject", []m{}),
 		"no resource":             with(good(), "resource", nil),
 		"no operator":             with(good(), "subject", m{"attributes": []m{{"key": "iam_id", "value": member}}}),
 		"rule without pattern":    with(good(), "rule", and(path, path)),
@@ -112,6 +122,56 @@ func TestMalformedV2PoliciesAreRefused(t *testing.T) {
 		t.Errorf("a body over the limit: status %d", a.Status)
 	}
 	nothingStored(t, s)
+}
+
+func TestARefusalTellsWhatIsWrongInItsMessage(t *testing.T) {
+	s := serve(t)
+	bad := v2(member, "Viewer", "serviceName=kms", "iam_id=x")
+	bad["type"] = "access"
+	bad["control"] = m{"grant": m{"roles": []m{}}}
+	a := s.Do(owner, "POST", "/v2/policies", bad).Refused(400, "invalid_body")
+	for _, part := range []string{"resource.attributes[1].key: iam_id", "control.grant.roles: at least one role"} {
+		if !strings.Contains(a.Text("errors.0.message"), part) {
+			t.Errorf("the message lacks %q: %s", part, a.Body)
+		}
+	}
+	// Clients read details as an object and know no message_code here.
+	foreign := s.Do(apitest.OtherOwner+"@"+apitest.Other, "POST", "/v2/policies", v2(member, "Viewer", "serviceName=kms")).Want(404)
+	for _, refused := range []*apitest.Answer{a, foreign} {
+		if refused.At("errors.0.details") != nil || refused.At("errors.0.message_code") != nil {
+			t.Errorf("%s", refused.Body)
+		}
+	}
+	many := v2(member, "Viewer", "serviceName=kms")
+	many["resource"] = m{"attributes": slices.Repeat([]m{{"key": "", "operator": "like", "value": ""}}, 2000)}
+	if a := s.Do(owner, "POST", "/v2/policies", many).Refused(400, "invalid_body"); len(a.Body) > 5000 || !strings.Contains(a.Text("errors.0.message"), "more") {
+		t.Errorf("%d bytes about thousands of faults", len(a.Body))
+	}
+}
+
+func TestOnlyJSONIsAPolicy(t *testing.T) {
+	s := serve(t)
+	body := v2(member, "Viewer", "serviceName=kms")
+	for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "application/xml", "json", "application/jsonp"} {
+		for _, path := range []string{"/v1/policies", "/v2/policies", "/v2/roles"} {
+			s.Do(owner, "POST", path, body, "Content-Type: "+kind).Refused(415, "unsupported_content_type")
+		}
+	}
+	s.Do("", "POST", "/v2/policies", body, "Content-Type: text/plain").Refused(401, "invalid_token")
+	nothingStored(t, s)
+	for _, kind := range []string{"", "Application/JSON", "application/json; charset=utf-8", "application/merge-patch+json"} {
+		p := s.Do(owner, "POST", "/v2/policies", body, "Content-Type: "+kind).Want(201)
+		s.Do(owner, "DELETE", "/v2/policies/"+p.Text("id"), nil, "Content-Type: text/plain").Want(204)
+	}
+}
+
+func TestAV1ClientCannotReplaceAV2Policy(t *testing.T) {
+	s := serve(t)
+	a := s.Do(owner, "POST", "/v2/policies", weekly(v2(member, "Reader", "serviceName=kms"))).Want(201)
+	s.Do(owner, "PUT", "/v1/policies/"+a.Text("id"), v1(member, "Reader", "serviceName=kms"), "If-Match: "+a.ETag()).Refused(400, "invalid_body")
+	if got := s.Do(owner, "GET", "/v2/policies/"+a.Text("id"), nil).Want(200); got.At("rule") == nil || got.ETag() != a.ETag() {
+		t.Errorf("the rule is gone: %s", got.Body)
+	}
 }
 
 // FuzzPolicies sends any body to the operations that take documents: none may

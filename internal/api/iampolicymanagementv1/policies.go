@@ -170,6 +170,14 @@ func (a *API) byService(scope policy.Resource) []policy.Resource {
 }
 
 func (a *API) replaceV1(ctx context.Context, c *httpapi.Call, in *replaceV1In) (*v1Policy, error) {
+	old, err := a.access.GetPolicy(ctx, in.PolicyID, false)
+	if err != nil {
+		return nil, err
+	}
+	if old.Doc.Version == policy.V2 {
+		// A v1 client has seen a placeholder: it would drop a rule without knowing.
+		return nil, &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Message: "Policy with Id " + old.ID + " is a v2 policy. Replace it through /v2/policies."}
+	}
 	p, err := a.replace(ctx, c, in.PolicyID, in.IfMatch, in)
 	if err != nil {
 		return nil, a.named(ctx, c, policy.V1, err)

@@ -16,11 +16,12 @@ import (
 )
 
 // Family is the API's name, title and envelope.
-var Family = &httpapi.Family{Name: "iampolicymanagementv1", Title: "IAM Policy Management", Service: "iam-access-management", WriteError: writeError}
+var Family = &httpapi.Family{Name: "iampolicymanagementv1", Title: "IAM Policy Management", Service: "iam-access-management", WriteError: writeError, JSONOnly: true}
 
-// writeError renders the errors[] envelope with the family's own codes.
+// writeError renders the errors[] envelope with the family's own codes. Its
+// details are an object, never a text.
 func writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status int) {
-	out := *e
+	out := *httpapi.InMessage(e)
 	switch e.Kind {
 	case fault.Unauthenticated:
 		out.Code = "invalid_token"

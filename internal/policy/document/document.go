@@ -9,8 +9,13 @@
 package document
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/kagiban/kagiban/internal/policy"
 )
@@ -50,26 +55,64 @@ func roleIDs(roles []Role) []string {
 	return out
 }
 
+// stored is what answers carry around a document. Clients send it back with a
+// document that they have read; it changes nothing.
+type stored struct {
+	ID                  any `json:"id"`
+	Href                any `json:"href"`
+	State               any `json:"state"`
+	Version             any `json:"version"`
+	CreatedAt           any `json:"created_at"`
+	CreatedByID         any `json:"created_by_id"`
+	LastModifiedAt      any `json:"last_modified_at"`
+	LastModifiedByID    any `json:"last_modified_by_id"`
+	LastPermitAt        any `json:"last_permit_at"`
+	LastPermitFrequency any `json:"last_permit_frequency"`
+	Template            any `json:"template"`
+}
+
 // decode reads JSON into a document. Faults are Problems, like those of
-// policy.Validate.
+// policy.Validate. A property that the schema does not have is one: what is not
+// understood (a condition, a rule sent to the v1 schema) was meant to narrow
+// what the rest gives.
 func decode(data []byte, into any) error {
-	err := json.Unmarshal(data, into)
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
 	if err == nil {
-		return nil
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		err = io.ErrUnexpectedEOF // something follows
 	}
 	p := policy.Problem{Field: "body", Kind: policy.ProblemValue, Detail: "the body is not a policy document"}
 	var wrongType *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
+	unknown, isUnknown := strings.CutPrefix(err.Error(), "json: unknown field ")
 	switch {
 	case errors.As(err, &wrongType):
 		if wrongType.Field != "" {
-			p.Field = wrongType.Field
+			p.Field = strings.TrimPrefix(strings.TrimPrefix(wrongType.Field, "V1."), "V2.") // the embedded struct
 		}
 		p.Detail = "a JSON " + wrongType.Value + " is not expected here"
-	case errors.As(err, &syntax):
+	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		p.Detail = "the body is not valid JSON"
 	case errors.Is(err, policy.ErrValueType):
 		p.Detail = policy.ErrValueType.Error()
+	case isUnknown:
+		if name, err := strconv.Unquote(unknown); err == nil {
+			p.Field = clip(name)
+		}
+		p.Kind, p.Detail = policy.ProblemUnknown, "the schema of this policy has no such property"
 	}
 	return policy.Problems{p}.Err()
+}
+
+// clip shortens what a client sent for a message.
+func clip(name string) string {
+	const longest = 50
+	if utf8.RuneCountInString(name) <= longest {
+		return name
+	}
+	return string([]rune(name)[:longest]) + "…"
 }

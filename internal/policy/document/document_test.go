@@ -144,6 +144,28 @@ func TestAV2PolicyIsAPlaceholderInV1(t *testing.T) {
 	}
 }
 
+func TestWhatAnswersAddIsTakenBack(t *testing.T) {
+	around := `{"id":"x","href":"x","state":"deleted","created_at":"x","created_by_id":"x","last_modified_at":"x","last_modified_by_id":"x",
+		"last_permit_at":"x","last_permit_frequency":3,"template":{"id":"x"},"version":"v1.0",`
+	one, err := document.DecodeV1([]byte(strings.Replace(v1Text, "{", around, 1)))
+	if err != nil || one.ID != "" || one.State != policy.StateActive {
+		t.Errorf("%+v, %v", one, err)
+	}
+	two, err := document.DecodeV2([]byte(strings.Replace(v2Text, "{", around, 1)))
+	if err != nil || two.ID != "" || two.State != policy.StateActive {
+		t.Errorf("%+v, %v", two, err)
+	}
+}
+
+func TestAnEmptyListOfTagsIsNotNone(t *testing.T) {
+	text := `{"type":"access","subjects":[{"attributes":[]}],"roles":[],"resources":[{"attributes":[],"tags":[]}]}`
+	p, err := document.DecodeV1([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameJSON(t, text, document.ToV1(p))
+}
+
 func TestFaultsOfDocuments(t *testing.T) {
 	v1 := func(data []byte) error { _, err := document.DecodeV1(data); return err }
 	v2 := func(data []byte) error { _, err := document.DecodeV2(data); return err }
@@ -159,6 +181,16 @@ func TestFaultsOfDocuments(t *testing.T) {
 		{"an object as value", `{"subject":{"attributes":[{"key":"a","operator":"b","value":{}}]}}`, "body", v2, policy.ProblemValue},
 		{"no subject", `{"type":"access","subjects":[],"resources":[{}]}`, "subjects", v1, policy.ProblemCount},
 		{"no resource", `{"type":"access","subjects":[{}]}`, "resources", v1, policy.ProblemCount},
+		{"text behind", `{"type":"access"} {}`, "body", v2, policy.ProblemValue},
+		{"a rule in the v1 schema", `{"subjects":[{}],"resources":[{}],"rule":{}}`, "rule", v1, policy.ProblemUnknown},
+		{"a pattern in the v1 schema", `{"subjects":[{}],"resources":[{}],"pattern":"x"}`, "pattern", v1, policy.ProblemUnknown},
+		{"v2 parts in the v1 schema", `{"subjects":[{}],"resources":[{}],"subject":{}}`, "subject", v1, policy.ProblemUnknown},
+		{"v1 parts in the v2 schema", `{"roles":[]}`, "roles", v2, policy.ProblemUnknown},
+		{"an effect", `{"type":"access","effect":"deny"}`, "effect", v2, policy.ProblemUnknown},
+		{"another control", `{"control":{"deny":{}}}`, "deny", v2, policy.ProblemUnknown},
+		{"a negated rule", `{"rule":{"operator":"and","not":true,"conditions":[]}}`, "not", v2, policy.ProblemUnknown},
+		{"an attribute by another word", `{"subject":{"attributes":[{"name":"iam_id"}]}}`, "name", v2, policy.ProblemUnknown},
+		{"a long unknown name", `{"` + strings.Repeat("é", 60) + `":1}`, strings.Repeat("é", 50) + "…", v1, policy.ProblemUnknown},
 		{"two subjects", `{"type":"access","subjects":[{},{}],"resources":[{}]}`, "subjects", v1, policy.ProblemCount},
 	} {
 		var problems policy.Problems

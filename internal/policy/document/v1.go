@@ -23,7 +23,7 @@ type V1Subject struct {
 // V1Resource is what a v1 policy is about.
 type V1Resource struct {
 	Attributes []V1Attribute `json:"attributes"`
-	Tags       []V1Attribute `json:"tags,omitempty"`
+	Tags       []V1Attribute `json:"tags,omitzero"`
 }
 
 // V1Attribute is an attribute or tag. Without an operator it means
@@ -36,7 +36,10 @@ type V1Attribute struct {
 
 // DecodeV1 reads a v1 body.
 func DecodeV1(data []byte) (*policy.Policy, error) {
-	var d V1
+	var d struct {
+		V1
+		stored
+	}
 	if err := decode(data, &d); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package document
 
-import "github.com/kagiban/kagiban/internal/policy"
+import (
+	"encoding/json"
+
+	"github.com/kagiban/kagiban/internal/policy"
+)
 
 // V2 is the body of a v2 policy.
 type V2 struct {
@@ -21,7 +25,7 @@ type V2Subject struct {
 // V2Resource is what a v2 policy is about.
 type V2Resource struct {
 	Attributes []V2Attribute `json:"attributes"`
-	Tags       []V2Attribute `json:"tags,omitempty"`
+	Tags       []V2Attribute `json:"tags,omitzero"`
 }
 
 // V2Attribute is an attribute or tag.
@@ -39,6 +43,9 @@ type V2Control struct {
 // V2Grant gives roles.
 type V2Grant struct {
 	Roles []Role `json:"roles"`
+	// RoleTemplates is not part of a policy: the policies of templates name
+	// roles of other templates there, which package kinds reads by itself.
+	RoleTemplates json.RawMessage `json:"role_template_references,omitempty"`
 }
 
 // V2Rule is one comparison, or conditions joined by and or or.
@@ -51,7 +58,10 @@ type V2Rule struct {
 
 // DecodeV2 reads a v2 body.
 func DecodeV2(data []byte) (*policy.Policy, error) {
-	var d V2
+	var d struct {
+		V2
+		stored
+	}
 	if err := decode(data, &d); err != nil {
 		return nil, err
 	}
