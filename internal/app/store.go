@@ -2,7 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/config"
@@ -59,4 +62,24 @@ func Migrate(ctx context.Context, s *config.Settings) error {
 		return err
 	}
 	return db.Close()
+}
+
+// ErrOwnBackup says that the database has tools of its own for backups.
+var ErrOwnBackup = errors.New("only a SQLite file is copied like this; back PostgreSQL up with its own tools, such as pg_dump")
+
+// Backup writes a copy of the configured SQLite file, as it is at one moment,
+// into a new file. A server may run on it meanwhile.
+func Backup(ctx context.Context, s *config.Settings, path string) (err error) {
+	if s.Postgres() {
+		return ErrOwnBackup
+	}
+	if _, err := os.Stat(s.Database); err != nil {
+		return fmt.Errorf("looking for the database: %w", err)
+	}
+	db, err := sqlitestore.Open(ctx, sqlitestore.Options{Path: s.Database})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.Backup(ctx, path)
 }

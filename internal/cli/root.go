@@ -110,5 +110,5 @@ func newRoot(s *streams) *cobra.Command {
 
 // serverCommands start and administer a server.
 func serverCommands(s *streams) []*cobra.Command {
-	return []*cobra.Command{newDev(s), newServe(s), newInit(s), newMigrate(s), newKeys(s), newOperations(s), newDemo(s)}
+	return []*cobra.Command{newDev(s), newServe(s), newInit(s), newMigrate(s), newKeys(s), newBackup(s), newOperations(s), newDemo(s)}
 }
