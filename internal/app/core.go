@@ -113,12 +113,18 @@ func (c *core) intercept(ctx context.Context, call *httpapi.Call) error {
 	return c.services.Refresh(ctx)
 }
 
+// objectsKept bounds the identities, accounts and settings in memory. Each
+// decision asks whether its subject is still there: an account of 100,000
+// policies may have 50,000 users, whose records take some 50 MB. Only what is
+// asked about is kept.
+const objectsKept = 1 << 17
+
 // newServices makes the domain services; none of them has begun to work.
 func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	if c.services, err = a.newCatalog(ctx); err != nil {
 		return err
 	}
-	c.objects = cache.New(a.db, token.DefaultCacheSize)
+	c.objects = cache.New(a.db, objectsKept)
 	c.authority = access.NewAuthority(access.AuthorityConfig{DB: a.db, Catalogs: c.services})
 	c.feed = audit.NewFeed(a.db)
 	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: access.DefaultLimits}
@@ -143,9 +149,13 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: page.NewSealer(c.secrets.pageKey),
 		Activity: c.tokens, GroupRules: a.countGroupRules,
 	})
-	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: enterprise.DefaultLimits}
+	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: a.cfg.treeLimits()}
 	c.templates = template.New(a.db, c.tree, id.Generator{}, a.now, kinds.All(c.identity, c.access)...)
+	c.templates.Limits = a.cfg.templateLimits()
 	c.templates.Meter = a.metrics
+	c.templates.Trouble = func(accountID string, err error) {
+		a.cfg.Log.Error("an account is not settled and is tried again later", "account", accountID, "error", err.Error())
+	}
 	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens, Log: a.cfg.Log})
 	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer})
 	c.started = start(c.tokens.Start)

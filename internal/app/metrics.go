@@ -23,6 +23,7 @@ type meters struct {
 	exchanges sync.Map // exchange → *metrics.Counter
 	// What package template's Meter hears.
 	templatesPending atomic.Int64
+	templatesWaiting atomic.Int64
 	templatesSeconds *metrics.PrometheusHistogram
 }
 
@@ -35,6 +36,7 @@ func newMeters(version string) *meters {
 	m := &meters{set: metrics.NewSet()}
 	m.requests = httpapi.NewMetrics(m.set)
 	m.templatesSeconds = m.set.NewPrometheusHistogramExt("kagiban_template_work_seconds", templateBuckets)
+	m.set.NewGauge("kagiban_template_accounts_waiting", func() float64 { return float64(m.templatesWaiting.Load()) })
 	m.set.NewGauge("kagiban_template_accounts_pending", func() float64 { return float64(m.templatesPending.Load()) })
 	m.set.NewGauge(fmt.Sprintf("kagiban_build_info{version=%q,go_version=%q}", version, runtime.Version()), func() float64 { return 1 })
 	return m
@@ -66,6 +68,14 @@ func (m *meters) Settled(accounts, failed int) {
 	m.set.GetOrCreateCounter(`kagiban_template_accounts_settled_total{outcome="succeeded"}`).Add(accounts)
 	m.set.GetOrCreateCounter(`kagiban_template_accounts_settled_total{outcome="failed"}`).Add(failed)
 }
+
+// PutOff implements template.Meter.
+func (m *meters) PutOff(accounts int) {
+	m.set.GetOrCreateCounter(`kagiban_template_accounts_settled_total{outcome="put_off"}`).Add(accounts)
+}
+
+// Waiting implements template.Meter.
+func (m *meters) Waiting(accounts int) { m.templatesWaiting.Store(int64(accounts)) }
 
 // Finished implements template.Meter.
 func (m *meters) Finished(took time.Duration) { m.templatesSeconds.Update(took.Seconds()) }

@@ -170,19 +170,7 @@ func (s *Service) Results(ctx context.Context, a *Assignment) ([]*Result, error)
 // template are no longer among them.
 func (s *Service) Progress(ctx context.Context, a *Assignment) (settled, accounts int, err error) {
 	todo, err := s.todo(ctx, a)
-	if err != nil {
-		return 0, 0, err
-	}
-	results, err := s.Results(ctx, a)
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, r := range results {
-		if r.Revision == a.Revision {
-			settled++
-		}
-	}
-	return settled, settled + len(todo), nil
+	return todo.settled, todo.settled + len(todo.ready) + todo.waiting, err
 }
 
 // Reassign lays another version on the target, or the same one again, which
@@ -221,15 +209,36 @@ func (s *Service) Unassign(ctx context.Context, kind, assignmentID string) error
 	return err
 }
 
-// wish writes a new revision of an assignment that is not in progress.
+// stuck tells whether all that an assignment in progress has left are accounts
+// that an internal error put off, and gives its version then, else 0. It must
+// not keep the enterprise from wishing something else: the error may be without
+// end.
+func (s *Service) stuck(ctx context.Context, kind, assignmentID string) (at int64, err error) {
+	a, err := s.Assignment(ctx, kind, assignmentID)
+	if err != nil || a.Status != InProgress {
+		return 0, err
+	}
+	todo, err := s.todo(ctx, a)
+	if err != nil || len(todo.ready) > 0 || todo.waiting == 0 {
+		return 0, err
+	}
+	return a.Version, nil
+}
+
+// wish writes a new revision of an assignment that is not in progress, or whose
+// progress is stuck.
 func (s *Service) wish(ctx context.Context, kind, assignmentID string, fn func(store.Tx, *Template, *Assignment) error, verb string) (*Assignment, error) {
 	k := s.Kind(kind)
+	stuck, err := s.stuck(ctx, kind, assignmentID)
+	if err != nil {
+		return nil, err
+	}
 	var a *Assignment
-	err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
+	err = s.DB.Update(ctx, func(tx store.Tx) (err error) {
 		if a, err = assignmentOf(ctx, tx, kind, assignmentID); err != nil {
 			return err
 		}
-		if a.Status == Accepted || a.Status == InProgress {
+		if (a.Status == Accepted || a.Status == InProgress) && a.Version != stuck {
 			return &fault.Error{Kind: fault.Conflict, Code: "in_progress", Message: "The assignment is in progress. Wait until it has finished."}
 		}
 		t, err := headOf(ctx, tx, kind, a.Template())

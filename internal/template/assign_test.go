@@ -387,6 +387,8 @@ type order struct {
 	mu       sync.Mutex
 }
 
+func (o *order) Waiting(int)   {}
+func (o *order) PutOff(int)    {}
 func (o *order) Pending(n int) { o.pending = append(o.pending, n) }
 func (o *order) Settled(accounts, failed int) {
 	o.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -38,22 +39,28 @@ func (s *Service) assignmentJob(ctx context.Context, a *Assignment) (*job, error
 	if err != nil {
 		return nil, err
 	}
+	return s.jobOf(a, todo.ready), nil
+}
+
+// jobOf settles some accounts of an assignment. Those that an internal error
+// puts off are left to a later job.
+func (s *Service) jobOf(a *Assignment, ready []string) *job {
 	begun := a.Status != Accepted || a.TargetType == TargetAccount
-	return &job{began: s.Now(), left: func() int { return len(todo) }, step: func(ctx context.Context) (bool, error) {
+	return &job{name: a.ID, began: s.Now(), left: func() int { return len(ready) }, step: func(ctx context.Context) (bool, error) {
 		if !begun {
 			begun = true
 			return false, s.begin(ctx, a)
 		}
-		if len(todo) == 0 {
+		if len(ready) == 0 {
 			return true, s.finish(ctx, a.Account, a)
 		}
-		n := min(batch, len(todo))
-		if err := s.settleAll(ctx, a.Account, todo[:n], a.Template()); err != nil {
+		n := min(batch, len(ready))
+		if _, err := s.settleAll(ctx, a.Account, ready[:n], a.Template()); err != nil {
 			return false, err
 		}
-		todo = todo[n:]
+		ready = ready[n:]
 		return false, nil
-	}}, nil
+	}}
 }
 
 // begin shows that an accepted assignment is being worked on.
@@ -75,19 +82,32 @@ func (s *Service) begin(ctx context.Context, seen *Assignment) error {
 	})
 }
 
-// todo gives the accounts in which the assignment's present revision is not
-// settled yet.
-func (s *Service) todo(ctx context.Context, a *Assignment) ([]string, error) {
+// todo is what an assignment's present revision has left to do.
+type todo struct {
+	ready   []string // accounts that can be settled now
+	settled int
+	waiting int       // accounts that an internal error put off
+	due     time.Time // when the first of them may be tried again
+}
+
+// todo compares the accounts that an assignment is for with its results.
+func (s *Service) todo(ctx context.Context, a *Assignment) (out todo, err error) {
 	results, err := s.Results(ctx, a)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	var out []string
+	now := s.Now()
 	known := make(map[string]bool, len(results))
 	for _, r := range results {
 		known[r.Owner] = true
-		if r.Revision != a.Revision {
-			out = append(out, r.Owner)
+		switch {
+		case r.Revision != a.Revision || r.Status == InProgress && !r.waiting(now):
+			out.ready = append(out.ready, r.Owner)
+		case r.Status == InProgress:
+			out.waiting++
+			out.due = sooner(out.due, r.Retry.At)
+		default:
+			out.settled++
 		}
 	}
 	if a.Operation == OpRemove {
@@ -95,18 +115,19 @@ func (s *Service) todo(ctx context.Context, a *Assignment) ([]string, error) {
 	}
 	err = s.Tree.EachMember(ctx, a.Account, enterprise.Filter{}, nil, func(m *enterprise.Member) (bool, error) {
 		if !known[m.ID] && eligible(m) && rank(a, m) >= 0 {
-			out = append(out, m.ID)
+			out.ready = append(out.ready, m.ID)
 		}
 		return true, nil
 	})
 	return out, err
 }
 
-// settleAll settles accounts in one transaction. When one of them refuses, each
-// gets a transaction of its own, so that the others are not held up and none is
-// half made.
-func (s *Service) settleAll(ctx context.Context, root string, accounts []string, templateID string) error {
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
+// settleAll settles accounts in one transaction. When one of them refuses or
+// runs into an internal error, each gets a transaction of its own, so that the
+// others are not held up and none is half made. It gives the accounts that were
+// put off; the error is about all of them: the store does not answer.
+func (s *Service) settleAll(ctx context.Context, root string, accounts []string, templateID string) (off []string, err error) {
+	err = s.DB.Update(ctx, func(tx store.Tx) error {
 		p, err := newPlan(ctx, tx, root, templateID)
 		if err != nil {
 			return err
@@ -118,19 +139,24 @@ func (s *Service) settleAll(ctx context.Context, root string, accounts []string,
 		}
 		return nil
 	})
-	var refusal accountFault
 	if err == nil {
 		s.Meter.Settled(len(accounts), 0)
+		return nil, nil
 	}
-	if !errors.As(err, &refusal) {
-		return err
+	if general(ctx, err) {
+		return nil, err
 	}
 	for _, accountID := range accounts {
-		if err := s.settleOne(ctx, root, accountID, templateID); err != nil {
-			return err
+		err := s.settleOne(ctx, root, accountID, templateID)
+		if err != nil && !general(ctx, err) {
+			off = append(off, accountID)
+			err = s.putOff(ctx, root, accountID, templateID, err)
+		}
+		if err != nil {
+			return off, err
 		}
 	}
-	return nil
+	return off, nil
 }
 
 // settleOne settles one account and writes a refusal down.
@@ -168,17 +194,26 @@ func (s *Service) refused(ctx context.Context, p *plan, accountID string, why *E
 	}
 	winner := winnerOf(p.assigned, m)
 	if winner == nil {
-		// What refuses to be taken away stays with the assignment that is leaving.
-		i := slices.IndexFunc(p.assigned, func(a *Assignment) bool { return a.Operation == OpRemove })
-		if i < 0 {
+		a := leaving(p.assigned)
+		if a == nil {
 			return nil
 		}
-		return putResult(ctx, p.tx, p.assigned[i], accountID, Result{Revision: p.assigned[i].Revision, Status: Failed, Error: why})
+		return putResult(ctx, p.tx, a, accountID, Result{Revision: a.Revision, Status: Failed, Error: why})
 	}
 	if err := putResult(ctx, p.tx, winner, accountID, Result{Revision: winner.Revision, Status: Failed, Error: why}); err != nil {
 		return err
 	}
 	return recordLosers(ctx, p, m, winner)
+}
+
+// leaving gives the assignment that is being removed: what an account does not
+// lose stays with it. nil when there is none.
+func leaving(assigned []*Assignment) *Assignment {
+	i := slices.IndexFunc(assigned, func(a *Assignment) bool { return a.Operation == OpRemove })
+	if i < 0 {
+		return nil
+	}
+	return assigned[i]
 }
 
 func (s *Service) settleAccount(ctx context.Context, p *plan, accountID string) error {
@@ -230,7 +265,9 @@ func (s *Service) conclude(ctx context.Context, tx store.Tx, a *Assignment) erro
 		if len(results) == 0 {
 			return Assignments.Delete(ctx, tx, a, s.assignmentEvent(k, "remove", t, a))
 		}
-		status = Failed
+		if status != InProgress {
+			status = Failed
+		}
 	}
 	if a.Status == status {
 		return nil
@@ -239,17 +276,19 @@ func (s *Service) conclude(ctx context.Context, tx store.Tx, a *Assignment) erro
 	return Assignments.Update(ctx, tx, a, s.assignmentEvent(k, "assignment-update", t, a))
 }
 
+// statusOf adds up results. As long as an account is put off the assignment is
+// in progress: nothing can be wished of it before.
 func statusOf(results []*Result) Status {
-	superseded := 0
+	count := map[Status]int{}
 	for _, r := range results {
-		switch r.Status {
-		case Failed:
-			return Failed
-		case Superseded:
-			superseded++
-		}
+		count[r.Status]++
 	}
-	if superseded > 0 && superseded == len(results) {
+	switch {
+	case count[InProgress] > 0:
+		return InProgress
+	case count[Failed] > 0:
+		return Failed
+	case count[Superseded] > 0 && count[Superseded] == len(results):
 		return Superseded
 	}
 	return Succeeded
@@ -260,11 +299,11 @@ func statusOf(results []*Result) Status {
 // assignments were brought up to date, so that an end on the way repeats it.
 func (s *Service) placesJob(root string, moved []*enterprise.Member) *job {
 	settled, marked := 0, 0
-	touched := map[string]bool{}
-	return &job{began: s.Now(), left: func() int { return len(moved) - settled }, step: func(ctx context.Context) (bool, error) {
+	touched, off := map[string]bool{}, map[string]bool{}
+	return &job{name: placesOf(root), began: s.Now(), left: func() int { return len(moved) - settled }, step: func(ctx context.Context) (bool, error) {
 		if settled < len(moved) {
 			next := moved[settled:min(settled+batch, len(moved))]
-			if err := s.settleMoved(ctx, root, next, touched); err != nil {
+			if err := s.settleMoved(ctx, root, next, touched, off); err != nil {
 				return false, err
 			}
 			settled += len(next)
@@ -277,12 +316,13 @@ func (s *Service) placesJob(root string, moved []*enterprise.Member) *job {
 		}
 		next := moved[marked:min(marked+10*batch, len(moved))]
 		marked += len(next)
-		return marked == len(moved), s.markSynced(ctx, root, next)
+		return marked == len(moved), s.markSynced(ctx, root, next, off)
 	}}
 }
 
-// settleMoved settles some moved accounts, template by template.
-func (s *Service) settleMoved(ctx context.Context, root string, moved []*enterprise.Member, touched map[string]bool) error {
+// settleMoved settles some moved accounts, template by template, and notes the
+// templates that it touched and the accounts that were put off.
+func (s *Service) settleMoved(ctx context.Context, root string, moved []*enterprise.Member, touched, off map[string]bool) error {
 	assigned, err := Assignments.List(ctx, s.DB.Direct(), store.Query{Account: root})
 	if err != nil {
 		return err
@@ -299,8 +339,12 @@ func (s *Service) settleMoved(ctx context.Context, root string, moved []*enterpr
 	}
 	for _, templateID := range sorted(accounts) {
 		touched[templateID] = true
-		if err := s.settleAll(ctx, root, accounts[templateID], templateID); err != nil {
+		late, err := s.settleAll(ctx, root, accounts[templateID], templateID)
+		if err != nil {
 			return err
+		}
+		for _, accountID := range late {
+			off[accountID] = true
 		}
 	}
 	return nil
@@ -355,24 +399,43 @@ func (s *Service) finishTouched(ctx context.Context, root string, touched map[st
 	return s.finish(ctx, root, about...)
 }
 
-// markSynced writes down the places that accounts were reconciled at. A move
-// that came meanwhile has a higher version and is found by the next look.
-func (s *Service) markSynced(ctx context.Context, root string, moved []*enterprise.Member) error {
+// markSynced writes down the places that accounts were reconciled at, and of
+// those that were put off when to try again. A move that came meanwhile has a
+// higher version and is found by the next look.
+func (s *Service) markSynced(ctx context.Context, root string, moved []*enterprise.Member, off map[string]bool) error {
 	return s.DB.Update(ctx, func(tx store.Tx) error {
 		for _, m := range moved {
-			ev := store.Event{Action: "enterprise.account.update-templates", Message: "Enterprise IAM: account " + m.Name + " is in step with its place"}
-			x, err := Synceds.Get(ctx, tx, root, m.ID)
-			switch {
-			case errors.Is(err, fault.NotFound):
-				err = Synceds.Create(ctx, tx, &Synced{Meta: store.Meta{Account: root, ID: m.ID}, Place: m.Version}, ev)
-			case err == nil && x.Place != m.Version:
-				x.Place = m.Version
-				err = Synceds.Update(ctx, tx, x, ev)
-			}
-			if err != nil {
+			if err := s.markOne(ctx, tx, m, off[m.ID]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func (s *Service) markOne(ctx context.Context, tx store.Tx, m *enterprise.Member, off bool) error {
+	ev := store.Event{Action: "enterprise.account.update-templates", Message: "Enterprise IAM: account " + m.Name + " is in step with its place"}
+	if off {
+		ev.Message = "Enterprise IAM: account " + m.Name + " was put off by an internal error"
+	}
+	x, err := Synceds.Get(ctx, tx, m.Account, m.ID)
+	absent := errors.Is(err, fault.NotFound)
+	if err != nil && !absent {
+		return err
+	}
+	if absent {
+		x = &Synced{Meta: store.Meta{Account: m.Account, ID: m.ID}}
+	}
+	switch {
+	case off:
+		x.Retry, x.Tried = x.Retry.next(s.Now()), m.Version
+	case x.Place == m.Version:
+		return nil
+	default:
+		x.Place, x.Retry, x.Tried = m.Version, Retry{}, 0
+	}
+	if absent {
+		return Synceds.Create(ctx, tx, x, ev)
+	}
+	return Synceds.Update(ctx, tx, x, ev)
 }

@@ -38,13 +38,17 @@ type Service struct {
 	Tree   *enterprise.Service
 	Limits Limits
 	Meter  Meter // New sets one that hears nothing
-	kinds  map[string]*Kind
-	agenda agenda
+	// Trouble hears of each internal error that put an account off. New sets one
+	// that hears nothing.
+	Trouble func(accountID string, err error)
+	kinds   map[string]*Kind
+	agenda  agenda
+	rests   rests
 }
 
 // New makes the service with the given kinds.
 func New(db store.DB, tree *enterprise.Service, ids id.Generator, now func() time.Time, kinds ...*Kind) *Service {
-	s := &Service{DB: db, Tree: tree, IDs: ids, Now: now, Limits: DefaultLimits, Meter: noMeter{}, kinds: map[string]*Kind{}, agenda: agenda{wake: make(chan struct{}, 1)}}
+	s := &Service{DB: db, Tree: tree, IDs: ids, Now: now, Limits: DefaultLimits, Meter: noMeter{}, Trouble: func(string, error) {}, kinds: map[string]*Kind{}, agenda: agenda{wake: make(chan struct{}, 1)}}
 	for _, k := range kinds {
 		s.kinds[k.Name] = k
 	}

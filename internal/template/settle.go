@@ -293,6 +293,9 @@ func wireError(e *fault.Error) *Error {
 		status = 403
 	case fault.NotFound:
 		status = 404
+	case fault.Internal:
+		return &Error{Name: string(e.Kind), Code: "internal_error", Status: 500,
+			Message: "An internal error keeps the account from being settled. It is tried again by itself."}
 	}
 	return &Error{Name: string(e.Kind), Code: code, Message: e.Message, Status: status}
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/store"
@@ -114,7 +115,13 @@ type Result struct {
 	Made     []Made  `json:"made,omitempty"`
 	Error    *Error  `json:"error,omitempty"`
 	Parts    []*Part `json:"parts,omitempty"`
+	// Retry is set while the status is InProgress: an internal error keeps the
+	// account from being settled, and Error says so.
+	Retry Retry `json:"retry,omitzero"`
 }
+
+// waiting tells that the account is not settled and must not be tried yet.
+func (r *Result) waiting(now time.Time) bool { return r.Status == InProgress && now.Before(r.Retry.At) }
 
 // Part is the outcome for one referenced template.
 type Part struct {
@@ -163,6 +170,10 @@ type Held struct {
 type Synced struct {
 	store.Meta
 	Place int64 `json:"place"`
+	// Retry is set when an internal error kept the account from being reconciled
+	// at a newer place, the one of version Tried.
+	Retry Retry `json:"retry,omitzero"`
+	Tried int64 `json:"tried,omitempty"`
 }
 
 // The collections of this package.
@@ -195,8 +206,8 @@ type Lay struct {
 
 // Kind is one kind of template. Its functions must be deterministic in what
 // they find and must not write outside of the transaction; errors of kind
-// fault.Internal and fault.Unavailable are retried, all others become the
-// account's error.
+// fault.Internal and fault.Unavailable are retried, less and less often, all
+// others become the account's error.
 type Kind struct {
 	Name string
 	// TemplatePrefix and AssignmentPrefix begin the ids.

@@ -37,7 +37,8 @@ func sortBy[T any](list []T, key, order string, meta func(T) *store.Meta) {
 }
 
 // assignmentOut is an assignment on the wire. Resources are shown of a single
-// one that is not in progress, never in lists.
+// one, never in lists; of one in progress only those that are in trouble: an
+// internal error keeps the account from being settled, and is tried again.
 type assignmentOut struct {
 	ID              string               `json:"id"`
 	AccountID       string               `json:"account_id"`
@@ -97,17 +98,21 @@ func (t *templated) wireAssignment(ctx context.Context, a *template.Assignment, 
 	if !whole {
 		return out, nil
 	}
-	if a.Status == template.Accepted || a.Status == template.InProgress {
+	underWay := a.Status == template.Accepted || a.Status == template.InProgress
+	if underWay {
 		out.Progress = &assignmentProgress{}
-		out.Progress.Settled, out.Progress.Accounts, err = t.templates.Progress(ctx, a)
-		return out, err
+		if out.Progress.Settled, out.Progress.Accounts, err = t.templates.Progress(ctx, a); err != nil {
+			return nil, err
+		}
 	}
 	results, err := t.templates.Results(ctx, a)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range results {
-		out.Resources = append(out.Resources, t.wireResult(r))
+		if !underWay || r.Status == template.InProgress {
+			out.Resources = append(out.Resources, t.wireResult(r))
+		}
 	}
 	return out, nil
 }

@@ -46,17 +46,18 @@ var start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 // server is the API over an empty store with the two accounts.
 type server struct {
-	t        testing.TB
-	db       store.DB
-	ids      *identity.Service
-	accounts *account.Service
-	tree     *enterprise.Service
-	reports  *report.Service
-	idps     *idp.Service
-	table    []httpapi.Operation
-	router   *httpapi.Router
-	now      time.Time
-	callers  map[string]*httpapi.Caller
+	t         testing.TB
+	db        store.DB
+	ids       *identity.Service
+	accounts  *account.Service
+	templates *template.Service
+	tree      *enterprise.Service
+	reports   *report.Service
+	idps      *idp.Service
+	table     []httpapi.Operation
+	router    *httpapi.Router
+	now       time.Time
+	callers   map[string]*httpapi.Caller
 	// grants are the actions that an identity may do in its account, beside
 	// what owners of the account and of objects may.
 	grants map[string][]string
@@ -91,9 +92,9 @@ func newServer(t testing.TB, limits ...func(*identity.Limits)) *server {
 	t.Cleanup(s.reports.Close)
 	s.idps = idp.New(idp.Config{DB: db, Now: clock, Sealer: testSealer(t), Limit: l.IdentityProviders, NewKey: quickKey})
 	// Kinds that are not of this API never ask for access groups and policies.
-	templates := template.New(db, s.tree, id.Generator{}, clock, kinds.All(s.ids, nil)...)
-	templates.Limits.Templates = 1000
-	s.table = iamidentityv1.New(iamidentityv1.Config{Identities: s.ids, Accounts: s.accounts, Templates: templates, Reports: s.reports, IdPs: s.idps, BaseURL: "https://iam.example.com"}).Operations()
+	s.templates = template.New(db, s.tree, id.Generator{}, clock, kinds.All(s.ids, nil)...)
+	s.templates.Limits.Templates = 1000
+	s.table = iamidentityv1.New(iamidentityv1.Config{Identities: s.ids, Accounts: s.accounts, Templates: s.templates, Reports: s.reports, IdPs: s.idps, BaseURL: "https://iam.example.com"}).Operations()
 	s.router, err = httpapi.NewRouter(httpapi.Config{
 		Operations: s.table, Authenticator: s, Authorizer: s, Now: clock, Default: iamidentityv1.Family,
 		Log: slog.New(slog.NewTextHandler(output(t), nil)),

@@ -1,0 +1,149 @@
+package template
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// What an internal error keeps from being done is tried again after firstRetry,
+// and each further time after twice as long, up to lastRetry: soon enough after
+// a fault that passes, and without burdening what else the enterprise has to do.
+const (
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// Retry says how often in a row something failed, and when to try it again.
+type Retry struct {
+	Attempts int       `json:"attempts"`
+	At       time.Time `json:"at"`
+}
+
+// next is the Retry after one more failure.
+func (r Retry) next(now time.Time) Retry {
+	wait := lastRetry
+	if r.Attempts < 20 { // beyond, the shift would overflow
+		wait = min(firstRetry<<r.Attempts, lastRetry)
+	}
+	return Retry{r.Attempts + 1, now.Add(wait)}
+}
+
+// sooner gives the earlier one of two times; zero stands for never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// general tells whether an error says that the store does not answer, or that
+// the work is to end, and so nothing about one account.
+func general(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, fault.Unavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// putOff writes down that an internal error kept an account from being settled,
+// so that it is seen and every node waits before it tries again. Of an account
+// of which no assignment knows, because it left, only Synced tells.
+func (s *Service) putOff(ctx context.Context, root, accountID, templateID string, cause error) error {
+	s.Trouble(accountID, cause)
+	s.Meter.PutOff(1)
+	return s.DB.Update(ctx, func(tx store.Tx) error {
+		p, err := newPlan(ctx, tx, root, templateID)
+		if err != nil {
+			return err
+		}
+		m, err := enterprise.Members.Get(ctx, tx, root, accountID)
+		if err != nil {
+			return err
+		}
+		a, err := concerned(ctx, p, m)
+		if a == nil || err != nil {
+			return err
+		}
+		held, err := Helds.Get(ctx, tx, accountID, templateID)
+		if err != nil && !errors.Is(err, fault.NotFound) {
+			return err
+		}
+		if err == nil && a.Operation != OpRemove && held.Assignment == a.ID && held.Revision == a.Revision {
+			return nil // another node did it meanwhile
+		}
+		r := Result{Revision: a.Revision, Status: InProgress, Error: wireError(&fault.Error{Kind: fault.Internal})}
+		old, err := Results.Get(ctx, tx, root, ResultID(a.ID, accountID))
+		if err == nil && old.Revision == a.Revision && old.Status == InProgress {
+			r.Retry = old.Retry
+		} else if err != nil && !errors.Is(err, fault.NotFound) {
+			return err
+		}
+		r.Retry = r.Retry.next(s.Now())
+		return putResult(ctx, tx, a, accountID, r)
+	})
+}
+
+// concerned gives the assignment whose result tells of an account: the one that
+// counts for it, the one that is being removed, or one that did count; nil when
+// there is none.
+func concerned(ctx context.Context, p *plan, m *enterprise.Member) (*Assignment, error) {
+	if a := winnerOf(p.assigned, m); a != nil {
+		return a, nil
+	}
+	if a := leaving(p.assigned); a != nil {
+		return a, nil
+	}
+	for _, a := range p.assigned {
+		_, err := Results.Get(ctx, p.tx, p.root, ResultID(a.ID, m.ID))
+		if err == nil {
+			return a, nil
+		}
+		if !errors.Is(err, fault.NotFound) {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// rests keeps jobs that failed as a whole from being taken up at once again.
+// Other than that of accounts this is not stored: whether the store answers,
+// each node finds out for itself.
+type rests struct {
+	mu   sync.Mutex
+	jobs map[string]Retry
+}
+
+// failed notes a failure and gives the time of the next attempt. Where the
+// store does not answer it is soon.
+func (r *rests) failed(name string, err error, now time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := r.jobs[name].next(now)
+	if errors.Is(err, fault.Unavailable) {
+		next = Retry{0, now.Add(firstRetry)}
+	}
+	if r.jobs == nil {
+		r.jobs = map[string]Retry{}
+	}
+	r.jobs[name] = next
+	return next.At
+}
+
+func (r *rests) done(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.jobs, name)
+}
+
+// until tells when a job may be tried again, zero when now.
+func (r *rests) until(name string, now time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at := r.jobs[name].At; now.Before(at) {
+		return at
+	}
+	return time.Time{}
+}
