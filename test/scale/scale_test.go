@@ -31,14 +31,15 @@ const (
 	owner = "IBMid-OWNER00000"
 )
 
-// world is the services on a SQLite file.
+// world is the services on a store.
 type world struct {
-	db        *sqlitestore.DB
+	db        store.DB
 	registry  *catalog.Registry
 	authority *access.Authority
 	templates *template.Service
 }
 
+// open puts the services on a SQLite file.
 func open(ctx context.Context, path string) (*world, error) {
 	db, err := sqlitestore.Open(ctx, sqlitestore.Options{Path: path})
 	if err != nil {
@@ -47,6 +48,11 @@ func open(ctx context.Context, path string) (*world, error) {
 	if err := db.Migrate(ctx); err != nil {
 		return nil, err
 	}
+	return found(ctx, db)
+}
+
+// found puts the services on a migrated store.
+func found(ctx context.Context, db store.DB) (*world, error) {
 	set, err := catalog.BuiltinSet()
 	if err != nil {
 		return nil, err
