@@ -59,7 +59,7 @@ var rules = []rule{
 	{packages: []string{"client"}, may: []string{"secret"}, never: []string{"database/sql"}},
 	{packages: []string{"cli/settings", "cli/term", "cli/shell"}, may: []string{"cli/settings", "cli/term", "cli/shell", "client", "secret"}, never: []string{"database/sql"}},
 	{packages: []string{"cli/object", "cli/iam", "cli/enterprise"}, may: []string{"cli/term", "cli/shell", "cli/settings", "cli/object", "client", "secret"}, never: []string{"database/sql"}},
-	{packages: []string{"cli/access"}, may: []string{"cli/shell", "cli/object", "cli/iam", "client"}, never: []string{"database/sql"}},
+	{packages: []string{"cli/access"}, may: []string{"cli/term", "cli/shell", "cli/object", "cli/iam", "client"}, never: []string{"database/sql"}},
 	{packages: []string{"cli"}, may: []string{"cli", "app", "config", "demo", "client", "httpapi", "secret", "signing", "tutorial"}, never: []string{"database/sql"}},
 	{packages: []string{"demo"}, may: []string{"*"}, never: network},
 	{packages: []string{"app"}, may: []string{"*"}},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kagiban/kagiban/internal/cli/access"
 	"github.com/kagiban/kagiban/internal/cli/enterprise"
 	"github.com/kagiban/kagiban/internal/cli/iam"
 	"github.com/kagiban/kagiban/internal/cli/shell"
@@ -17,6 +18,7 @@ func clientCommands(s *streams) []*cobra.Command {
 		Version: version(), Now: time.Now, NewID: shell.RandomID,
 	}
 	identities := iam.Command(sh)
+	access.AddVerbs(sh, identities)
 	enterprise.AddTemplateVerbs(sh, identities)
 	return []*cobra.Command{
 		loginCommand(sh),

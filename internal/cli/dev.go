@@ -24,7 +24,7 @@ import (
 // devFlags are the flags of `kagiban dev`.
 type devFlags struct {
 	listen, data, envFile, issuer string
-	algorithm                     string
+	algorithm, catalog            string
 	quiet, random, printEnv       bool
 }
 
@@ -46,6 +46,7 @@ start, so they are no secrets: never let anything real depend on this server.`,
 	flags.StringVar(&f.envFile, "env-file", "", "write KEY=VALUE lines to this file when the server is ready")
 	flags.StringVar(&f.issuer, "issuer", "", "URL that tokens name as their issuer (default: the server's own)")
 	flags.StringVar(&f.algorithm, "token-algorithm", string(signing.RS256), "algorithm of the signing keys, RS256 or ES256")
+	flags.StringVar(&f.catalog, "catalog-dir", "", "folder of catalogue files (*.yaml) with services of your own")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but warnings")
 	flags.BoolVar(&f.random, "random", false, "make other ids and keys at each fresh start")
 	flags.BoolVar(&f.printEnv, "print-env", false, "print the environment file's lines with export, start nothing")
@@ -105,6 +106,12 @@ func (f *devFlags) config(s *streams) (app.Config, error) {
 	cfg := app.Config{
 		Settings: *set, Version: version(), Dev: &app.Dev{Random: f.random},
 		Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})),
+	}
+	if f.catalog != "" {
+		if info, err := os.Stat(f.catalog); err != nil || !info.IsDir() {
+			return app.Config{}, usagef("--catalog-dir: %s is no folder", f.catalog)
+		}
+		cfg.CatalogDir = f.catalog
 	}
 	if f.issuer != "" {
 		issuer, err := config.ParseIssuer(f.issuer)

@@ -3,7 +3,10 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -228,6 +231,45 @@ func TestDevKeepsItsDataInAFolder(t *testing.T) {
 			t.Errorf("%s: %v %v", name, info, err)
 		}
 	}
+}
+
+func TestDevKnowsServicesOfAFolder(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "shop.yaml")
+	if err := os.WriteFile(file, []byte("services:\n  - name: file-shop\n    grants: [{roles: [Manager], actions: [order.refund]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd, _, env := dev(t, "--catalog-dir", dir, "--quiet")
+	defer stop(t, cmd)
+	answer, err := http.PostForm(env["KAGIBAN_URL"]+"/identity/token", url.Values{"grant_type": {"urn:ibm:params:oauth:grant-type:apikey"}, "apikey": {env["KAGIBAN_APIKEY"]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&token); err != nil {
+		t.Fatal(err)
+	}
+	ask, err := http.NewRequest("GET", env["KAGIBAN_URL"]+"/v2/roles?service_name=file-shop", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask.Header.Set("Authorization", "Bearer "+token.Access)
+	roles, err := http.DefaultClient.Do(ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer roles.Body.Close()
+	if text, err := io.ReadAll(roles.Body); err != nil || !strings.Contains(string(text), "file-shop.order.refund") {
+		t.Errorf("%v %s", err, text)
+	}
+	run(t, nil, "dev", "--catalog-dir", file).wants(t, 2, "no folder")
+	if err := os.WriteFile(file, []byte("services: ["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, nil, "dev", "--catalog-dir", dir, "--listen", "127.0.0.1:0").wants(t, 1, "shop.yaml")
 }
 
 func stop(t *testing.T, cmd *exec.Cmd) {

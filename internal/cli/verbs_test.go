@@ -44,8 +44,29 @@ func TestOfficialVerbsAreThere(t *testing.T) {
 		"trusted-profile-link-create", "trusted-profile-links", "trusted-profile-link-delete",
 		"trusted-profile-identity-create", "trusted-profile-identity", "trusted-profile-identities", "trusted-profile-identity-delete",
 		"trusted-profile-rule-create", "trusted-profile-rule-update", "trusted-profile-rules", "trusted-profile-rule-delete",
+		"roles", "role-create", "access-policies", "account-policies",
+		"authorization-policy-create", "authorization-policy", "authorization-policies", "authorization-policy-delete",
+		"access-groups", "access-group", "access-group-create", "access-group-update", "access-group-delete",
+		"identity-limits", "access-groups-usage", "api-keys-usage", "cr-links-usage", "cr-rules-usage", "identity-providers-usage",
+		"service-id-groups-usage", "templates-usage", "trusted-profiles-usage",
 	} {
 		official = append(official, "iam "+verb)
+	}
+	for _, member := range []string{"user", "service-id", "trusted-profile"} {
+		for _, end := range []string{"s", "-add", "-remove", "-purge"} {
+			official = append(official, "iam access-group-"+member+end)
+		}
+	}
+	for _, subject := range []string{"user", "service", "access-group", "trusted-profile"} {
+		for _, end := range []string{"policies", "policy", "policy-create", "policy-update", "policy-delete"} {
+			official = append(official, "iam "+subject+"-"+end)
+		}
+	}
+	for _, kind := range []string{"trusted-profile", "account-settings", "access-policy", "access-group", "role", "action-control"} {
+		for _, end := range []string{"templates", "template-create", "template-version", "template-versions", "template-version-create", "template-version-update",
+			"template-version-commit", "template-version-delete", "assignments", "assignment", "assignment-create", "assignment-update", "assignment-delete"} {
+			official = append(official, "iam "+kind+"-"+end)
+		}
 	}
 	for _, path := range official {
 		if found[path] == nil {

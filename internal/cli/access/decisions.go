@@ -1,4 +1,4 @@
-package iam
+package access
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/kagiban/kagiban/internal/client"
 )
 
-func accessVerbs() []shell.Verb {
+func decisionVerbs() []shell.Verb {
 	return []shell.Verb{explainVerb(), whoCanVerb(), whatIfVerb()}
 }
 
@@ -197,7 +197,7 @@ func candidateRows(e *explanation) [][]string {
 				misfits = append(misfits, misfit(k.Part, k.Key, k.Operator, k.Want, k.Got, k.Present))
 			}
 		}
-		rows = append(rows, []string{p.PolicyID, p.GroupID, yesNo(p.Allows), strings.Join(misfits, "\n")})
+		rows = append(rows, []string{p.PolicyID, p.GroupID, strconv.FormatBool(p.Allows), strings.Join(misfits, "\n")})
 	}
 	return rows
 }

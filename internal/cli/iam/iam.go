@@ -1,5 +1,5 @@
-// Package iam holds the verbs of "kagiban iam": tokens, trusted profiles,
-// service IDs, API keys, access and account settings. Each verb is a table or a
+// Package iam holds the verbs of "kagiban iam" on identities: tokens, trusted
+// profiles, service IDs, API keys and account settings. Each verb is a table or a
 // detail view around a few calls of the APIs; it decides nothing.
 package iam
 
@@ -19,14 +19,13 @@ type group struct {
 
 // Command is "kagiban iam". A further group of verbs is one line here.
 func Command(s *shell.Shell) *cobra.Command {
-	cmd := shell.Group("iam", "Manage identities: tokens, trusted profiles, service IDs, API keys, settings")
+	cmd := shell.Group("iam", "Manage identities and access: profiles, service IDs, API keys, groups, policies, roles")
 	for _, g := range []group{
 		{"Session", slices.Concat(tokenVerbs(), assumeVerbs())},
 		{"Trusted profiles", slices.Concat(profileVerbs(), identityVerbs(), linkVerbs(), ruleVerbs())},
 		{"Service IDs", slices.Concat(serviceIDVerbs(), serviceKeyVerbs(), serviceGroupVerbs())},
 		{"Your API keys", apiKeyVerbs()},
-		{"Access", accessVerbs()},
-		{"Account settings", settingsVerbs()},
+		{"Account settings", slices.Concat(settingsVerbs(), usageVerbs())},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})
 		for _, v := range g.verbs {

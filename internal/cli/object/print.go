@@ -126,3 +126,13 @@ func Changes(c *shell.Call, flags map[string]string) (map[string]any, error) {
 	}
 	return body, nil
 }
+
+// Complete adds to a body what the object had and the body does not say, for an
+// API that replaces objects whole.
+func Complete(body, old map[string]any) {
+	for property, value := range old {
+		if _, given := body[property]; !given {
+			body[property] = value
+		}
+	}
+}
