@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -242,8 +243,12 @@ type GroupView struct {
 // ListGroups gives all groups of a query, sorted. An account holds at most
 // Limits.Groups, so lists are cut into pages by the caller.
 func (s *Service) ListGroups(ctx context.Context, q GroupQuery) ([]GroupView, error) {
+	joined, err := s.joinedByRule(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	var out []GroupView
-	err := s.DB.View(ctx, func(r store.Reader) error {
+	err = s.DB.View(ctx, func(r store.Reader) error {
 		groups, err := Groups.List(ctx, r, store.Query{Account: q.Account})
 		if err != nil {
 			return err
@@ -256,14 +261,14 @@ func (s *Service) ListGroups(ctx context.Context, q GroupQuery) ([]GroupView, er
 		for _, rule := range rules {
 			federated[rule.Parent] = true
 		}
-		static := map[string]bool{}
-		if q.IAMID != "" {
+		member := maps.Clone(joined)
+		if q.IAMID != "" && q.Membership != Dynamic {
 			members, err := Members.List(ctx, r, store.Query{Account: q.Account, Owner: q.IAMID})
 			if err != nil {
 				return err
 			}
 			for _, m := range members {
-				static[m.Parent] = true
+				member[m.Parent] = true
 			}
 		}
 		if !q.HidePublic && q.IAMID == "" {
@@ -271,9 +276,7 @@ func (s *Service) ListGroups(ctx context.Context, q GroupQuery) ([]GroupView, er
 		}
 		out = nil
 		for _, g := range groups {
-			// Dynamic memberships live in a login's claims; none is stored, so
-			// "dynamic" lists nothing for an identity that is not logged in.
-			if q.IAMID != "" && (q.Membership == Dynamic || !static[g.ID]) {
+			if q.IAMID != "" && !member[g.ID] {
 				continue
 			}
 			if q.matches(g) {
@@ -284,6 +287,20 @@ func (s *Service) ListGroups(ctx context.Context, q GroupQuery) ([]GroupView, er
 	})
 	q.sort(out)
 	return out, err
+}
+
+// joinedByRule gives the groups that a rule makes the identity of a query a
+// member of now, when the query asks for such.
+func (s *Service) joinedByRule(ctx context.Context, q GroupQuery) (map[string]bool, error) {
+	groups := map[string]bool{}
+	if q.IAMID == "" || q.Membership == Static {
+		return groups, nil
+	}
+	list, err := s.admitted(ctx, q.Account, q.IAMID)
+	for _, m := range list {
+		groups[m.GroupID] = true
+	}
+	return groups, err
 }
 
 func (q GroupQuery) matches(g *Group) bool {

@@ -215,11 +215,13 @@ func (s *Service) AddToGroups(ctx context.Context, account string, n NewMember, 
 	return out, err
 }
 
-// IsMember tells whether an identity is a static member of a group.
+// IsMember tells whether an identity is a member of a group, by being listed or
+// by a rule.
 func (s *Service) IsMember(ctx context.Context, g *Group, iamID string) (bool, error) {
 	_, err := Members.Get(ctx, s.DB.Direct(), g.Account, MemberID(g.ID, iamID))
 	if errors.Is(err, fault.NotFound) {
-		return false, nil
+		by, err := s.DynamicMembers(ctx, g, iamID)
+		return len(by) > 0, err
 	}
 	return err == nil, err
 }
@@ -235,16 +237,24 @@ func (s *Service) ListMembers(ctx context.Context, g *Group, typ, sort string) (
 		return nil, err
 	}
 	list = slices.DeleteFunc(list, func(m *Member) bool { return typ != "" && m.Type != typ })
-	if key, desc := strings.CutPrefix(sort, "-"); key == "id" || key == "iam_id" {
-		slices.SortFunc(list, func(a, b *Member) int {
-			c := strings.Compare(a.Owner, b.Owner)
-			if desc {
-				return -c
-			}
-			return c
-		})
-	}
+	SortMembers(list, sort)
 	return list, nil
+}
+
+// SortMembers sorts members by IAM id if sort is id or iam_id; "-" before it
+// reverses.
+func SortMembers(list []*Member, sort string) {
+	key, desc := strings.CutPrefix(sort, "-")
+	if key != "id" && key != "iam_id" {
+		return
+	}
+	slices.SortFunc(list, func(a, b *Member) int {
+		c := strings.Compare(a.Owner, b.Owner)
+		if desc {
+			return -c
+		}
+		return c
+	})
 }
 
 // Person is what member lists show of an identity.

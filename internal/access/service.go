@@ -23,14 +23,16 @@ type Limits struct {
 // DefaultLimits are those of the official service's documentation.
 var DefaultLimits = Limits{Groups: 500, GroupsPerMember: 50, RulesPerGroup: 5, Policies: 4020, PoliciesPerOwner: 1000, CustomRoles: 40}
 
-// Service changes what gives access. All fields are required. It is safe for
-// concurrent use.
+// Service changes what gives access. All fields but Logins are required. It is
+// safe for concurrent use.
 type Service struct {
 	DB        store.DB
 	Authority *Authority
 	IDs       id.Generator
 	Now       func() time.Time
 	Limits    Limits
+	// Logins knows those who may be members by rule; nil: nobody is.
+	Logins Logins
 }
 
 // limitReached is the error of a full account.

@@ -57,6 +57,18 @@ type Login struct {
 	// PasswordHash is an argon2id PHC string; "" refuses password login.
 	PasswordHash   string `json:"password_hash,omitempty"`
 	DefaultAccount string `json:"default_account,omitempty"`
+	// Realm is the entity id of who vouches for the person, "" for the realm of
+	// the IAM id; Claims is what it says. Rules of access groups and trusted
+	// profiles judge both while a login lasts.
+	Realm  string  `json:"realm,omitempty"`
+	Claims []Claim `json:"claims,omitempty"`
+}
+
+// Claim is one thing that is said of a person. Without List it has one value.
+type Claim struct {
+	Name   string   `json:"name"`
+	Values []string `json:"values"`
+	List   bool     `json:"list,omitempty"`
 }
 
 // NotSet is the wire value of a setting without value.

@@ -140,6 +140,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	if err != nil {
 		return err
 	}
+	c.access.Logins = c.tokens
 	hasher, err := c.secrets.hasher(secret.PurposeAPIKey)
 	if err != nil {
 		return err

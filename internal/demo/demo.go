@@ -72,6 +72,10 @@ type Key struct {
 	Value secret.Value
 }
 
+// Realm vouches for Console: it says that its department is billing and that it
+// is in the groups people and auditors.
+const Realm = "https://login.example.com/demo"
+
 // ProfileName is the name of the trusted profile in the cross-account story.
 const ProfileName = "tp-allow-access-billing"
 

@@ -106,7 +106,8 @@ func (d *Data) people(w *writer, passwordHash string) {
 	}
 	create(w, account.Logins, &account.Login{
 		Meta:  store.Meta{Account: store.System, ID: d.Console.IAMID, Owner: d.Console.IAMID, Name: d.Console.Email},
-		Email: d.Console.Email, PasswordHash: passwordHash, DefaultAccount: d.Root,
+		Email: d.Console.Email, PasswordHash: passwordHash, DefaultAccount: d.Root, Realm: Realm,
+		Claims: []account.Claim{{Name: "department", Values: []string{"billing"}}, {Name: "groups", Values: []string{"people", "auditors"}, List: true}},
 	}, "user-management.login.create", "")
 }
 

@@ -94,12 +94,7 @@ func (q *query) join() {
 		q.addMembership(membership{via: via{group: q.s.groups[publicSlot]}})
 	}
 	sub := &q.r.Subject
-	// The claims of a login at another account's identity provider prove
-	// nothing here: that account chooses its provider itself.
-	if sub.Kind != KindUser || sub.Realm == "" || sub.Account != q.s.account {
-		return
-	}
-	rules := q.s.dynamic[sub.Realm]
+	rules := q.s.rulesFor(sub)
 	for i := range rules {
 		if until, ok := rules[i].member(sub, q.r.Environment.Now); ok {
 			q.addMembership(membership{via{q.s.groups[rules[i].group], until.Unix()}, rules[i].id})

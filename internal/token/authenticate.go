@@ -34,8 +34,10 @@ type Principal struct {
 type bearer struct {
 	claims    *Claims
 	principal Principal
-	kid       string
-	key       *signing.PublicKey
+	// vouched is the principal with the claims of its login, nil without any.
+	vouched atomic.Pointer[Principal]
+	kid     string
+	key     *signing.PublicKey
 	// checked holds the state under which the subject was last found good.
 	checked atomic.Pointer[stamps]
 }
@@ -57,7 +59,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (*Principal, e
 	if err != nil {
 		return nil, err
 	}
-	return &b.principal, nil
+	return b.holder(), nil
 }
 
 func (s *Service) bearer(ctx context.Context, token string) (*bearer, error) {
@@ -77,15 +79,36 @@ func (s *Service) bearer(ctx context.Context, token string) (*bearer, error) {
 		b.checked.Store(now)
 	}
 	if b.claims.SessionID != "" {
-		if _, err := s.session(ctx, b.claims.SessionID); err != nil {
+		se, err := s.session(ctx, b.claims.SessionID)
+		if err != nil {
 			if errors.Is(err, fault.Invalid) {
 				return nil, errBearer(err, "The session of the token has ended.")
 			}
 			return nil, err
 		}
 		s.sessions.touch(b.claims.SessionID, s.cfg.Now())
+		b.hear(se)
 	}
 	return b, nil
+}
+
+// holder gives the token's principal with all that is known of it.
+func (b *bearer) holder() *Principal {
+	if p := b.vouched.Load(); p != nil {
+		return p
+	}
+	return &b.principal
+}
+
+// hear takes over what was said of a person at the login. It never changes
+// during a session.
+func (b *bearer) hear(se *Session) {
+	if len(se.Claims) == 0 || b.principal.IAMID != se.IAMID || b.vouched.Load() != nil {
+		return
+	}
+	p := b.principal
+	p.Realm, p.Claims, p.LoginAt = se.Realm, policyClaims(se.Claims), se.Created
+	b.vouched.Store(&p)
 }
 
 // verify gives a token whose signature, issuer and times are right, from memory

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/crn"
@@ -26,6 +27,10 @@ type assumer struct {
 	kind           policy.SubjectKind
 	authn          AuthnClaims
 	origin         lineage // where its login came from
+	// login holds what was said of a person at the login.
+	login policy.Subject
+	// rule is the claim rule that admitted before, in a login that goes on.
+	rule string
 }
 
 // trustKey names a question about trust: who, and by which words for the profile.
@@ -34,8 +39,12 @@ type trustKey struct {
 	iamID, account       string
 }
 
-// trusted is the answer: the profile with its standing, while the stamps hold.
-type trusted struct{ standing *standing }
+// trusted is the answer: the profile with its standing, while the stamps hold,
+// and the claim rule that admitted, nil for those in the profile's list.
+type trusted struct {
+	standing *standing
+	rule     *identity.ClaimRule
+}
 
 func (assumeGrant) login(ctx context.Context, s *Service, r *Request, client *Client) (*login, error) {
 	profile, name, named, err := profileOf(r)
@@ -46,17 +55,20 @@ func (assumeGrant) login(ctx context.Context, s *Service, r *Request, client *Cl
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.trust(ctx, who, trustKey{profile, name, named, who.iamID, who.account})
+	by, err := s.trust(ctx, who, trustKey{profile, name, named, who.iamID, who.account})
 	if err != nil {
 		return nil, err
 	}
-	authn := who.authn
+	st, authn := by.standing, who.authn
 	l := &login{
 		lineage: lineage{IAMID: st.iamID, Account: st.account, Origin: GrantAssume, KeyID: who.origin.KeyID,
 			Authn: &authn, AuthnAccount: who.account},
 		standing: st, grant: GrantAssume, action: "iam-identity.trustedprofile-apikey.login",
 		// A profile assumed out of a login session gets a session of its own.
 		fresh: who.origin.Session != "",
+	}
+	if by.rule != nil {
+		l.Rule, l.Until = by.rule.ID, s.cfg.Now().Add(time.Duration(by.rule.Expiration)*time.Second)
 	}
 	return l, nil
 }
@@ -78,14 +90,28 @@ func (s *Service) assumer(ctx context.Context, r *Request, client *Client) (*ass
 		if err != nil {
 			return nil, err
 		}
-		return &assumer{iamID: st.iamID, account: st.account, kind: st.kind, authn: st.claims.Authn, origin: t.lineage}, nil
+		who := &assumer{iamID: st.iamID, account: st.account, kind: st.kind, authn: st.claims.Authn, origin: t.lineage}
+		return who, s.recall(ctx, who)
 	}
 	b, err := s.bearer(ctx, r.AccessToken.Reveal())
 	if err != nil {
 		return nil, tokenFault(err)
 	}
 	c := b.claims
-	return &assumer{iamID: c.IAMID, account: c.Account.BSS, kind: c.Kind(), authn: c.Authn, origin: lineage{Session: c.SessionID}}, nil
+	return &assumer{iamID: c.IAMID, account: c.Account.BSS, kind: c.Kind(), authn: c.Authn, origin: lineage{Session: c.SessionID},
+		login: b.holder().Subject}, nil
+}
+
+// recall completes an assumer with what was said of it at its login.
+func (s *Service) recall(ctx context.Context, who *assumer) error {
+	if who.origin.Session == "" || who.kind != policy.KindUser {
+		return nil
+	}
+	login, err := s.LoginOf(ctx, who.account, who.origin.Session)
+	if err == nil && login != nil {
+		who.login = *login
+	}
+	return err
 }
 
 // tokenFault words a refused access token for the token envelope.
@@ -143,7 +169,7 @@ func (k *trustKey) words() string {
 
 // trust answers whether somebody may act as a profile. The answer is kept as
 // long as neither account has changed.
-func (s *Service) trust(ctx context.Context, who *assumer, key trustKey) (*standing, error) {
+func (s *Service) trust(ctx context.Context, who *assumer, key trustKey) (*trusted, error) {
 	if who.kind == policy.KindProfile {
 		return nil, refuse(fault.Invalid, "BXNIM0398E", "Selected trusted profile not eligible.",
 			"A token of a trusted profile cannot be used to assume another profile.")
@@ -152,7 +178,7 @@ func (s *Service) trust(ctx context.Context, who *assumer, key trustKey) (*stand
 		return nil, errNotEligible(who.iamID, key.words())
 	}
 	if hit, ok := s.trusts.get(key); ok && s.state.holds(&hit.standing.stamps) {
-		return hit.standing, nil
+		return hit, nil
 	}
 	began := s.state.begin(who.account)
 	p, err := s.profile(ctx, &key)
@@ -163,7 +189,8 @@ func (s *Service) trust(ctx context.Context, who *assumer, key trustKey) (*stand
 		return nil, fmt.Errorf("reading a profile: %w", err)
 	}
 	s.state.watch(&began, p.Account)
-	if err := s.eligible(ctx, who, p, key.words()); err != nil {
+	out := &trusted{}
+	if out.rule, err = s.eligible(ctx, who, p, key.words()); err != nil {
 		return nil, err
 	}
 	st, err := s.profileIn(ctx, p.Account, p.ID, who.authn)
@@ -179,8 +206,11 @@ func (s *Service) trust(ctx context.Context, who *assumer, key trustKey) (*stand
 			"Account "+p.Account+" demands multi-factor authentication, which the token does not have.")
 	}
 	st.stamps.accounts = append(st.stamps.accounts, began.accounts...)
-	s.trusts.put(key, &trusted{st})
-	return st, nil
+	out.standing = st
+	if out.rule == nil { // what a rule admits is a login, not a person
+		s.trusts.put(key, out)
+	}
+	return out, nil
 }
 
 // maxProfileName is more than the longest name or id of a profile.
@@ -202,16 +232,21 @@ func (s *Service) profile(ctx context.Context, key *trustKey) (*identity.Profile
 
 // eligible looks the caller up in the profile's list of trusted identities. A
 // user is trusted for the accounts that the entry names, without any for the
-// profile's own; the token must be of one of them.
-func (s *Service) eligible(ctx context.Context, who *assumer, p *identity.Profile, words string) error {
+// profile's own; the token must be of one of them. Whoever is not in the list
+// may be admitted by a claim rule, which it gives.
+func (s *Service) eligible(ctx context.Context, who *assumer, p *identity.Profile, words string) (*identity.ClaimRule, error) {
 	entries, err := identity.Trusts.List(ctx, s.cfg.DB.Direct(), store.Query{Account: p.Account, Parent: p.ID, Owner: who.iamID})
 	if err != nil {
-		return fmt.Errorf("reading the trusted identities of profile %s: %w", p.ID, err)
+		return nil, fmt.Errorf("reading the trusted identities of profile %s: %w", p.ID, err)
 	}
 	if slices.ContainsFunc(entries, func(t *identity.Trust) bool { return trusts(t, who.account) }) {
-		return nil
+		return nil, nil
 	}
-	return errNotEligible(who.iamID, words)
+	rule, err := s.admits(ctx, who, p)
+	if err == nil && rule == nil {
+		err = errNotEligible(who.iamID, words)
+	}
+	return rule, err
 }
 
 // trusts tells whether an entry counts for a caller of the account.
@@ -236,9 +271,13 @@ func (s *Service) assumed(ctx context.Context, l *lineage) (*standing, error) {
 	if err != nil {
 		return nil, err
 	}
-	who := &assumer{iamID: before.iamID, account: before.account, kind: before.kind, authn: *l.Authn}
+	who := &assumer{iamID: before.iamID, account: before.account, kind: before.kind, authn: *l.Authn, rule: l.Rule}
 	objectID, _ := id.OfIAM(l.IAMID)
-	return s.trust(ctx, who, trustKey{profile: objectID, named: l.Account, iamID: who.iamID, account: who.account})
+	by, err := s.trust(ctx, who, trustKey{profile: objectID, named: l.Account, iamID: who.iamID, account: who.account})
+	if err != nil {
+		return nil, err
+	}
+	return by.standing, nil
 }
 
 // Assumable lists the profiles that the holder of an access or refresh token

@@ -38,8 +38,9 @@ func (s *Service) personLogin(ctx context.Context, iamID, accountID, grant, acti
 	if err != nil {
 		return nil, err
 	}
-	return &login{lineage: lineage{IAMID: iamID, Account: accountID, Origin: grant}, standing: st, grant: grant, action: action,
-		fresh: true, interactive: true}, nil
+	l := &login{lineage: lineage{IAMID: iamID, Account: accountID, Origin: grant}, standing: st, grant: grant, action: action,
+		fresh: true, interactive: true}
+	return l, s.hear(ctx, l)
 }
 
 // checkPassword gives the local credential of a user name and password. Every

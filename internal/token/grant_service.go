@@ -44,8 +44,8 @@ func (serviceGrant) login(ctx context.Context, s *Service, r *Request, _ *Client
 		return nil, err
 	}
 	return &login{
-		lineage:  lineage{IAMID: st.iamID, Account: st.account, Origin: GrantIAMAuthz},
-		standing: st, grant: GrantIAMAuthz, action: "iam-identity.service-token.login", once: true, until: b.principal.Expires,
+		lineage:  lineage{IAMID: st.iamID, Account: st.account, Origin: GrantIAMAuthz, Until: b.principal.Expires},
+		standing: st, grant: GrantIAMAuthz, action: "iam-identity.service-token.login", once: true,
 	}, nil
 }
 

@@ -5,8 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/secret"
 )
@@ -50,10 +50,11 @@ type login struct {
 	redeems secret.Value
 	family  string
 	idToken bool
-	// once forbids refresh tokens and sessions; until, unless zero, ends the
-	// tokens at the latest.
-	once  bool
-	until time.Time
+	// once forbids refresh tokens and sessions.
+	once bool
+	// realm vouches for a person who logs in and said these claims.
+	realm string
+	said  []account.Claim
 }
 
 // grantTable holds the grants. cr-token is known and not offered by this

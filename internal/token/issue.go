@@ -50,6 +50,9 @@ func (s *Service) issue(ctx context.Context, r *Request) (*Response, error) {
 		return nil, err
 	}
 	now := s.cfg.Now()
+	if !l.Until.IsZero() && !now.Before(l.Until) {
+		return nil, errRefreshExpired()
+	}
 	issued, err := s.persist(ctx, l, client, want, now)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func (s *Service) persist(ctx context.Context, l *login, client *Client, want wa
 		return issued{refresh: NotSupported}, nil
 	}
 	refreshing := client.Refresh == RefreshRotating && want.access
-	begins := l.fresh && client.Interactive && want.access
+	begins := l.fresh && (client.Interactive || len(l.said) > 0) && want.access
 	if refreshing || begins || want.delegated || l.Session != "" {
 		return s.persistLogin(ctx, l, client, want, refreshing, begins, now)
 	}
@@ -138,6 +141,7 @@ func (s *Service) persistLogin(ctx context.Context, l *login, client *Client, wa
 		s.sessions.drop(sessionID)
 	}
 	if out.session != nil {
+		s.people.changed(out.session)
 		s.sessions.touch(out.session.ID, now)
 	}
 	return out, nil
@@ -164,9 +168,12 @@ func (w *loginWriter) write(ctx context.Context, tx store.Tx) (out issued, err e
 		out.refresh = NotSupported
 	}
 	if w.begins {
-		if out.session, w.ended, err = w.s.beginSession(ctx, tx, w.l.standing, w.client, w.l.Origin, w.l.Session, w.now); err != nil {
+		if out.session, w.ended, err = w.s.beginSession(ctx, tx, w.l, w.client, w.now); err != nil {
 			return out, err
 		}
+	}
+	if err = w.s.noteLogin(ctx, tx, w.l.Account, out.session, w.now); err != nil {
+		return out, err
 	}
 	if !w.l.redeems.IsZero() {
 		if w.replayed, err = w.s.rotateRefresh(ctx, tx, w.l.redeems, w.client, w.now); err != nil {
@@ -174,7 +181,7 @@ func (w *loginWriter) write(ctx context.Context, tx store.Tx) (out issued, err e
 		}
 	}
 	if w.refreshing {
-		out.refreshExpires = refreshEnd(w.l.standing, out.session, w.now)
+		out.refreshExpires = w.l.within(refreshEnd(w.l.standing, out.session, w.now))
 		value, err := w.s.putRefresh(ctx, tx, refreshToken{lineage: w.l.lineage, ClientID: w.client.ID, Family: w.l.family, Valid: out.refreshExpires}, w.now)
 		if err != nil {
 			return out, err
@@ -201,6 +208,14 @@ func refreshEnd(st *standing, se *Session, now time.Time) time.Time {
 	return now.Add(st.life.refresh)
 }
 
+// within bounds a time by the login's end, if it has one.
+func (l *login) within(at time.Time) time.Time {
+	if !l.Until.IsZero() && l.Until.Before(at) {
+		return l.Until
+	}
+	return at
+}
+
 // refuseReplay ends a login whose used refresh token came again: one of two
 // who hold it must have stolen it, and nobody can tell which.
 func (s *Service) refuseReplay(ctx context.Context, t *refreshToken, now time.Time) error {
@@ -224,8 +239,8 @@ func (s *Service) mint(ctx context.Context, l *login, client *Client, i issued, 
 	if i.session != nil {
 		life = min(sessionAccessLife, i.session.Ends.Sub(now))
 	}
-	if !l.until.IsZero() {
-		life = min(life, l.until.Sub(now))
+	if !l.Until.IsZero() {
+		life = min(life, l.Until.Sub(now))
 	}
 	// exp - iat must equal expires_in to the second.
 	iat := now.Unix()

@@ -43,6 +43,11 @@ type lineage struct {
 	AuthnAccount string       `json:"authn_account,omitempty"`
 	Session      string       `json:"session,omitempty"`
 	Scope        string       `json:"scope,omitempty"`
+	// Rule is the claim rule that let a person assume the profile, "" when it is
+	// in the profile's list.
+	Rule string `json:"rule,omitempty"`
+	// Until ends everything that comes of the login; zero: lifetimes alone do.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // bound tells whether the login may not change its account.

@@ -110,6 +110,7 @@ type Service struct {
 
 	verifier *signing.Verifier[*Claims]
 	sessions *sessionTracker
+	people   *loginIndex
 	activity *activity.Counter
 	throttle *throttle
 
@@ -160,6 +161,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s.state = newState(objects, cfg.CacheSize)
 	s.logins = newBounded[loginKey, *keyLogin](cfg.CacheSize)
+	s.people = newLoginIndex(cfg.CacheSize)
 	s.trusts = newBounded[trustKey, *trusted](cfg.CacheSize)
 	s.known = newBounded[string, *bearer](cfg.CacheSize)
 	s.sessions = newSessionTracker(cfg.DB, cfg.CacheSize)
@@ -236,6 +238,7 @@ func (s *Service) observe(events []store.Event) {
 		case e.Op == store.Reset:
 			s.ringStale.Store(true)
 			s.logins.clear()
+			s.people.clear()
 			s.trusts.clear()
 			s.known.clear()
 			s.sessions.clear()

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
@@ -35,6 +36,10 @@ type Session struct {
 	Active time.Time `json:"active"`
 	// Inactivity ends the session when it was not seen for as long, in seconds.
 	Inactivity int64 `json:"inactivity"`
+	// Realm and Claims are who vouched for the person at the login and what it
+	// said; without claims both are empty.
+	Realm  string          `json:"realm,omitempty"`
+	Claims []account.Claim `json:"claims,omitempty"`
 }
 
 // alive tells whether the session is neither over nor idle.
@@ -75,14 +80,16 @@ func isSessionID(s string) bool {
 // beginSession makes a session inside a transaction and ends the person's
 // oldest ones when there are more than the limit. It gives the ids of those,
 // which the caller must drop from memory when the transaction is through.
-func (s *Service) beginSession(ctx context.Context, tx store.Tx, st *standing, client *Client, grant, sessionID string, now time.Time) (_ *Session, ended []string, err error) {
+func (s *Service) beginSession(ctx context.Context, tx store.Tx, l *login, client *Client, now time.Time) (_ *Session, ended []string, err error) {
+	st := l.standing
 	if st.life.maxSessions != math.MaxInt {
 		if ended, err = s.makeRoom(ctx, tx, st, now); err != nil {
 			return nil, nil, err
 		}
 	}
-	se := &Session{ID: sessionID, IAMID: st.iamID, Account: st.account, ClientID: client.ID, Grant: grant,
-		Created: now, Ends: now.Add(st.life.session), Active: now, Inactivity: int64(st.life.inactivity / time.Second)}
+	se := &Session{ID: l.Session, IAMID: st.iamID, Account: st.account, ClientID: client.ID, Grant: l.Origin,
+		Created: now, Ends: l.within(now.Add(st.life.session)), Active: now, Inactivity: int64(st.life.inactivity / time.Second),
+		Realm: l.realm, Claims: l.said}
 	rec, err := se.record()
 	if err != nil {
 		return nil, nil, err

@@ -131,7 +131,7 @@ func (a *API) explain(ctx context.Context, c *httpapi.Call, in *explainIn) (*Exp
 	if err != nil {
 		return nil, err
 	}
-	active, err := a.standing.Active(ctx, &q.Subject)
+	active, err := a.active(ctx, s, q)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ type question struct {
 	requestID string
 	policy.Request
 	crn string
+	// shown is true when the subject is that of a token; session is the token's.
+	shown   bool
+	session string
 	// expired is true when the subject's token had run out.
 	expired bool
 	// bad says what is wrong with the question; it is answered with 400.
@@ -284,6 +287,7 @@ func (q *question) environmentAttribute(key, value string) {
 // token reads the middle part of the subject's token. The caller has verified
 // it: it is the service that the token was shown to.
 func (q *question) token(body string) {
+	q.shown = true
 	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(body, "="))
 	if err != nil {
 		q.bad = "Property 'subject.accessTokenBody' is not the middle part of a token."
@@ -299,6 +303,8 @@ func (q *question) token(body string) {
 			q.Subject.Realm, _, err = s.value()
 		case "exp":
 			expires, _, err = s.value()
+		case "session_id":
+			q.session, _, err = s.value()
 		case "account":
 			err = s.object(func(name string) (err error) {
 				if name != "bss" {

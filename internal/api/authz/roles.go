@@ -100,7 +100,7 @@ func (a *API) rolesOf(ctx context.Context, c *httpapi.Call, q *question) (rolesA
 	if err != nil || s == nil || q.expired {
 		return out, err
 	}
-	if active, err := a.standing.Active(ctx, &q.Subject); err != nil || !active {
+	if active, err := a.active(ctx, s, q); err != nil || !active {
 		return out, err
 	}
 	for _, g := range policy.RolesOn(s, &q.Request) {

@@ -96,12 +96,22 @@ func (a *API) snapshot(ctx context.Context, account string) (*policy.Snapshot, e
 	return s, err
 }
 
+// active tells whether the subject of a question may act at all, and completes it
+// with what is known of its login. A token without session was not got by one.
+func (a *API) active(ctx context.Context, s *policy.Snapshot, q *question) (bool, error) {
+	yes, err := a.standing.Active(ctx, &q.Subject)
+	if err != nil || !yes || q.shown && q.session == "" {
+		return yes, err
+	}
+	return yes, a.access.Recall(ctx, s, &q.Subject, q.session, q.Environment.Now)
+}
+
 // decide answers one question that may be asked.
 func (a *API) decide(ctx context.Context, s *policy.Snapshot, q *question) (policy.Decision, error) {
 	if s == nil || q.expired {
 		return policy.Decision{Reason: policy.ReasonNoPolicy}, nil
 	}
-	active, err := a.standing.Active(ctx, &q.Subject)
+	active, err := a.active(ctx, s, q)
 	if err != nil || !active {
 		return policy.Decision{Reason: policy.ReasonNoPolicy, Seq: s.Seq()}, err
 	}

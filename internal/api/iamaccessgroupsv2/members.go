@@ -157,11 +157,9 @@ func (a *API) listMembers(ctx context.Context, c *httpapi.Call, in *listMembersI
 	if err != nil {
 		return nil, err
 	}
-	var all []*access.Member
-	if in.Membership != "dynamic" {
-		if all, err = a.groups.ListMembers(ctx, g, in.Type, in.Sort); err != nil {
-			return nil, err
-		}
+	all, err := a.membersOf(ctx, g, in)
+	if err != nil {
+		return nil, err
 	}
 	people := map[string]access.Person{}
 	if key, desc := strings.CutPrefix(in.Sort, "-"); key == "name" || key == "email" {
@@ -182,10 +180,43 @@ func (a *API) listMembers(ctx context.Context, c *httpapi.Call, in *listMembersI
 	out := &memberList{Offsets: head, Members: []member{}}
 	for _, m := range all[from:to] {
 		p := people[m.Owner]
-		out.Members = append(out.Members, member{IAMID: m.Owner, Type: m.Type, Membership: "static", Href: c.Base + "/v2/groups/" + g.ID + "/members/" + url.PathEscape(m.Owner),
+		how := "static"
+		if m.ID == "" {
+			how = "dynamic"
+		}
+		out.Members = append(out.Members, member{IAMID: m.Owner, Type: m.Type, Membership: how, Href: c.Base + "/v2/groups/" + g.ID + "/members/" + url.PathEscape(m.Owner),
 			CreatedAt: httpapi.Millis(m.CreatedAt), CreatedByID: m.CreatedBy, Name: p.Name, Email: p.Email, Description: p.Description})
 	}
 	return out, nil
+}
+
+// membersOf gives the members that a list is about. Those by rule have no id,
+// and since their login; whoever is listed as well counts as static.
+func (a *API) membersOf(ctx context.Context, g *access.Group, in *listMembersIn) (all []*access.Member, err error) {
+	if in.Membership != "dynamic" {
+		if all, err = a.groups.ListMembers(ctx, g, in.Type, in.Sort); err != nil {
+			return nil, err
+		}
+	}
+	if in.Membership == "static" || in.Type != "" && in.Type != access.MemberUser {
+		return all, nil
+	}
+	by, err := a.groups.DynamicMembers(ctx, g, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range by {
+		if slices.ContainsFunc(all, func(m *access.Member) bool { return m.Owner == d.IAMID }) {
+			continue
+		}
+		m := &access.Member{Type: access.MemberUser}
+		m.Account, m.Parent, m.Owner, m.CreatedAt = g.Account, g.ID, d.IAMID, d.Since
+		all = append(all, m)
+	}
+	if len(by) > 0 {
+		access.SortMembers(all, in.Sort)
+	}
+	return all, nil
 }
 
 // describe adds those of the members who are not in the map yet.

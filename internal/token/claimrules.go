@@ -1,0 +1,68 @@
+package token
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// admits finds a claim rule of a profile that lets somebody in, nil for none: in
+// a login that goes on, the one that did before if it is still there; at first,
+// one whose realm and conditions fit the login. As with access groups, claims
+// count only in the account that the token is of.
+func (s *Service) admits(ctx context.Context, who *assumer, p *identity.Profile) (*identity.ClaimRule, error) {
+	if who.rule != "" {
+		rule, err := identity.Rules.Get(ctx, s.cfg.DB.Direct(), p.Account, who.rule)
+		if errors.Is(err, fault.NotFound) || err == nil && rule.Parent != p.ID {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading claim rule %s: %w", who.rule, err)
+		}
+		return rule, nil
+	}
+	if len(who.login.Claims) == 0 || who.account != p.Account {
+		return nil, nil
+	}
+	rules, err := identity.Rules.List(ctx, s.cfg.DB.Direct(), store.Query{Account: p.Account, Parent: p.ID})
+	if err != nil {
+		return nil, fmt.Errorf("reading the claim rules of profile %s: %w", p.ID, err)
+	}
+	for _, rule := range rules {
+		if rule.Type == identity.RuleSAML && rule.RealmName == who.login.Realm && holds(rule, who.login.Claims) {
+			return rule, nil
+		}
+	}
+	return nil, nil
+}
+
+// holds tells whether claims satisfy all conditions of a rule. Without any
+// nothing does.
+func holds(rule *identity.ClaimRule, claims []policy.Claim) bool {
+	for _, c := range rule.Conditions {
+		t, err := compileCondition(c)
+		if err != nil || !t.Match(claims) {
+			return false
+		}
+	}
+	return len(rule.Conditions) > 0
+}
+
+// compileCondition reads a condition; a value that is no JSON is a bare text.
+func compileCondition(c identity.Condition) (policy.ClaimTest, error) {
+	value := c.Value
+	if !json.Valid([]byte(value)) {
+		quoted, err := json.Marshal(value)
+		if err != nil {
+			return policy.ClaimTest{}, err
+		}
+		value = string(quoted)
+	}
+	return policy.CompileClaim(policy.ClaimCondition{Claim: c.Claim, Operator: policy.ClaimOperator(c.Operator), Value: value})
+}
