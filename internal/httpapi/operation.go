@@ -92,73 +92,48 @@ func Op[In, Out any](f *Family, id, method, path string, success int, access Acc
 	target func(context.Context, *Call, *In) (Target, error),
 	handle func(context.Context, *Call, *In) (*Out, error)) Operation {
 
-	h := typed{new: func() any { return new(In) }, handle: func(ctx context.Context, c *Call, in any) (any, error) {
-		out, err := handle(ctx, c, in.(*In))
-		if out == nil { // a nil *Out would be an any that is not nil
-			return nil, err
-		}
-		return out, err
-	}}
-	if target != nil {
-		h.target = func(ctx context.Context, c *Call, in any) (Target, error) { return target(ctx, c, in.(*In)) }
+	bind, err := newBinder(reflect.TypeFor[In](), path)
+	if err != nil {
+		panic(id + ": " + err.Error())
 	}
-	return h.operation(Operation{
+	if access.Action != "" && target == nil {
+		panic(id + ": an action needs a resource to be decided on")
+	}
+	return Operation{
 		ID: id, Family: f, Method: method, Path: path, Success: success, Access: access, Built: true,
 		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](),
-	})
-}
-
-// typed is an operation's handler without its types: what all rows share is
-// compiled once and not per row.
-type typed struct {
-	bind   *binder
-	new    func() any
-	target func(context.Context, *Call, any) (Target, error) // may be nil
-	handle func(context.Context, *Call, any) (any, error)
-}
-
-func (h typed) operation(o Operation) Operation {
-	var err error
-	if h.bind, err = newBinder(o.In, o.Path); err != nil {
-		panic(o.ID + ": " + err.Error())
+		serve: func(ctx context.Context, rt *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
+			if f.JSONOnly && bind.body != nil && !saysJSON(r) {
+				return fault.New(fault.ContentType, "The Content-Type of the request must be application/json.")
+			}
+			in := new(In)
+			if err := bind.decode(in, w, r, c.Op.limit()); err != nil {
+				return err
+			}
+			if v, ok := any(in).(interface{ Validate() error }); ok {
+				if err := v.Validate(); err != nil {
+					return err
+				}
+			}
+			if target != nil {
+				resource, err := target(ctx, c, in)
+				if err != nil {
+					return err
+				}
+				if err := rt.authorize(ctx, c, resource); err != nil {
+					return err
+				}
+			}
+			out, err := handle(ctx, c, in)
+			if err != nil {
+				return err
+			}
+			if out == nil {
+				return writeEmpty(w, c)
+			}
+			return writeJSON(w, c, c.status(), out)
+		},
 	}
-	if o.Access.Action != "" && h.target == nil {
-		panic(o.ID + ": an action needs a resource to be decided on")
-	}
-	o.serve = h.serve
-	return o
-}
-
-func (h typed) serve(ctx context.Context, rt *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
-	if c.Op.Family.JSONOnly && h.bind.body != nil && !saysJSON(r) {
-		return fault.New(fault.ContentType, "The Content-Type of the request must be application/json.")
-	}
-	in := h.new()
-	if err := h.bind.decode(in, w, r, c.Op.limit()); err != nil {
-		return err
-	}
-	if v, ok := in.(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
-			return err
-		}
-	}
-	if h.target != nil {
-		resource, err := h.target(ctx, c, in)
-		if err != nil {
-			return err
-		}
-		if err := rt.authorize(ctx, c, resource); err != nil {
-			return err
-		}
-	}
-	out, err := h.handle(ctx, c, in)
-	if err != nil {
-		return err
-	}
-	if out == nil {
-		return writeEmpty(w, c)
-	}
-	return writeJSON(w, c, c.status(), out)
 }
 
 // Raw makes a row whose handler reads and writes HTTP itself: forms, XML, event

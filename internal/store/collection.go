@@ -17,6 +17,7 @@ type Entity interface{ Base() *Meta }
 type Collection[T any] struct {
 	kind string
 	keys func(*T) []Key
+	ids  id.Generator
 }
 
 // NewCollection makes the view of a kind; keys gives an object's unique keys
@@ -78,13 +79,19 @@ func (c *Collection[T]) Count(ctx context.Context, r Reader, q Query) (int, erro
 // Create stores a new object at version 1 and stamps it. It fails with
 // fault.Conflict when its id or one of its keys is taken.
 func (c *Collection[T]) Create(ctx context.Context, tx Tx, obj *T, ev Event) error {
-	return create(ctx, tx, c.write(obj), ev)
+	m := any(obj).(Entity).Base()
+	m.Version = 1
+	m.CreatedAt, m.CreatedBy = tx.Now(), OriginOf(ctx).IAMID
+	return c.write(ctx, tx, Create, obj, m, 0, ev)
 }
 
 // Update stores a changed object over the version that it was read at
 // (fault.Stale when another write came first) and stamps it.
 func (c *Collection[T]) Update(ctx context.Context, tx Tx, obj *T, ev Event) error {
-	return update(ctx, tx, c.write(obj), ev)
+	m := any(obj).(Entity).Base()
+	from := m.Version
+	m.Version++
+	return c.write(ctx, tx, Update, obj, m, from, ev)
 }
 
 // Delete removes the object at the version that it was read at.
@@ -96,64 +103,30 @@ func (c *Collection[T]) Delete(ctx context.Context, tx Tx, obj *T, ev Event) err
 	return tx.Write(ctx, Change{Op: Delete, Record: &Record{Kind: c.kind, Meta: *m}, From: m.Version, Event: ev})
 }
 
-// Decode gives the typed form of a record of this kind.
-func (c *Collection[T]) Decode(rec *Record) (*T, error) {
-	obj := new(T)
-	if err := decode(rec, any(obj).(Entity)); err != nil {
-		return nil, err
-	}
-	return obj, nil
-}
-
-func (c *Collection[T]) write(obj *T) written {
-	w := written{kind: c.kind, entity: any(obj).(Entity)}
-	if c.keys != nil {
-		w.keys = c.keys(obj)
-	}
-	return w
-}
-
-// written is an object on its way to the store, without its type: what all
-// kinds share is compiled once and not per kind.
-type written struct {
-	kind   string
-	entity Entity
-	keys   []Key
-}
-
-func create(ctx context.Context, tx Tx, w written, ev Event) error {
-	m := w.entity.Base()
-	m.Version = 1
-	m.CreatedAt, m.CreatedBy = tx.Now(), OriginOf(ctx).IAMID
-	return put(ctx, tx, Create, w, 0, ev)
-}
-
-func update(ctx context.Context, tx Tx, w written, ev Event) error {
-	m := w.entity.Base()
-	from := m.Version
-	m.Version++
-	return put(ctx, tx, Update, w, from, ev)
-}
-
-func put(ctx context.Context, tx Tx, op Op, w written, from int64, ev Event) error {
-	m := w.entity.Base()
+func (c *Collection[T]) write(ctx context.Context, tx Tx, op Op, obj *T, m *Meta, from int64, ev Event) error {
 	m.ModifiedAt, m.ModifiedBy = tx.Now(), OriginOf(ctx).IAMID
-	m.Tag = id.Generator{}.ETag(m.Version)
-	body, err := json.Marshal(w.entity)
+	m.Tag = c.ids.ETag(m.Version)
+	body, err := json.Marshal(obj)
 	if err != nil {
-		return fmt.Errorf("encoding %s %s: %w", w.kind, m.ID, err)
+		return fmt.Errorf("encoding %s %s: %w", c.kind, m.ID, err)
+	}
+	rec := &Record{Kind: c.kind, Meta: *m, Body: body}
+	if c.keys != nil {
+		rec.Keys = c.keys(obj)
 	}
 	if ev.Name == "" {
 		ev.Name = m.Name
 	}
 	ev.Tag = m.Tag
-	return tx.Write(ctx, Change{Op: op, Record: &Record{Kind: w.kind, Meta: *m, Body: body, Keys: w.keys}, From: from, Event: ev})
+	return tx.Write(ctx, Change{Op: op, Record: rec, From: from, Event: ev})
 }
 
-func decode(rec *Record, into Entity) error {
-	if err := json.Unmarshal(rec.Body, into); err != nil {
-		return fmt.Errorf("decoding %s %s: %w", rec.Kind, rec.ID, err)
+// Decode gives the typed form of a record of this kind.
+func (c *Collection[T]) Decode(rec *Record) (*T, error) {
+	obj := new(T)
+	if err := json.Unmarshal(rec.Body, obj); err != nil {
+		return nil, fmt.Errorf("decoding %s %s: %w", c.kind, rec.ID, err)
 	}
-	*into.Base() = rec.Meta
-	return nil
+	*any(obj).(Entity).Base() = rec.Meta
+	return obj, nil
 }
