@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -87,8 +86,8 @@ func runDev(ctx context.Context, s *streams, f *devFlags) error {
 
 // config turns the flags into a server's configuration.
 func (f *devFlags) config(s *streams) (app.Config, error) {
-	if _, _, err := net.SplitHostPort(f.listen); err != nil {
-		return app.Config{}, usagef("--listen must be host:port, such as 127.0.0.1:4280")
+	if err := config.CheckAddress(f.listen); err != nil {
+		return app.Config{}, usagef("--listen %v", err)
 	}
 	algorithm, err := signing.ParseAlgorithm(f.algorithm)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -79,11 +81,23 @@ func report(stderr io.Writer, err error) int {
 	case errors.As(err, &silent), errors.As(err, &reported):
 		return exitFailure
 	case errors.As(err, &usage), errors.As(err, &clientUsage):
-		fmt.Fprintf(stderr, "kagiban: %v\n", err)
+		fmt.Fprintf(stderr, "kagiban: %s\n", oneLine(err))
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "kagiban: %v\n", err)
+	fmt.Fprintf(stderr, "kagiban: %s\n", oneLine(err))
 	return exitFailure
+}
+
+// oneLine gives an error's text without line breaks: drivers and joined errors
+// have several lines.
+func oneLine(err error) string {
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
 
 // newRoot builds the tree of commands anew for each call: there are no global

@@ -92,7 +92,7 @@ func TestInitShowsTheKeyOnceInAReadableCard(t *testing.T) {
 
 func TestWrongCommandLinesEndWithTwo(t *testing.T) {
 	for _, args := range [][]string{
-		{"frobnicate"}, {"dev", "surplus"}, {"dev", "--listen", "nowhere"}, {"dev", "--issuer", "ftp://x"}, {"dev", "--no-such-flag"},
+		{"frobnicate"}, {"dev", "surplus"}, {"dev", "--listen", "nowhere"}, {"dev", "--listen", "127.0.0.1:99999"}, {"dev", "--issuer", "ftp://x"}, {"dev", "--no-such-flag"},
 		{"dev", "--print-env", "--random"}, {"dev", "--token-algorithm", "HS256"}, {"init"}, {"init", "--output", "xml", "--email", "a@b.c"}, {"init", "--email", "a@b.c"},
 		{"migrate"}, {"serve"}, {"serve", "x"}, {"keys", "rotate"}, {"keys", "x"}, {"operations", "--output", "xml"}, {"operations", "--family", "nope"},
 	} {
@@ -118,6 +118,17 @@ func TestServeNamesEveryFault(t *testing.T) {
 		}
 	}
 	c.wants(t, 2, "listen", "token.algorithm", "log.level", "database", "issuer", "--generate-master-key")
+}
+
+func TestAnAbsentDatabaseIsOneLine(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	run(t, nil, "init", "--generate-master-key", key).wants(t, 0)
+	c := run(t, map[string]string{
+		"KAGIBAN_DATABASE": "postgres://nobody:hidden@127.0.0.1:1/x", "KAGIBAN_MASTER_KEY_FILE": key, "KAGIBAN_ISSUER": "https://iam.example.com",
+	}, "serve").wants(t, 1, "127.0.0.1:1")
+	if strings.Count(c.err, "\n") != 1 || strings.Contains(c.err, "hidden") {
+		t.Errorf("got %q", c.err)
+	}
 }
 
 func TestOperationsReportsWhatIsBuilt(t *testing.T) {

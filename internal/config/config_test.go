@@ -196,6 +196,17 @@ func TestWrongFilesAreNamed(t *testing.T) {
 	}
 }
 
+func TestWhatAnUnreadableFileMayHoldIsNotGuessed(t *testing.T) {
+	required := []string{"database", "issuer", "master_key_file"}
+	for _, file := range []string{"/nowhere.yaml", write(t, "c.yaml", "tls: [")} {
+		_, err := config.Load(config.Sources{File: file, Required: required, Environ: []string{"KAGIBAN_TLS_CERT=cert.pem", "KAGIBAN_LOG_LEVEL=loud"}})
+		var faults config.Faults
+		if !errors.As(err, &faults) || len(faults) != 2 || !strings.Contains(faults[0], file) || !strings.Contains(faults[1], "log.level") {
+			t.Errorf("%s: got %q, want the file and the level", file, faults)
+		}
+	}
+}
+
 func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	_, err := config.Load(config.Sources{
 		File: write(t, "c.yaml", "nonsense: 1\nlog:\n  level: loud\n"), Environ: []string{"KAGIBAN_TOKEN_ALGORITHM=HS256"},

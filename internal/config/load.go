@@ -51,14 +51,16 @@ type layer struct {
 func Load(src Sources) (*Settings, error) {
 	s := &Settings{}
 	table := Table()
-	layers, faults := readLayers(src, table)
+	layers, faults, whole := readLayers(src, table)
 	for i := range table {
 		if err := table[i].apply(s, layers); err != "" {
 			faults = append(faults, err)
 		}
 	}
-	faults = append(faults, missing(src.Required, layers)...)
-	faults = append(faults, s.finish()...)
+	if whole { // otherwise what is missing, and what does not go together, would be guesses
+		faults = append(faults, missing(src.Required, layers)...)
+		faults = append(faults, s.finish()...)
+	}
 	if len(faults) > 0 {
 		return nil, faults
 	}
@@ -83,10 +85,13 @@ func missing(required []string, layers []layer) (faults Faults) {
 	return faults
 }
 
-func readLayers(src Sources, table []Setting) (layers []layer, faults Faults) {
+// readLayers gives the sources; whole is false when the file could not be read.
+func readLayers(src Sources, table []Setting) (layers []layer, faults Faults, whole bool) {
+	whole = true
 	if src.File != "" {
 		k, err := readFile(src.File)
 		if err != nil {
+			whole = false
 			faults = append(faults, err.Error())
 		} else {
 			faults = append(faults, unknownKeys(k, table, src.File)...)
@@ -99,7 +104,7 @@ func readLayers(src Sources, table []Setting) (layers []layer, faults Faults) {
 	if src.Flags != nil {
 		layers = append(layers, layer{flagLayer(src.Flags, table), func(s *Setting) string { return "from --" + s.Flag() }})
 	}
-	return layers, faults
+	return layers, faults, whole
 }
 
 func readFile(path string) (*koanf.Koanf, error) {

@@ -142,6 +142,15 @@ func setCatalogDir(s *Settings, v string) error {
 }
 
 func setAddress(to *string, v string) error {
+	if err := CheckAddress(v); err != nil {
+		return err
+	}
+	*to = v
+	return nil
+}
+
+// CheckAddress checks an address to listen on. Port 0 is any free one.
+func CheckAddress(v string) error {
 	_, port, err := net.SplitHostPort(v)
 	if err != nil {
 		return errors.New("must be host:port, such as 127.0.0.1:4280")
@@ -149,7 +158,6 @@ func setAddress(to *string, v string) error {
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return fmt.Errorf("has no port number between 0 and 65535: %q", port)
 	}
-	*to = v
 	return nil
 }
 
