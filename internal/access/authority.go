@@ -54,6 +54,7 @@ type Authority struct {
 	db       store.DB
 	catalogs Catalogs
 	permits  *activity.Counter
+	external *externalLog
 	cancel   func()
 
 	accounts sync.Map // account id → *view
@@ -95,7 +96,7 @@ func NewAuthority(c AuthorityConfig) *Authority {
 	if c.MaxSize == 0 {
 		c.MaxSize = DefaultMaxSize
 	}
-	a := &Authority{db: c.DB, catalogs: c.Catalogs, permits: activity.New(c.DB, activity.Policies), maxSize: c.MaxSize}
+	a := &Authority{db: c.DB, catalogs: c.Catalogs, permits: activity.New(c.DB, activity.Policies), external: newExternalLog(c.DB), maxSize: c.MaxSize}
 	a.cancel = c.DB.Subscribe(a.follow)
 	return a
 }
@@ -104,8 +105,11 @@ func NewAuthority(c AuthorityConfig) *Authority {
 func (a *Authority) Close() { a.cancel() }
 
 // Flush writes how often and when policies permitted something since the last
-// time. Call it every few seconds.
-func (a *Authority) Flush(ctx context.Context) error { return a.permits.Flush(ctx) }
+// time, and what is due of the events about identities of other accounts. Call
+// it every few seconds.
+func (a *Authority) Flush(ctx context.Context) error {
+	return errors.Join(a.permits.Flush(ctx), a.external.flush(ctx))
+}
 
 // Catalog is the catalogue in memory.
 func (a *Authority) Catalog() *policy.Catalog {
@@ -201,12 +205,15 @@ func (a *Authority) Decide(ctx context.Context, r policy.Request) (policy.Decisi
 	return a.DecideIn(s, &r), nil
 }
 
-// DecideIn asks policy.Decide with a snapshot and counts the permit of the
-// policy that allowed.
+// DecideIn asks policy.Decide with a snapshot, counts the permit of the policy
+// that allowed, and notes what the setting for identities of other accounts said.
 func (a *Authority) DecideIn(s *policy.Snapshot, r *policy.Request) policy.Decision {
 	d := policy.Decide(s, r)
 	if d.Allowed && d.PolicyID != "" {
 		a.permits.Add(r.Environment.Now, s.Account(), d.PolicyID)
+	}
+	if d.External != policy.ExternalNone {
+		a.external.add(s.Account(), r, d.External)
 	}
 	return d
 }
@@ -295,6 +302,7 @@ func (a *Authority) forgetAll() {
 	a.accounts.Clear()
 	a.size = 0
 	a.permits.Forget()
+	a.external.forget()
 }
 
 // Size is the sum of the sizes of the snapshots in memory.

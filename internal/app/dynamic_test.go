@@ -128,7 +128,9 @@ func TestARuleOpensOperationsToThoseItAdmits(t *testing.T) {
 	s.want(201, "POST", "/v2/policies", policyOf("access", attribute("access_group_id", group.ID), "crn:v1:bluemix:public:iam::::role:TemplateAdministrator",
 		attribute("accountId", root)+","+attribute("serviceName", "iam-groups")), nil, owner...)
 	token, _ := s.console()
-	create := func(want int) { s.want(want, "POST", "/v1/group_templates", `{"name":"Made","account_id":"`+root+`","group":{"name":"made"}}`, nil, token...) }
+	create := func(want int) {
+		s.want(want, "POST", "/v1/group_templates", `{"name":"Made","account_id":"`+root+`","group":{"name":"made"}}`, nil, token...)
+	}
 	create(403)
 	s.want(201, "POST", "/v2/groups/"+group.ID+"/rules", fmt.Sprintf(`{"expiration":24,"realm_name":%q,"conditions":[{"claim":"department","operator":"IN","value":"[\"billing\"]"}]}`, demo.Realm), nil, owner...)
 	create(201)

@@ -28,6 +28,7 @@ type Event struct {
 	Observer      Observer        `json:"observer"`
 	Reason        Reason          `json:"reason"`
 	RequestData   json.RawMessage `json:"requestData,omitempty"`
+	ResponseData  json.RawMessage `json:"responseData,omitempty"`
 	CorrelationID string          `json:"correlationId,omitempty"` // the request's Transaction-Id
 	LogSourceCRN  string          `json:"logSourceCRN,omitempty"`
 	DataEvent     bool            `json:"dataEvent"`
@@ -80,6 +81,9 @@ type Reason struct {
 	Type string `json:"reasonType"`
 }
 
+// evaluation ends the actions that tell of an answer and not of a change.
+const evaluation = ".eval"
+
 // timeForm is the form in which the official service writes event times.
 const timeForm = "2006-01-02T15:04:05.000-0700"
 
@@ -93,6 +97,9 @@ func Render(e store.Event, observer Observer) Event {
 		Target:        Target{ID: e.CRN, Name: e.Name, TypeURI: service + "/" + object},
 		CorrelationID: e.Origin.TransactionID, RequestData: e.Data,
 		Seq: e.Seq, Account: e.Account, ETag: e.Tag, Changed: e.Params,
+	}
+	if strings.HasSuffix(e.Action, evaluation) {
+		out.RequestData, out.ResponseData, out.Severity, out.Reason = nil, e.Data, "normal", http200
 	}
 	if out.Target.ID == "" {
 		out.Target.ID = e.Target
