@@ -247,6 +247,23 @@ func (a *Authority) current(v *view) *policy.Snapshot {
 	return b.snapshot
 }
 
+// mostPolicies gives numbers that the active policies of an account, and of one
+// subject in it, cannot exceed when the account's log is at head: those of the
+// snapshot in memory, and one for each event since. It reads nothing; ok is
+// false when there is no snapshot to go by.
+func (a *Authority) mostPolicies(accountID, subject string, head int64) (all, own int, ok bool) {
+	v := a.held(accountID)
+	if v == nil {
+		return 0, 0, false
+	}
+	b := v.ready.Load()
+	if b == nil || b.foreign != v.foreign.Load() { // what other logs tell of has no place in this one
+		return 0, 0, false
+	}
+	since := int(max(head-b.covered, 0))
+	return b.snapshot.Len() + since, b.snapshot.LenOf(subject) + since, true
+}
+
 // refresh brings a view up to date; one caller does, the others wait for it.
 func (a *Authority) refresh(ctx context.Context, v *view) (*policy.Snapshot, error) {
 	select {

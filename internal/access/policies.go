@@ -196,21 +196,38 @@ func isGroup(doc *policy.Policy) bool {
 
 // checkQuota refuses a policy that an account or subject has no room for.
 func (s *Service) checkQuota(ctx context.Context, tx store.Tx, p *Policy) error {
-	n, err := Policies.Count(ctx, tx, store.Query{Account: p.Account, Parent: string(policy.StateActive)})
-	if err == nil && n >= s.Limits.Policies {
-		return quotaExceeded(s.Limits.Policies)
-	}
+	return s.checkRoom(ctx, tx, p, true)
+}
+
+// checkOwnerQuota is checkQuota for a policy that the account has already.
+func (s *Service) checkOwnerQuota(ctx context.Context, tx store.Tx, p *Policy) error {
+	return s.checkRoom(ctx, tx, p, false)
+}
+
+// checkRoom counts the policies of the account, if asked to, and those of the
+// policy's subject. Counting takes longer the more there are, so it is left out
+// as long as the snapshot in memory shows that there is room.
+func (s *Service) checkRoom(ctx context.Context, tx store.Tx, p *Policy, inAccount bool) error {
+	head, err := tx.Head(ctx, p.Account)
 	if err != nil {
 		return err
 	}
-	return s.checkOwnerQuota(ctx, tx, p)
-}
-
-func (s *Service) checkOwnerQuota(ctx context.Context, tx store.Tx, p *Policy) error {
-	if p.Owner == "" {
+	all, own, known := s.Authority.mostPolicies(p.Account, p.Owner, head)
+	query := store.Query{Account: p.Account, Parent: string(policy.StateActive)}
+	if inAccount && (!known || all >= s.Limits.Policies) {
+		n, err := Policies.Count(ctx, tx, query)
+		if err != nil {
+			return err
+		}
+		if n >= s.Limits.Policies {
+			return quotaExceeded(s.Limits.Policies)
+		}
+	}
+	if p.Owner == "" || known && own < s.Limits.PoliciesPerOwner {
 		return nil
 	}
-	n, err := Policies.Count(ctx, tx, store.Query{Account: p.Account, Parent: string(policy.StateActive), Owner: p.Owner})
+	query.Owner = p.Owner
+	n, err := Policies.Count(ctx, tx, query)
 	if err == nil && n >= s.Limits.PoliciesPerOwner {
 		return quotaExceeded(s.Limits.PoliciesPerOwner)
 	}
@@ -366,4 +383,13 @@ func (s *Service) RestorePolicy(ctx context.Context, policyID, ifMatch string) (
 // when it is set, oldest first.
 func (s *Service) ListPolicies(ctx context.Context, account, subject string, state policy.State) ([]*Policy, error) {
 	return Policies.List(ctx, s.DB.Direct(), store.Query{Account: account, Owner: subject, Parent: string(state)})
+}
+
+// AuthorizationsWith gives the active authorization policies that name a custom
+// role.
+func (s *Service) AuthorizationsWith(ctx context.Context, r *CustomRole) ([]*Policy, error) {
+	list, err := Policies.List(ctx, s.DB.Direct(), store.Query{Account: r.Account, Parent: string(policy.StateActive)})
+	return slices.DeleteFunc(list, func(p *Policy) bool {
+		return p.Doc.Type != policy.TypeAuthorization || !slices.ContainsFunc(p.Doc.RoleIDs, func(crn string) bool { return sameRole(crn, r.CRN()) })
+	}), err
 }

@@ -134,6 +134,8 @@ func (b *builder) putPolicy(p *Policy) {
 	if h.home.kind != homeNone {
 		h.policy = compilePolicy(p, b.internRole)
 		b.index(h)
+	} else {
+		b.s.inert++
 	}
 	b.s.policies = b.s.policies.set(b.by, p.ID, h)
 }
@@ -176,6 +178,7 @@ func (b *builder) removePolicy(id string) {
 	}
 	b.s.policies = b.s.policies.remove(b.by, id)
 	if h.policy == nil {
+		b.s.inert--
 		return
 	}
 	g := b.grantsAt(h.home)

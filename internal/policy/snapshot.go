@@ -14,8 +14,10 @@ type Snapshot struct {
 	catalog *Catalog
 	seq     int64
 
-	// policies holds every active policy by id, inert ones included.
+	// policies holds every active policy by id, inert ones included; inert is
+	// how many of those there are.
 	policies pmap[*held]
+	inert    int
 	subjects pmap[*subject]
 	// sources holds authorization policies by the name of the source service;
 	// "" has those that do not fix it.
@@ -111,6 +113,22 @@ func (s *Snapshot) Seq() int64 { return s.seq }
 // what its memory grows with.
 func (s *Snapshot) Size() int {
 	return s.policies.len + s.subjects.len + s.sources.len + len(s.groups)
+}
+
+// Len is the number of active policies, those that can never allow included.
+func (s *Snapshot) Len() int { return s.policies.len }
+
+// LenOf is at least the number of active policies of an identity or a group:
+// policies without a subject that means something count for everybody.
+func (s *Snapshot) LenOf(subject string) int {
+	n := s.inert
+	if sub, ok := s.subjects.get(subject); ok {
+		n += sub.grants.len()
+	}
+	if g := s.groupAt(subject); g != nil {
+		n += g.grants.len()
+	}
+	return n
 }
 
 // Catalog is the catalogue that the snapshot was compiled against.

@@ -165,6 +165,9 @@ type Tx interface {
 	Reader
 	// Now is the time of the transaction; all its rows share it.
 	Now() time.Time
+	// Head is where the account's log will stand if the transaction ends here:
+	// its events so far, and those that the transaction has written.
+	Head(ctx context.Context, account string) (int64, error)
 	// Write applies a change. Text must be UTF-8 without NUL and within the
 	// sizes of package sqlstore, otherwise fault.Invalid. After a Write that
 	// failed the transaction can only be rolled back: Update gives that error

@@ -245,6 +245,17 @@ func (tx *Tx) History(ctx context.Context, account, kind, id string, limit int) 
 	return tx.Reader.History(ctx, account, kind, id, limit)
 }
 
+// Head implements store.Tx.
+func (tx *Tx) Head(ctx context.Context, account string) (int64, error) {
+	head, err := tx.Reader.Head(ctx, account)
+	for i := range tx.pending {
+		if tx.pending[i].Account == account {
+			head++
+		}
+	}
+	return head, err
+}
+
 // Finish writes the events that are due and gives the first error that the
 // transaction met, whether its function returned it or not. It changes
 // nothing when nothing was written.

@@ -68,6 +68,32 @@ var eventTests = []test{
 		e.must(err)
 		e.equal(all, want)
 	}},
+	{"a transaction counts its own events to the head", func(e *env) {
+		var heads []int64
+		note := func(tx store.Tx, account string) {
+			head, err := tx.Head(e.ctx, account)
+			e.must(err)
+			heads = append(heads, head)
+		}
+		e.create(newBadge("a1", "b1", "n"))
+		e.must(e.db.Update(e.ctx, func(tx store.Tx) error {
+			heads = nil
+			note(tx, "a1")
+			e.must(badges.Create(e.ctx, tx, newBadge("a1", "b2", "n"), store.Event{Action: "badge.create"}))
+			e.must(badges.Create(e.ctx, tx, newBadge("a2", "b3", "n"), store.Event{Action: "badge.create"}))
+			note(tx, "a1")
+			_, err := tx.History(e.ctx, "a1", "badge", "b1", 1) // which writes what is due
+			e.must(err)
+			note(tx, "a1")
+			note(tx, "a2")
+			note(tx, "a3")
+			return nil
+		}))
+		e.equal(heads, []int64{1, 2, 2, 1, 0})
+		head, err := e.db.Head(e.ctx, "a1")
+		e.must(err)
+		e.equal(head, int64(2))
+	}},
 	{"an event may tell of another target", func(e *env) {
 		e.must(e.db.Update(e.ctx, func(tx store.Tx) error {
 			return badges.Create(e.ctx, tx, newBadge("a1", "part", "n"),
