@@ -1,13 +1,16 @@
 package authz_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
 )
 
 func TestExplanationShowsWhatLedToTheAnswer(t *testing.T) {
@@ -97,6 +100,41 @@ func TestWhoCan(t *testing.T) {
 	s.Do(apitest.OtherOwner+"@"+apitest.Other, "POST", "/v2/authz/who_can", body).Want(404)
 	for _, bad := range []any{"[]", "{", m{}, m{"action": "x"}, m{"action": "x", "resource": m{"crn": "x"}}, m{"resource": m{"crn": crn("kms", "i1::")}}} {
 		s.Do(owner, "POST", "/v2/authz/who_can", bad).Want(400)
+	}
+}
+
+// Names and states are the same whether users are read one by one or together.
+func TestWhoCanOfMany(t *testing.T) {
+	s := serve(t)
+	s.Update(func(ctx context.Context, tx store.Tx) error {
+		for _, u := range []*account.User{
+			{Meta: store.Meta{Account: acct, ID: "IBMid-NAMED", Name: "Ann"}, State: account.Active},
+			{Meta: store.Meta{Account: acct, ID: "IBMid-GONE", Name: "Bob"}, State: account.Suspended},
+		} {
+			if err := account.Users.Create(ctx, tx, u, store.Event{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s.Grant("IBMid-NAMED", "Reader", "serviceName=kms")
+	s.Grant("IBMid-GONE", "Reader", "serviceName=kms")
+	s.Grant("IBMid-UNKNOWN", "Reader", "serviceName=kms")
+	s.Grant("iam-ServiceId-00000000-0000-4000-8000-000000000000", "Reader", "serviceName=kms") // there is none
+	body := m{"action": "kms.secrets.list", "resource": m{"crn": crn("kms", "i1::")}}
+	for _, more := range []int{0, 120} {
+		for i := range more {
+			s.Grant(fmt.Sprint("IBMid-X", i), "Reader", "serviceName=kms")
+		}
+		a := s.Do(owner, "POST", "/v2/authz/who_can", body).Want(200)
+		found := map[string]string{}
+		for i, iamID := range a.Each("grantees", "iam_id") {
+			found[iamID] = a.Text(fmt.Sprintf("grantees.%d.name", i))
+		}
+		name, known := found["IBMid-UNKNOWN"]
+		if len(found) != more+3 || found["IBMid-NAMED"] != "Ann" || name != "" || !known {
+			t.Errorf("with %d more: %v", more, found)
+		}
 	}
 }
 

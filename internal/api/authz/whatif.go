@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/policy/document"
+	"github.com/kagiban/kagiban/internal/store"
 )
 
 // whoCanIn is a question without subject, in the form of POST /v2/authz.
@@ -88,37 +90,71 @@ func (a *API) whoCan(ctx context.Context, c *httpapi.Call, in *whoCanIn) (*Grant
 		in.q.Environment.Now = c.Now()
 	}
 	out := &Grantees{Grantees: []Grantee{}, Seq: s.Seq()}
-	for _, g := range policy.WhoCan(s, in.q.Action, in.q.Resource, in.q.Environment) {
-		if g.IAMID != "" {
-			sub := policy.Subject{Kind: policy.KindOf(g.IAMID), IAMID: g.IAMID, Account: s.Account()}
-			active, err := a.standing.Active(ctx, &sub)
-			if err != nil {
-				return nil, err
-			}
-			if !active {
-				continue
-			}
-		}
-		w, err := a.grantee(ctx, s.Account(), g)
+	found := policy.WhoCan(s, in.q.Action, in.q.Resource, in.q.Environment)
+	names, err := a.peopleOf(ctx, s.Account(), len(found))
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range found {
+		w, active, err := names.grantee(ctx, g)
 		if err != nil {
 			return nil, err
 		}
-		out.Grantees = append(out.Grantees, w)
+		if active {
+			out.Grantees = append(out.Grantees, w)
+		}
 	}
 	return out, nil
 }
 
-func (a *API) grantee(ctx context.Context, account string, g policy.Grantee) (Grantee, error) {
-	out := Grantee{Kind: g.Kind.String(), IAMID: g.IAMID, GroupID: g.GroupID, RuleID: g.RuleID, Policies: append([]string{}, g.Policies...)}
+// people names the grantees of one answer.
+type people struct {
+	api     *API
+	account string
+	users   map[string]*account.User // all of the account; nil: they are read one by one
+}
+
+// manyGrantees is from how many on all users of the account are read at once:
+// an account has thousands at most, and each read of one is a round trip.
+const manyGrantees = 100
+
+func (a *API) peopleOf(ctx context.Context, accountID string, grantees int) (*people, error) {
+	p := &people{api: a, account: accountID}
+	if grantees < manyGrantees {
+		return p, nil
+	}
+	list, err := account.Users.List(ctx, a.access.DB.Direct(), store.Query{Account: accountID})
+	p.users = make(map[string]*account.User, len(list))
+	for _, u := range list {
+		p.users[u.ID] = u
+	}
+	return p, err
+}
+
+// grantee gives a grantee's wire form, and whether its identity may act at all.
+func (p *people) grantee(ctx context.Context, g policy.Grantee) (out Grantee, active bool, err error) {
+	out = Grantee{Kind: g.Kind.String(), IAMID: g.IAMID, GroupID: g.GroupID, RuleID: g.RuleID, Policies: append([]string{}, g.Policies...)}
 	if len(g.Source) > 0 {
 		out.Source = wireAttributes(g.Source)
 	}
 	if g.IAMID == "" {
-		return out, nil
+		return out, true, nil
 	}
-	who, err := a.access.Describe(ctx, account, g.IAMID)
+	sub := policy.Subject{Kind: policy.KindOf(g.IAMID), IAMID: g.IAMID, Account: p.account}
+	if p.users != nil && sub.Kind == policy.KindUser {
+		u := p.users[g.IAMID]
+		if u == nil {
+			return out, true, nil // known to policies only
+		}
+		out.Name = u.Name
+		return out, u.State == account.Active, nil
+	}
+	if active, err = p.api.standing.Active(ctx, &sub); err != nil {
+		return out, false, err
+	}
+	who, err := p.api.access.Describe(ctx, p.account, g.IAMID)
 	out.Name = who.Name
-	return out, err
+	return out, active, err
 }
 
 // whatIfIn is a change that is not made.
@@ -200,31 +236,36 @@ type Shift struct {
 }
 
 func (a *API) whatIf(ctx context.Context, _ *httpapi.Call, in *whatIfIn) (*Shifts, error) {
-	var account string
+	var accountID string
 	var changes []policy.Change
 	if in.old != nil {
-		account = in.old.Account
+		accountID = in.old.Account
 		changes = append(changes, policy.RemovePolicy(in.old.ID))
 	}
 	if in.doc != nil {
 		if err := a.access.CheckPolicy(ctx, in.doc); err != nil {
 			return nil, err
 		}
-		account = access.AccountOf(in.doc)
+		accountID = access.AccountOf(in.doc)
 		next := *in.doc
-		next.Account, next.State, next.ID = account, policy.StateActive, "new"
+		next.Account, next.State, next.ID = accountID, policy.StateActive, "new"
 		if in.old != nil {
 			next.ID = in.old.ID
 		}
 		changes = append(changes, policy.PutPolicy(&next))
 	}
-	before, err := a.access.Authority.Snapshot(ctx, account)
+	before, err := a.access.Authority.Snapshot(ctx, accountID)
 	if err != nil {
 		return nil, err
 	}
 	out := &Shifts{Changes: []Shift{}, Seq: before.Seq()}
-	for _, s := range policy.Diff(before, before.With(changes...)) {
-		g, err := a.grantee(ctx, account, s.Grantee)
+	shifts := policy.Diff(before, before.With(changes...))
+	names, err := a.peopleOf(ctx, accountID, len(shifts))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range shifts {
+		g, _, err := names.grantee(ctx, s.Grantee)
 		if err != nil {
 			return nil, err
 		}
