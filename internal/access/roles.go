@@ -98,6 +98,18 @@ func noRoleConflict(ctx context.Context, tx store.Tx, r *CustomRole) error {
 	return nil
 }
 
+// notBuiltIn refuses the display name of a role that the catalogue has on the
+// same service: clients that look for "Viewer" would find the custom role.
+func (s *Service) notBuiltIn(r *CustomRole) error {
+	for _, other := range s.Authority.Catalog().RolesOf(r.Service) {
+		if other.DisplayName == r.DisplayName {
+			return &fault.Error{Kind: fault.Conflict, Code: "role_conflict_error",
+				Message: fmt.Sprintf("Service '%s' has a role '%s' already (%s).", r.Service, r.DisplayName, other.CRN)}
+		}
+	}
+	return nil
+}
+
 func sortedSet(list []string) []string {
 	out := slices.Clone(list)
 	slices.Sort(out)
@@ -123,6 +135,9 @@ func (s *Service) CreateRoleIn(ctx context.Context, tx store.Tx, account string,
 		return limitReached("custom roles", s.Limits.CustomRoles)
 	}
 	r.Meta = store.Meta{Account: account, ID: s.IDs.Hex(16), Name: r.Name, Description: r.Description}
+	if err := s.notBuiltIn(r); err != nil {
+		return err
+	}
 	if err := noRoleConflict(ctx, tx, r); err != nil {
 		return err
 	}
@@ -174,6 +189,9 @@ func (s *Service) UpdateRole(ctx context.Context, roleID, ifMatch string, patch 
 			r.Description = *patch.Description
 		}
 		if err := s.CheckRole(r); err != nil {
+			return err
+		}
+		if err := s.notBuiltIn(r); err != nil {
 			return err
 		}
 		if err := noRoleConflict(ctx, tx, r); err != nil {

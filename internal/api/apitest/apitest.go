@@ -159,6 +159,19 @@ func (s *Server) Grant(iamID, roles string, resource ...string) string {
 	return p.ID
 }
 
+// May decides for an identity with a token of Account whether it may do an
+// action to a service there.
+func (s *Server) May(iamID, action, service string) bool {
+	s.T.Helper()
+	d, err := s.Authority.Decide(context.Background(), policy.Request{Action: action,
+		Subject:  policy.Subject{Kind: policy.KindOf(iamID), IAMID: iamID, Account: Account},
+		Resource: policy.Resource{Account: Account, ServiceName: service}, Environment: policy.Environment{Now: s.Now()}})
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return d.Allowed
+}
+
 // Role gives the CRN of a role: those with a colon are CRNs already.
 func Role(name string) string {
 	switch name {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -114,6 +115,70 @@ func TestCustomRoleGivesItsActionsUntilItIsDeleted(t *testing.T) {
 	}
 }
 
+// To make a role is not to give it: that takes the right to give access to the
+// role's service.
+func TestWhoMakesRolesGivesNobodyAccess(t *testing.T) {
+	s := serve(t)
+	s.Grant(member, "Administrator", "serviceName=iam-access-management")
+	s.Grant("IBMid-EDITOR", "Editor", "serviceName=iam-access-management")
+	r := s.Do(member, "POST", "/v2/roles", role("Everything", "kms", "kms.secrets.read", "iam.policy.create", "iam.policy.read", "iam.policy.delete")).Want(201)
+	for _, given := range []string{r.Text("crn"), "Administrator", "Reader"} {
+		s.Do(member, "POST", "/v1/policies", v1(member, given, "serviceName=kms")).Refused(403, "insufficent_permissions")
+		if a := s.Do(member, "POST", "/v2/policies", v2(member, given, "serviceType=service")); a.Status < 400 {
+			t.Errorf("%s on all services: %s", given, a.Body)
+		}
+	}
+	s.Do("IBMid-EDITOR", "POST", "/v2/roles", role("Other", "kms", "kms.secrets.list")).Refused(403, "insufficent_permissions")
+	s.Do("IBMid-EDITOR", "DELETE", "/v2/roles/"+r.Text("id"), nil).Refused(403, "insufficent_permissions")
+	s.Do("IBMid-EDITOR", "POST", "/v1/policies", v1("IBMid-EDITOR", "Administrator", "serviceName=iam-access-management")).Refused(403, "insufficent_permissions")
+	// Nobody gives what is not the service's: the role exists for kms only.
+	s.Grant(member, "Administrator", "serviceName=cloud-object-storage")
+	s.Do(member, "POST", "/v1/policies", v1(member, r.Text("crn"), "serviceName=cloud-object-storage")).Refused(400, "invalid_body")
+	if n := s.Do(owner, "GET", "/v2/policies?account_id="+acct+"&iam_id="+member, nil).Want(200).Len("policies"); n != 2 {
+		t.Errorf("%d policies, want the two that the owner gave", n)
+	}
+}
+
+func TestPoliciesOutliveTheServiceThatTheyAreAbout(t *testing.T) {
+	s := serve(t)
+	shop := catalog.Service{Name: "web-shop", Roles: []catalog.Role{{Name: "Cashier"}}, Grants: []catalog.Grant{{Roles: []string{"Cashier"}, Actions: []string{"order.refund"}}}}
+	register := func() {
+		if _, err := s.Registry.Create(t.Context(), shop); err != nil {
+			t.Fatal(err)
+		}
+	}
+	register()
+	cashier := "crn:v1:bluemix:public:web-shop::::serviceRole:Cashier"
+	body := v2(member, cashier, "serviceName=web-shop")
+	p := s.Do(owner, "POST", "/v2/policies", body).Want(201)
+	r := s.Do(owner, "POST", "/v2/roles", role("Till", "web-shop", "web-shop.order.refund")).Want(201)
+	till := s.Do(owner, "POST", "/v2/policies", v2("IBMid-TILL", r.Text("crn"), "serviceName=web-shop")).Want(201)
+	if err := s.Registry.Delete(t.Context(), "web-shop"); err != nil {
+		t.Fatal(err)
+	}
+	path := "/v2/policies/" + p.Text("id")
+	subset(t, s.Do(owner, "GET", path+"?format=include_last_permit", nil).Want(200), body, "subject", "resource", "control")
+	if got := s.Do(owner, "GET", path+"?format=display", nil).Want(200); got.Len("control.grant.roles.0.actions") > 0 {
+		t.Errorf("a role of nothing has actions: %s", got.Body)
+	}
+	s.Do(owner, "PUT", path, body, "If-Match: *").Refused(400, "invalid_body")
+	s.Do(owner, "GET", "/v2/roles/"+r.Text("id"), nil).Want(200)
+	s.Do(owner, "PUT", "/v2/roles/"+r.Text("id"), m{"display_name": "Till", "actions": []string{"web-shop.order.refund"}}, "If-Match: *").Refused(400, "invalid_body")
+	for iamID := range map[string]bool{member: true, "IBMid-TILL": true} {
+		if s.May(iamID, "web-shop.order.refund", "web-shop") {
+			t.Errorf("%s may still refund", iamID)
+		}
+	}
+	register()
+	for iamID := range map[string]bool{member: true, "IBMid-TILL": true} {
+		if !s.May(iamID, "web-shop.order.refund", "web-shop") {
+			t.Errorf("%s may not refund in the new shop", iamID)
+		}
+	}
+	s.Do(owner, "PUT", path, body, "If-Match: *").Want(200)
+	s.Do(owner, "DELETE", "/v2/policies/"+till.Text("id"), nil).Want(204)
+}
+
 func TestRolesDoNotOverlap(t *testing.T) {
 	s := serve(t)
 	a := s.Do(owner, "POST", "/v2/roles", role("First", "kms", "kms.secrets.list", "kms.secrets.create")).Want(201)
@@ -131,7 +196,12 @@ func TestRolesDoNotOverlap(t *testing.T) {
 			t.Errorf("%s: %s", name, got.Body)
 		}
 	}
-	s.Do(owner, "POST", "/v2/roles", with(role("Third", "am-test-service", "am-test-service.test.read"), "display_name", "First")).Want(201)
+	third := s.Do(owner, "POST", "/v2/roles", with(role("Third", "am-test-service", "am-test-service.test.read"), "display_name", "First")).Want(201)
+	// Terraform finds roles by their display names, custom ones first.
+	for _, taken := range []string{"Viewer", "Manager", "Key Manager"} {
+		s.Do(owner, "POST", "/v2/roles", with(role("Fake", "kms", "kms.secrets.read"), "display_name", taken)).Refused(409, "role_conflict_error")
+		s.Do(owner, "PUT", "/v2/roles/"+third.Text("id"), m{"display_name": taken, "actions": []string{"am-test-service.test.read"}}, "If-Match: *").Refused(409, "role_conflict_error")
+	}
 	s.Access.Limits.CustomRoles = 2
 	s.Do(owner, "POST", "/v2/roles", role("Fourth", "kms", "kms.secrets.read")).Refused(409, "limit_exceeded")
 }

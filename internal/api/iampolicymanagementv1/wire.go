@@ -3,6 +3,8 @@ package iampolicymanagementv1
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -130,7 +132,7 @@ func (a *API) decorate(ctx context.Context, format, account string, stored []*ac
 			list := out[i].Control.Grant.Roles
 			nameRoles(list, roles)
 			for j := range list {
-				list[j].Actions = displayActions(p, list[j].RoleID, roles)
+				list[j].Actions = a.displayActions(p, list[j].RoleID, roles)
 			}
 		}
 	case formatLastPermit:
@@ -158,12 +160,27 @@ func (a *API) lastPermits(ctx context.Context, account string, of []*access.Poli
 	return map[string]store.Activity{of[0].ID: used}, err
 }
 
-func displayActions(p *access.Policy, roleID string, roles access.Roles) []document.Action {
-	out := []document.Action{}
-	for _, action := range roles.Actions(policy.ScopeOf(&p.Doc).ServiceName, roleID) {
-		out = append(out, document.Action{ID: action.ID, DisplayName: action.DisplayName, Description: action.Description})
+// displayActions gives the actions of a role on the policy's service, or on all
+// services of its group.
+func (a *API) displayActions(p *access.Policy, roleID string, roles access.Roles) []document.Action {
+	scope := policy.ScopeOf(&p.Doc)
+	services := []string{scope.ServiceName}
+	if scope.ServiceGroupID != "" {
+		services = nil
+		for _, s := range a.access.Authority.Catalog().Services() {
+			if s.Group == scope.ServiceGroupID {
+				services = append(services, s.Name)
+			}
+		}
 	}
-	return out
+	out := []document.Action{}
+	for _, service := range services {
+		for _, action := range roles.Actions(service, roleID) {
+			out = append(out, document.Action{ID: action.ID, DisplayName: action.DisplayName, Description: action.Description})
+		}
+	}
+	slices.SortFunc(out, func(x, y document.Action) int { return strings.Compare(x.ID, y.ID) })
+	return slices.CompactFunc(out, func(x, y document.Action) bool { return x.ID == y.ID })
 }
 
 // conflictsWith is the details of a 409: the whole policy in the way, in the
