@@ -69,6 +69,7 @@ func (s *Settings) merge(a *Assigned) {
 			*f.to = f.from
 		}
 	}
+	before := s.MFA // what a user without an entry had to meet
 	s.MFA = strictestMFA(s.MFA, v.MFA)
 	for i, own := range s.UserMFA { // only the template itself exempts somebody from its demand
 		if !slices.ContainsFunc(v.UserMFA, func(x UserMFA) bool { return x.IAMID == own.IAMID }) {
@@ -78,7 +79,7 @@ func (s *Settings) merge(a *Assigned) {
 	for _, u := range v.UserMFA {
 		i := slices.IndexFunc(s.UserMFA, func(x UserMFA) bool { return x.IAMID == u.IAMID })
 		if i < 0 {
-			s.UserMFA = append(s.UserMFA, u)
+			s.UserMFA = append(s.UserMFA, UserMFA{IAMID: u.IAMID, MFA: strictestMFA(before, u.MFA)})
 		} else {
 			s.UserMFA[i].MFA = strictestMFA(s.UserMFA[i].MFA, u.MFA)
 		}

@@ -71,3 +71,36 @@ func TestAnOwnExceptionDoesNotLiftTheDemandOfATemplate(t *testing.T) {
 		}
 	}
 }
+
+// A template exempts from its own demand only. What the account, or another
+// template, demands of everybody holds for the exempted, too.
+func TestAnExceptionOfATemplateDoesNotLiftTheDemandOfTheAccount(t *testing.T) {
+	exempt := Assigned{Template: "T", Values: Settings{MFA: "LEVEL3", UserMFA: []UserMFA{{IAMID: "IBMid-X", MFA: "NONE"}, {IAMID: "IBMid-Y", MFA: "LEVEL3"}}}}
+	for name, c := range map[string]struct {
+		own   string
+		other []Assigned
+		want  string
+	}{
+		"the account demands little": {"NONE", nil, "NONE"},
+		"the account demands more":   {"TOTP4ALL", nil, "TOTP4ALL"},
+		"another template does":      {"NONE", []Assigned{{Template: "U", Values: Settings{MFA: "LEVEL2"}}}, "LEVEL2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, order := range []bool{true, false} {
+				s := DefaultSettings("0123456789abcdef0123456789abcdef")
+				s.MFA = c.own
+				s.Assigned = append([]Assigned{exempt}, c.other...)
+				if order {
+					s.Assigned = append(append([]Assigned{}, c.other...), exempt)
+				}
+				got := map[string]string{}
+				for _, u := range s.InForce().UserMFA {
+					got[u.IAMID] = u.MFA
+				}
+				if got["IBMid-X"] != c.want || got["IBMid-Y"] != "LEVEL3" {
+					t.Errorf("in force are %v, want %s for the exempted one", got, c.want)
+				}
+			}
+		})
+	}
+}

@@ -111,3 +111,19 @@ func TestNewAccountsNeedAPersonAndAKnownDemand(t *testing.T) {
 	make("crn-crn:v1:bluemix:public:kms::::", "NONE").Want(400)
 	make(apitest.Owner, "LEVEL1").Want(202)
 }
+
+// It hands the account over to the enterprise and cannot be taken back.
+func TestOnlyTheOwnerSwitchesEnterpriseManagedIAMOn(t *testing.T) {
+	s := serve(t)
+	for _, role := range []string{"Operator", "Editor", "Administrator"} {
+		s.Grant("IBMid-"+role, role, "serviceName=iam-identity")
+	}
+	path, on := "/v1/accounts/"+apitest.Account+"/traits", m{"enterprise_iam_managed": true}
+	for _, role := range []string{"Operator", "Editor", "Administrator"} {
+		s.Do("IBMid-"+role, "PATCH", path, on).Want(403)
+	}
+	if got := s.Do(apitest.Owner, "PATCH", path, on).Want(200).At("enterprise_iam_managed"); got != true {
+		t.Errorf("it is %v", got)
+	}
+	s.Do(apitest.Owner, "PATCH", path, m{"enterprise_iam_managed": false}).Want(409)
+}

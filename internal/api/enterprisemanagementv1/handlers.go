@@ -185,15 +185,21 @@ type traitsOut struct {
 	Managed bool `json:"enterprise_iam_managed"`
 }
 
-func (a *API) updateTraits(ctx context.Context, _ *httpapi.Call, in *traitsIn) (*traitsOut, error) {
+// updateTraits is for the owner of the account only: switching enterprise-managed
+// IAM on hands the account over to its enterprise, for good.
+func (a *API) updateTraits(ctx context.Context, c *httpapi.Call, in *traitsIn) (*traitsOut, error) {
+	m, err := a.tree.Member(ctx, in.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	if m.Owner != c.Caller.IAMID {
+		return nil, fault.New(fault.Forbidden, "Only the owner of an account can switch enterprise-managed IAM on.")
+	}
 	if in.Body.Managed != nil {
 		if err := a.tree.SetManaged(ctx, in.AccountID, *in.Body.Managed); err != nil {
 			return nil, err
 		}
-	}
-	m, err := a.tree.Member(ctx, in.AccountID)
-	if err != nil {
-		return nil, err
+		m.Managed = *in.Body.Managed
 	}
 	return &traitsOut{m.Managed}, nil
 }

@@ -108,11 +108,25 @@ type getKeyIn struct {
 }
 
 func (a *API) getKey(ctx context.Context, c *httpapi.Call, in *getKeyIn) (*APIKey, error) {
-	value, err := a.ids.StoredValue(in.key)
+	value, err := a.storedValue(ctx, c, in.foundKey)
 	if err != nil {
 		return nil, err
 	}
 	return a.showKey(ctx, c, in.foundKey, value, in.IncludeHistory, in.IncludeActivity)
+}
+
+// storedValue gives the stored value of a key to those who may make keys for the
+// identity, and so gain nothing by it. Editors may read and change a key but
+// not make one: its value would give them all that the service ID holds.
+func (a *API) storedValue(ctx context.Context, c *httpapi.Call, r foundKey) (secret.Value, error) {
+	if !r.key.StoreValue {
+		return secret.Value{}, nil
+	}
+	yes, err := c.Allowed(ctx, "iam-identity.apikey.create", r.target)
+	if err != nil || !yes {
+		return secret.Value{}, err
+	}
+	return a.ids.StoredValue(r.key)
 }
 
 // showKey answers with a key that was read.
@@ -351,11 +365,11 @@ func (a *API) updateKey(ctx context.Context, c *httpapi.Call, in *updateKeyIn) (
 	if err != nil {
 		return nil, err
 	}
-	value, err := a.ids.StoredValue(key)
+	in.key = key
+	value, err := a.storedValue(ctx, c, in.foundKey)
 	if err != nil {
 		return nil, err
 	}
-	in.key = key
 	return a.showKey(ctx, c, in.foundKey, value, false, false)
 }
 

@@ -367,3 +367,28 @@ func TestNoSecretReachesTheStore(t *testing.T) {
 		t.Errorf("the value is in the events: %v", err)
 	}
 }
+
+// An editor may change a key but not make one: the stored value would give what
+// the service ID holds.
+func TestAStoredValueIsReadByWhoMayMakeKeys(t *testing.T) {
+	s := newServer(t)
+	svc := text(t, s.newServiceID("ann", "svc"), "id")
+	made := s.do("ann", "POST", "/v1/apikeys", obj("name", "k", "iam_id", svc, "store_value", true)).ok(201)
+	path := "/v1/apikeys/" + text(t, made, "id")
+	editor := []string{"iam-identity.apikey.get", "iam-identity.apikey.update"}
+	for name, c := range map[string]struct {
+		actions []string
+		want    any
+	}{
+		"editor":   {editor, nil},
+		"operator": {append(editor, "iam-identity.apikey.create"), made["apikey"]},
+	} {
+		s.grants[bob] = c.actions
+		if got := s.do("bob", "GET", path, "").ok(200)["apikey"]; got != c.want {
+			t.Errorf("%s reads %v", name, got)
+		}
+		if got := s.do("bob", "PUT", path, obj("description", name), "If-Match: *").ok(200)["apikey"]; got != c.want {
+			t.Errorf("%s reads %v when changing the key", name, got)
+		}
+	}
+}

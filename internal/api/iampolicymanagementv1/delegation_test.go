@@ -38,3 +38,25 @@ func TestADeletedAuthorizationIsRestoredOnlyByWhoCouldGiveIt(t *testing.T) {
 	s.Do(member, "PATCH", path, m{"state": "active"}, "If-Match: *").Refused(403, "insufficent_permissions")
 	s.Do(owner, "PATCH", path, m{"state": "active"}, "If-Match: *").Want(200)
 }
+
+// Who may change custom roles must not have a service do, through a policy that
+// names one, what the caller may not do.
+func TestARoleOfAnAuthorizationIsWidenedOnlyByWhoHoldsTheActions(t *testing.T) {
+	s := serve(t)
+	s.Grant(member, "Editor", "serviceName=iam-access-management")
+	s.Grant("IBMid-BOTH", "Editor", "serviceName=iam-access-management")
+	s.Grant("IBMid-BOTH", "Manager", "serviceName=kms")
+	r := s.Do(owner, "POST", "/v2/roles", role("Lister", "kms", "kms.secrets.list")).Want(201)
+	path := "/v2/roles/" + r.Text("id")
+	widen := m{"display_name": "Lister", "actions": []string{"kms.secrets.list", "kms.secrets.create"}}
+	given := authorization("is", "kms", "Reader")
+	given["control"] = m{"grant": m{"roles": []m{{"role_id": r.Text("crn")}}}}
+	p := s.Do(owner, "POST", "/v2/policies", given).Want(201)
+
+	s.Do(member, "PUT", path, widen, "If-Match: *").Refused(403, "insufficent_permissions")
+	s.Do(member, "PUT", path, m{"display_name": "Reader of lists", "actions": []string{"kms.secrets.list"}}, "If-Match: *").Want(200)
+	s.Do("IBMid-BOTH", "PUT", path, widen, "If-Match: *").Want(200)
+	s.Do(member, "PUT", path, m{"display_name": "Lister", "actions": []string{"kms.secrets.list"}}, "If-Match: *").Want(200)
+	s.Do(owner, "DELETE", "/v2/policies/"+p.Text("id"), nil).Want(204)
+	s.Do(member, "PUT", path, widen, "If-Match: *").Want(200)
+}

@@ -126,22 +126,33 @@ func (a *API) mayDelegate(ctx context.Context, c *httpapi.Call, doc *policy.Poli
 	if doc.Type != policy.TypeAuthorization {
 		return nil
 	}
-	scope := policy.ScopeOf(doc)
-	snapshot, err := a.access.Authority.Snapshot(ctx, scope.Account)
+	roles, err := a.access.RolesIn(ctx, policy.ScopeOf(doc).Account)
 	if err != nil {
 		return err
 	}
-	roles, err := a.access.RolesIn(ctx, scope.Account)
+	return a.holds(ctx, c, doc, func(service string) (ids []string) {
+		for _, action := range roles.Actions(service, doc.RoleIDs...) {
+			ids = append(ids, action.ID)
+		}
+		return ids
+	})
+}
+
+// holds refuses a caller who does not hold all actions that an authorization
+// policy is to give, service by service, on its target.
+func (a *API) holds(ctx context.Context, c *httpapi.Call, doc *policy.Policy, given func(service string) []string) error {
+	scope := policy.ScopeOf(doc)
+	snapshot, err := a.access.Authority.Snapshot(ctx, scope.Account)
 	if err != nil {
 		return err
 	}
 	for _, target := range a.byService(scope) {
 		ask := policy.Request{Subject: c.Caller.Subject, Resource: target, Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
 		held := policy.ActionsOn(snapshot, &ask).Actions
-		for _, action := range roles.Actions(target.ServiceName, doc.RoleIDs...) {
-			if _, ok := slices.BinarySearch(held, action.ID); !ok {
+		for _, action := range given(target.ServiceName) {
+			if _, ok := slices.BinarySearch(held, action); !ok {
 				return &fault.Error{Kind: fault.Forbidden, Message: "An authorization can give only what its creator holds on the target.",
-					Details: "Action " + action.ID + " is not granted to the caller."}
+					Details: "Action " + action + " is not granted to the caller."}
 			}
 		}
 	}

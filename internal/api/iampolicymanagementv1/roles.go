@@ -2,6 +2,7 @@ package iampolicymanagementv1
 
 import (
 	"context"
+	"slices"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -156,7 +157,40 @@ type replaceRoleIn struct {
 // Validate checks the precondition header.
 func (in *replaceRoleIn) Validate() error { return needTag(in.IfMatch) }
 
+// mayWiden refuses to add actions to a role that authorization policies name
+// when the caller does not hold them on their targets: changing the role gives
+// them to a service as creating the policy would.
+func (a *API) mayWiden(ctx context.Context, c *httpapi.Call, roleID string, actions []string) error {
+	r, err := a.access.GetRole(ctx, roleID)
+	if err != nil {
+		return err
+	}
+	more := slices.DeleteFunc(slices.Clone(actions), func(x string) bool { return slices.Contains(r.Actions, x) })
+	if len(more) == 0 {
+		return nil
+	}
+	policies, err := a.access.AuthorizationsWith(ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, p := range policies {
+		err := a.holds(ctx, c, &p.Doc, func(service string) []string {
+			if service != r.Service {
+				return nil
+			}
+			return more
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (a *API) replaceRole(ctx context.Context, c *httpapi.Call, in *replaceRoleIn) (*customRole, error) {
+	if err := a.mayWiden(ctx, c, in.RoleID, in.Body.Actions); err != nil {
+		return nil, err
+	}
 	r, err := a.access.UpdateRole(ctx, in.RoleID, in.IfMatch, access.RolePatch{
 		DisplayName: in.Body.DisplayName, Actions: in.Body.Actions, Description: in.Body.Description})
 	if err != nil {
