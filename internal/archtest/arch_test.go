@@ -58,6 +58,7 @@ var rules = []rule{
 	{packages: []string{"tutorial"}, may: []string{"secret"}, never: []string{"database/sql"}},
 	{packages: []string{"client"}, may: []string{"secret"}, never: []string{"database/sql"}},
 	{packages: []string{"cli/settings", "cli/term", "cli/shell"}, may: []string{"cli/settings", "cli/term", "cli/shell", "client", "secret"}, never: []string{"database/sql"}},
+	{packages: []string{"cli/hush"}, never: append([]string{"fmt"}, network...)}, // starts before everything else
 	{packages: []string{"cli/object", "cli/iam", "cli/enterprise"}, may: []string{"cli/term", "cli/shell", "cli/settings", "cli/object", "client", "secret"}, never: []string{"database/sql"}},
 	{packages: []string{"cli/access"}, may: []string{"cli/term", "cli/shell", "cli/object", "cli/iam", "client"}, never: []string{"database/sql"}},
 	{packages: []string{"cli"}, may: []string{"cli", "app", "config", "demo", "client", "httpapi", "secret", "signing", "tutorial"}, never: []string{"database/sql"}},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	_ "github.com/kagiban/kagiban/internal/cli/hush" // before anything that prints while it is initialised
 	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/config"
 )
@@ -54,6 +56,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
+	log.SetOutput(stderr)
 	root := newRoot(&streams{in: stdin, out: stdout, err: stderr, getenv: getenv})
 	root.SetArgs(args)
 	root.SetIn(stdin)

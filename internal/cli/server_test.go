@@ -276,6 +276,20 @@ func TestDevKnowsServicesOfAFolder(t *testing.T) {
 	if text, err := io.ReadAll(roles.Body); err != nil || !strings.Contains(string(text), "file-shop.order.refund") {
 		t.Errorf("%v %s", err, text)
 	}
+	question := `[{"subject":{"attributes":{"id":"` + env["KAGIBAN_IAM_ID"] + `"}},"action":"file-shop.order.refund",
+		"resource":{"crn":"crn:v1:bluemix:public:file-shop::a/` + env["KAGIBAN_ACCOUNT_ID"] + `:till-1::"}}]`
+	if ask, err = http.NewRequest("POST", env["KAGIBAN_URL"]+"/v2/authz", strings.NewReader(question)); err != nil {
+		t.Fatal(err)
+	}
+	ask.Header = http.Header{"Authorization": {"Bearer " + token.Access}, "Content-Type": {"application/json"}}
+	decision, err := http.DefaultClient.Do(ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer decision.Body.Close()
+	if text, err := io.ReadAll(decision.Body); err != nil || !strings.Contains(string(text), `"permitted":true`) {
+		t.Errorf("may the owner give money back? %v %s", err, text)
+	}
 	run(t, nil, "dev", "--catalog-dir", file).wants(t, 2, "no folder")
 	if err := os.WriteFile(file, []byte("services: ["), 0o600); err != nil {
 		t.Fatal(err)
