@@ -68,6 +68,10 @@ func settings(t *testing.T) config.Settings {
 	return *set
 }
 
+// elsewhere, when set, gives the database of servers that would have theirs in
+// memory.
+var elsewhere func(*testing.T) string
+
 // run starts a server; the test's end stops it and looks for what it left.
 func run(t *testing.T, change func(*app.Config)) *server {
 	t.Helper()
@@ -76,6 +80,9 @@ func run(t *testing.T, change func(*app.Config)) *server {
 	cfg := app.Config{Settings: settings(t), Version: "test", Log: slog.New(slog.NewJSONHandler(s.log, nil)), Dev: &app.Dev{}}
 	if change != nil {
 		change(&cfg)
+	}
+	if cfg.Database == "" && elsewhere != nil {
+		cfg.Database, cfg.AutoMigrate = elsewhere(t), true
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop

@@ -197,3 +197,31 @@ func TestALongPollHearsOfTheOtherNodesWrites(t *testing.T) {
 		t.Errorf("the poll at the other node: %d %s", got.code, got.body)
 	}
 }
+
+func TestTheStoriesHoldOnPostgreSQL(t *testing.T) {
+	storetest.Postgres(t) // or there is nothing to do
+	elsewhere = func(t *testing.T) string { return storetest.Postgres(t) }
+	t.Cleanup(func() { elsewhere = nil })
+	for _, story := range []struct {
+		name string
+		test func(*testing.T)
+	}{
+		{"cross account", TestTheCrossAccountStoryWorks},
+		{"clock", TestMovingTheClockEndsTokens},
+		{"last requests", TestTheLastRequestsShowCallerAndDecision},
+		{"reset", TestAResetBringsTheDemoDataBack},
+		{"half of a reset", TestNobodyMeetsHalfOfAReset},
+		{"events", TestEventsAreShownInTheCADFShape},
+		{"permission to read events", TestReadingEventsNeedsThePermission},
+		{"long poll", TestAWaitingReaderGetsTheNextEvent},
+		{"demo data", TestTheDemoDataIsTheSameAtEveryFreshStart},
+		{"bad requests", TestBadRequestsGetAnEnvelopeOverHTTP},
+		{"probes", TestProbesAnswerWithoutToken},
+		{"long polls at the end", TestLongPollsEndWithTheServer},
+		{"shutdown", TestARequestThatDoesNotEndIsCutOff},
+		{"rules of groups", TestRulesMakePeopleMembersForAWhileAfterTheirLogin},
+		{"services", TestAServiceReachesAnotherByAuthorizationPolicyOnly},
+	} {
+		t.Run(story.name, story.test)
+	}
+}
