@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/kagiban/kagiban/internal/fault"
@@ -33,6 +34,8 @@ func start(begin func(context.Context) error) *starting {
 		}
 		// The garbage of the start (schema, demo data, prime numbers) is more
 		// than all that is kept: give it back once instead of holding it idle.
+		// Pools let go only at the second collection.
+		runtime.GC()
 		debug.FreeOSMemory()
 	}()
 	return s

@@ -57,7 +57,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(
 	context.AfterFunc(ctx, stop)
 
 	log.SetOutput(stderr)
-	root := newRoot(&streams{in: stdin, out: stdout, err: stderr, getenv: getenv})
+	root := newRoot(&streams{in: stdin, out: stdout, err: stderr, getenv: getenv}, args...)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -104,8 +104,9 @@ func oneLine(err error) string {
 }
 
 // newRoot builds the tree of commands anew for each call: there are no global
-// commands and no flags that outlive a run.
-func newRoot(s *streams) *cobra.Command {
+// commands and no flags that outlive a run. For a server it leaves out the
+// client's, which would be a third of what the server keeps in memory.
+func newRoot(s *streams, args ...string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kagiban",
 		Short:         "Identity and access management, compatible with IBM Cloud IAM",
@@ -120,8 +121,11 @@ func newRoot(s *streams) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serverCommands(s)...)
-	root.AddCommand(clientCommands(s)...)
+	servers := serverCommands(s)
+	root.AddCommand(servers...)
+	if len(args) == 0 || !slices.ContainsFunc(servers, func(c *cobra.Command) bool { return c.Name() == args[0] }) {
+		root.AddCommand(clientCommands(s)...)
+	}
 	return root
 }
 
