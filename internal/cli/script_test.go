@@ -31,7 +31,8 @@ func TestMain(m *testing.M) {
 // file are in the script's environment with DEMO_ for KAGIBAN_, because the
 // client reads some of the KAGIBAN_ ones; the keys of the enterprise's owner and
 // of the cross-account story are in demo.key (JSON) and caller.key (bare), the
-// password of DEMO_CONSOLE_USER is in password.txt.
+// password of DEMO_CONSOLE_USER is in password.txt, and the sessions of
+// docs/access.md are in access.md.sh.
 //
 // Beside testscript's commands there are
 //
@@ -51,7 +52,7 @@ func TestStories(t *testing.T) {
 			for name, value := range demo {
 				env.Setenv(strings.Replace(name, "KAGIBAN_", "DEMO_", 1), value)
 			}
-			return writeSecrets(env.WorkDir, demo)
+			return errors.Join(writeSecrets(env.WorkDir, demo), writeSession(env.WorkDir, "access.md"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"capture": capture, "exits": exits, "mode": mode, "dev": devAid,
@@ -103,6 +104,23 @@ func writeSecrets(dir string, demo map[string]string) error {
 		os.WriteFile(filepath.Join(dir, "password.txt"), []byte(demo["KAGIBAN_CONSOLE_PASSWORD"]+"\n"), 0o600),
 	)
 }
+
+// writeSession makes a shell script of what a page of the documentation says can
+// be pasted: its blocks of language sh.
+func writeSession(dir, page string) error {
+	text, err := os.ReadFile(filepath.Join(docs, page))
+	if err != nil {
+		return err
+	}
+	var script []byte
+	for _, block := range regexp.MustCompile("(?ms)^```sh$(.*?)^```$").FindAllSubmatch(text, -1) {
+		script = append(script, block[1]...)
+	}
+	return os.WriteFile(filepath.Join(dir, page+".sh"), script, 0o600)
+}
+
+// docs is the folder of the documentation.
+const docs = "../../docs"
 
 func parseEnv(text string) map[string]string {
 	env := map[string]string{}
