@@ -1,6 +1,44 @@
 package iampolicymanagementv1
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/kagiban/kagiban/internal/api/apitest"
+)
+
+// authorization gives a v2 body that lets one service act on another.
+func authorization(source, target, role string) m {
+	b := v2("", role, "serviceName="+target)
+	b["type"] = "authorization"
+	b["subject"] = m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}, {"key": "serviceName", "operator": "stringEquals", "value": source}}}
+	return b
+}
+
+func TestAuthorizationGivesOnlyWhatItsCreatorHolds(t *testing.T) {
+	s := serve(t)
+	s.Do(owner, "POST", "/v2/policies", authorization("cloud-object-storage", "kms", "Reader")).Want(201)
+	v1Form := m{"type": "authorization", "roles": []m{{"role_id": apitest.Role("Reader")}},
+		"subjects":  []m{{"attributes": []m{{"name": "accountId", "value": acct}, {"name": "serviceName", "value": "project"}}}},
+		"resources": []m{{"attributes": []m{{"name": "accountId", "value": acct}, {"name": "serviceName", "value": "kms"}}}}}
+	s.Do(owner, "POST", "/v1/policies", v1Form).Want(201)
+
+	s.Grant(member, "Administrator", "serviceName=kms")
+	a := s.Do(member, "POST", "/v2/policies", authorization("is", "kms", "Reader")).Refused(403, "insufficent_permissions")
+	if !strings.Contains(a.Text("errors.0.message"), "kms.secrets") {
+		t.Errorf("the missing action is told, got %s", a.Body)
+	}
+	s.Grant("IBMid-BOTH", "Administrator Reader", "serviceName=kms")
+	s.Do("IBMid-BOTH", "POST", "/v2/policies", authorization("is", "kms", "Reader")).Want(201)
+	s.Do("IBMid-BOTH", "POST", "/v2/policies", authorization("watson", "kms", "Writer")).Refused(403, "insufficent_permissions")
+	listed := s.Do(owner, "GET", "/v2/policies?type=authorization&account_id="+acct, nil).Want(200)
+	if listed.Len("policies") != 3 {
+		t.Errorf("%d authorizations are listed", listed.Len("policies"))
+	}
+	// Replacing is giving, too.
+	mine := s.Do(owner, "POST", "/v2/policies", authorization("messagehub", "kms", "Reader")).Want(201)
+	s.Do("IBMid-BOTH", "PUT", "/v2/policies/"+mine.Text("id"), authorization("messagehub", "kms", "Manager"), "If-Match: *").Refused(403, "insufficent_permissions")
+}
 
 // targets gives an authorization for a source service whose target is told by
 // other attributes than one name of a service.
