@@ -16,14 +16,18 @@ type Config struct {
 	DB  store.DB
 	Now func() time.Time // nil: time.Now
 	IDs id.Generator     // the zero value draws from crypto/rand
+	// Departed takes what a user who leaves an account has in other packages out
+	// of it, in the same transaction; nil: nothing.
+	Departed func(ctx context.Context, tx store.Tx, accountID, iamID string) error
 }
 
 // Service owns accounts, their users and their settings. It is safe for
 // concurrent use. It decides no access: its callers have asked already.
 type Service struct {
-	db  store.DB
-	now func() time.Time
-	ids id.Generator
+	db       store.DB
+	now      func() time.Time
+	ids      id.Generator
+	departed func(ctx context.Context, tx store.Tx, accountID, iamID string) error
 }
 
 // New makes the service.
@@ -31,7 +35,10 @@ func New(c Config) *Service {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Service{db: c.DB, now: c.Now, ids: c.IDs}
+	if c.Departed == nil {
+		c.Departed = func(context.Context, store.Tx, string, string) error { return nil }
+	}
+	return &Service{db: c.DB, now: c.Now, ids: c.IDs, departed: c.Departed}
 }
 
 // Audit actions of this package. IBM names the settings' one; the others

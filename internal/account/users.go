@@ -134,8 +134,8 @@ func (s *Service) Users(ctx context.Context, accountID string) (users []*User, e
 	return users, err
 }
 
-// RemoveUser ends a membership. The owner cannot be removed (fault.Conflict).
-// The user's API keys are removed by package identity.
+// RemoveUser ends a membership, with all that the user has in the account
+// (Config.Departed). The owner cannot be removed (fault.Conflict).
 func (s *Service) RemoveUser(ctx context.Context, accountID, iamID string) error {
 	return s.db.Update(ctx, func(tx store.Tx) error {
 		acct, err := get(ctx, tx, Accounts, "Account", accountID, accountID)
@@ -147,6 +147,9 @@ func (s *Service) RemoveUser(ctx context.Context, accountID, iamID string) error
 		}
 		user, err := get(ctx, tx, Users, "User", accountID, iamID)
 		if err != nil {
+			return err
+		}
+		if err := s.departed(ctx, tx, accountID, iamID); err != nil {
 			return err
 		}
 		return Users.Delete(ctx, tx, user, store.Event{Action: ActionUserDelete, Message: "User Management: delete user " + user.Name})

@@ -145,10 +145,10 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	if err != nil {
 		return err
 	}
-	c.accounts = account.New(account.Config{DB: a.db, Now: a.now})
+	c.accounts = account.New(account.Config{DB: a.db, Now: a.now, Departed: departed})
 	c.identity = identity.New(identity.Config{
 		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: page.NewSealer(c.secrets.pageKey),
-		Activity: c.tokens, GroupRules: a.countGroupRules,
+		Activity: c.tokens, GroupRules: a.countGroupRules, Departed: access.Depart,
 	})
 	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: a.cfg.treeLimits()}
 	c.templates = template.New(a.db, c.tree, id.Generator{}, a.now, kinds.All(c.identity, c.access)...)
@@ -161,6 +161,14 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer})
 	c.started = start(c.tokens.Start)
 	return nil
+}
+
+// departed takes what a user had in an account out of it.
+func departed(ctx context.Context, tx store.Tx, accountID, iamID string) error {
+	if err := identity.Depart(ctx, tx, accountID, iamID); err != nil {
+		return err
+	}
+	return access.Depart(ctx, tx, accountID, iamID)
 }
 
 // countGroupRules counts the dynamic rules of an access group for the report of

@@ -239,7 +239,7 @@ func layTrusts(ctx context.Context, tx store.Tx, p *Profile, specs []TrustSpec) 
 
 // LiftProfile takes a template's profile from an account, with all that the
 // account added to it. One that is gone already is no error.
-func LiftProfile(ctx context.Context, tx store.Tx, accountID, profileID string) error {
+func (s *Service) LiftProfile(ctx context.Context, tx store.Tx, accountID, profileID string) error {
 	p, err := Profiles.Get(ctx, tx, accountID, profileID)
 	if errors.Is(err, fault.NotFound) {
 		return nil
@@ -247,5 +247,5 @@ func LiftProfile(ctx context.Context, tx store.Tx, accountID, profileID string) 
 	if err != nil {
 		return err
 	}
-	return deleteProfile(ctx, tx, p)
+	return s.deleteProfile(ctx, tx, p)
 }

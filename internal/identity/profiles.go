@@ -134,12 +134,12 @@ func (s *Service) DeleteProfile(ctx context.Context, profileID string) error {
 		if p.Template != "" {
 			return managedBy(p.Template)
 		}
-		return deleteProfile(ctx, tx, p)
+		return s.deleteProfile(ctx, tx, p)
 	})
 }
 
 // deleteProfile removes a profile and all that is part of it.
-func deleteProfile(ctx context.Context, tx store.Tx, p *Profile) error {
+func (s *Service) deleteProfile(ctx context.Context, tx store.Tx, p *Profile) error {
 	parts := store.Query{Account: p.Account, Parent: p.ID}
 	for _, remove := range []func() error{
 		func() error { return deleteAll(ctx, tx, Rules, parts) },
@@ -147,6 +147,7 @@ func deleteProfile(ctx context.Context, tx store.Tx, p *Profile) error {
 		func() error { return deleteAll(ctx, tx, Trusts, parts) },
 		func() error { return deleteAll(ctx, tx, TrustLists, parts) },
 		func() error { return deleteAll(ctx, tx, Preferences, parts) },
+		func() error { return s.departed(ctx, tx, &p.Meta) },
 	} {
 		if err := remove(); err != nil {
 			return err

@@ -31,6 +31,9 @@ type Config struct {
 	// GroupRules counts the dynamic rules of an access group, for the report
 	// of limits; nil counts none.
 	GroupRules func(ctx context.Context, accountID, groupID string) (int, error)
+	// Departed takes what a service ID or profile that is deleted leaves in other
+	// packages out of its account, in the same transaction; nil: nothing.
+	Departed func(ctx context.Context, tx store.Tx, accountID, iamID string) error
 	// Limits replaces DefaultLimits when it is not the zero value.
 	Limits Limits
 }
@@ -69,6 +72,14 @@ type storedActivity struct{ db store.DB }
 
 func (s storedActivity) Activity(ctx context.Context, account, subject string) (store.Activity, error) {
 	return s.db.GetActivity(ctx, account, subject)
+}
+
+// departed tells others of an identity that is deleted.
+func (s *Service) departed(ctx context.Context, tx store.Tx, m *store.Meta) error {
+	if s.Departed == nil {
+		return nil
+	}
+	return s.Departed(ctx, tx, m.Account, m.Owner)
 }
 
 // Names of the kinds of object in messages for clients.

@@ -242,6 +242,9 @@ func (s *Service) DeleteServiceID(ctx context.Context, objectID string) error {
 				return fmt.Errorf("deleting API key: %w", err)
 			}
 		}
+		if err := s.departed(ctx, tx, &v.Meta); err != nil {
+			return err
+		}
 		return ServiceIDs.Delete(ctx, tx, v, serviceID.deleted(&v.Meta))
 	})
 }

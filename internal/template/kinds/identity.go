@@ -144,7 +144,7 @@ func profileKind(ids *identity.Service) *template.Kind {
 			return []template.Made{{Kind: Profile, ID: made.ID}}, nil
 		},
 		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
-			return identity.LiftProfile(ctx, tx, accountID, m.ID)
+			return ids.LiftProfile(ctx, tx, accountID, m.ID)
 		},
 	}
 }
