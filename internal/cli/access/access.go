@@ -20,6 +20,7 @@ func AddVerbs(s *shell.Shell, iam *cobra.Command) {
 		{"Access groups", slices.Concat(groupVerbs(), memberVerbs(), ruleVerbs())},
 		{"Policies", slices.Concat(policyVerbs(), accountPolicyVerbs(), authorizationVerbs())},
 		{"Roles", roleVerbs()},
+		{"Settings of access", settingsVerbs()},
 		{"Why and who", decisionVerbs()},
 	} {
 		iam.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})

@@ -62,7 +62,7 @@ func (x *subject) createVerb() shell.Verb {
 	var g grant
 	v := x.verb("-policy-create", "", "Create a policy")
 	v.Short = "Give access to " + object.A(x.noun)
-	v.Example = "  kagiban iam " + x.stem + "-policy-create " + strings.ToLower(strings.Split(x.use, "|")[0]) + " --roles Reader --service-name kms"
+	v.Example = "  kagiban iam " + x.stem + "-policy-create " + strings.Split(x.use, "|")[0] + " --roles Reader --service-name kms"
 	v.Flags = g.define
 	v.Do = func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 		if err := g.check(c); err != nil {

@@ -76,17 +76,6 @@ func TestChoosingAProfileToAssume(t *testing.T) {
 	}
 }
 
-func TestAnAmbiguousNameListsIDs(t *testing.T) {
-	list := []client.Object[client.Profile]{profile("Profile-1", "x", ""), profile("Profile-2", "x", "")}
-	_, err := Profiles.Choose(list, "x")
-	if err == nil || err.Error() != "Several trusted profiles are named x. Give the ID of one of them:\n  Profile-1\n  Profile-2" {
-		t.Errorf("got %v", err)
-	}
-	if _, err := Profiles.Choose(list, "y"); err == nil || err.Error() != "Trusted profile y was not found." {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestAKeyFileIsWholeAndPrivate(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "key.json")
