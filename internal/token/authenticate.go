@@ -217,8 +217,8 @@ func (s *Service) Introspect(ctx context.Context, r *Request) (*Claims, error) {
 	if !r.Client.Given {
 		return nil, errClientMissing("introspection")
 	}
-	if _, err := s.client(r.Client); err != nil {
-		return nil, s.throttle.failed(s.cfg.Limits.Credential, source(r.Address), err)
+	if _, err := s.client(r.Client, r.Address); err != nil {
+		return nil, err
 	}
 	if r.AccessToken.IsZero() {
 		return nil, errMissing("token")

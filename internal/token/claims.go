@@ -41,6 +41,9 @@ type FixedClaims struct {
 	ClientID           string        `json:"client_id"`
 	ACR                int           `json:"acr"`
 	AMR                []string      `json:"amr"`
+	// KeyID is the API key behind the login, so that what comes of it ends with
+	// the key. It is a claim of our own.
+	KeyID string `json:"apikey_id,omitempty"`
 	// Audience is set in ID tokens only; it is what tells them from access tokens.
 	Audience string `json:"aud,omitempty"`
 	// service is the name of a service that acts for itself.

@@ -3,6 +3,7 @@ package token
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/kagiban/kagiban/internal/secret"
@@ -37,6 +38,8 @@ type Client struct {
 	Interactive bool
 	// Scope holds words that are added to the scope of its tokens.
 	Scope string
+	// public marks a secret that everybody knows.
+	public bool
 }
 
 // noClient is who asks without naming a client.
@@ -46,9 +49,9 @@ var noClient = &Client{ID: DefaultClientID}
 // equal to their ids and in every client's source.
 func builtin() []Client {
 	return []Client{
-		{ID: "bx", Secret: secret.New("bx"), Refresh: RefreshRotating, Interactive: true},
-		{ID: "kube", Secret: secret.New("kube"), Refresh: RefreshRotating, Scope: "containers-kubernetes"},
-		{ID: "ce", Secret: secret.New("ce"), Refresh: RefreshRotating},
+		{ID: "bx", Secret: secret.New("bx"), Refresh: RefreshRotating, Interactive: true, public: true},
+		{ID: "kube", Secret: secret.New("kube"), Refresh: RefreshRotating, Scope: "containers-kubernetes", public: true},
+		{ID: "ce", Secret: secret.New("ce"), Refresh: RefreshRotating, public: true},
 	}
 }
 
@@ -85,14 +88,24 @@ type Credentials struct {
 	Secret secret.Value
 }
 
-// client authenticates a client. Unknown ids and wrong secrets get one answer.
-func (s *Service) client(c Credentials) (*Client, error) {
+// client authenticates a client. Unknown ids and wrong secrets get one answer,
+// and whoever gave too many is not heard, so that a guess that is right cannot
+// be told from one that is wrong. Clients whose secret is public are not asked
+// to wait: nothing is to be guessed about them.
+func (s *Service) client(c Credentials, from netip.Addr) (*Client, error) {
 	if !c.Given {
 		return noClient, nil
 	}
 	known, ok := s.clients[c.ID]
+	if ok && known.public && known.Secret.Equal(c.Secret) {
+		return known, nil
+	}
+	limit, who := s.cfg.Limits.Client, source(from)
+	if err := s.throttle.open(limit, who); err != nil {
+		return nil, err
+	}
 	if !ok || !known.Secret.Equal(c.Secret) {
-		return nil, errClientUnknown()
+		return nil, s.throttle.failed(limit, who, errClientUnknown())
 	}
 	return known, nil
 }

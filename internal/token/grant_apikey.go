@@ -98,7 +98,7 @@ func (s *Service) prepareKey(ctx context.Context, r *Request, client *Client) (*
 	}
 	st.stamps.accounts = append(st.stamps.accounts, began.accounts...)
 	k := &keyLogin{standing: st, keyID: key.ID, expires: key.ExpiresAt, sessions: key.SupportSessions && key.IsUser(), user: key.IsUser()}
-	template := login{lineage: lineage{Origin: GrantAPIKey}, standing: st, grant: GrantAPIKey}
+	template := login{lineage: lineage{Origin: GrantAPIKey, KeyID: key.ID}, standing: st, grant: GrantAPIKey}
 	k.claims, err = template.prepare(s.cfg.Issuer, client, "")
 	return k, err
 }

@@ -60,9 +60,13 @@ func (assumeGrant) login(ctx context.Context, s *Service, r *Request, client *Cl
 		return nil, err
 	}
 	st, authn := by.standing, who.authn
+	roots := who.origin.Roots
+	if who.origin.Session != "" {
+		roots = append(roots, who.origin.Session)
+	}
 	l := &login{
 		lineage: lineage{IAMID: st.iamID, Account: st.account, Origin: GrantAssume, KeyID: who.origin.KeyID,
-			Authn: &authn, AuthnAccount: who.account},
+			Authn: &authn, AuthnAccount: who.account, Roots: roots},
 		standing: st, grant: GrantAssume, action: "iam-identity.trustedprofile-apikey.login",
 		// A profile assumed out of a login session gets a session of its own.
 		fresh: who.origin.Session != "",
@@ -98,8 +102,13 @@ func (s *Service) assumer(ctx context.Context, r *Request, client *Client) (*ass
 		return nil, tokenFault(err)
 	}
 	c := b.claims
-	return &assumer{iamID: c.IAMID, account: c.Account.BSS, kind: c.Kind(), authn: c.Authn, origin: lineage{Session: c.SessionID},
-		login: b.holder().Subject}, nil
+	who := &assumer{iamID: c.IAMID, account: c.Account.BSS, kind: c.Kind(), authn: c.Authn,
+		origin: lineage{Account: c.Account.BSS, Session: c.SessionID, KeyID: c.KeyID}, login: b.holder().Subject}
+	if c.KeyID != "" {
+		// The token works on without its key, and begins nothing new.
+		err = s.keyStillGood(ctx, &who.origin)
+	}
+	return who, err
 }
 
 // recall completes an assumer with what was said of it at its login.
@@ -205,6 +214,9 @@ func (s *Service) trust(ctx context.Context, who *assumer, key trustKey) (*trust
 		return nil, refuse(fault.Invalid, "BXNIM0398E", "Selected trusted profile not eligible.",
 			"Account "+p.Account+" demands multi-factor authentication, which the token does not have.")
 	}
+	if err := s.bindAddresses(ctx, st, who.kind, who.iamID, who.account); err != nil {
+		return nil, err
+	}
 	st.stamps.accounts = append(st.stamps.accounts, began.accounts...)
 	out.standing = st
 	if out.rule == nil { // what a rule admits is a login, not a person
@@ -284,9 +296,9 @@ func (s *Service) assumed(ctx context.Context, l *lineage) (*standing, error) {
 // may assume, in all accounts, by their creation. Profiles of accounts that are
 // not active are left out.
 func (s *Service) Assumable(ctx context.Context, r *Request) ([]*identity.Profile, error) {
-	client, err := s.client(r.Client)
+	client, err := s.client(r.Client, r.Address)
 	if err != nil {
-		return nil, s.throttle.failed(s.cfg.Limits.Credential, source(r.Address), err)
+		return nil, err
 	}
 	who, err := s.assumer(ctx, r, client)
 	if err != nil {

@@ -131,9 +131,9 @@ func (delegatedGrant) login(ctx context.Context, s *Service, r *Request, client 
 // or profile, to be typed in elsewhere. It is bound to its account when the
 // login is. Service IDs cannot: BXNIM0453E.
 func (s *Service) Passcode(ctx context.Context, r *Request) (secret.Value, error) {
-	client, err := s.client(r.Client)
+	client, err := s.client(r.Client, r.Address)
 	if err != nil {
-		return secret.Value{}, s.throttle.failed(s.cfg.Limits.Credential, source(r.Address), err)
+		return secret.Value{}, err
 	}
 	t, err := s.presentRefresh(ctx, r, client)
 	if err != nil {
@@ -155,9 +155,9 @@ func (s *Service) Passcode(ctx context.Context, r *Request) (secret.Value, error
 // Logout ends the login of a refresh token: all tokens that descend from it and
 // its session. An unknown token is no error.
 func (s *Service) Logout(ctx context.Context, r *Request) error {
-	client, err := s.client(r.Client)
+	client, err := s.client(r.Client, r.Address)
 	if err != nil {
-		return s.throttle.failed(s.cfg.Limits.Credential, source(r.Address), err)
+		return err
 	}
 	if r.RefreshToken.IsZero() || len(r.RefreshToken.Reveal()) > maxOpaque {
 		return nil

@@ -40,7 +40,7 @@ func (serviceGrant) login(ctx context.Context, s *Service, r *Request, _ *Client
 	if err != nil {
 		return nil, err
 	}
-	if err := s.bindAddresses(ctx, st, b.claims); err != nil {
+	if err := s.bindAddresses(ctx, st, b.claims.Kind(), b.claims.IAMID, b.claims.Account.BSS); err != nil {
 		return nil, err
 	}
 	return &login{
@@ -103,24 +103,30 @@ func (s *Service) serviceIn(ctx context.Context, name crn.CRN) (*standing, error
 	return st, err
 }
 
-// bindAddresses makes the allowed addresses of who shows a token bind the token
-// that it gets for another identity too.
-func (s *Service) bindAddresses(ctx context.Context, st *standing, shown *Claims) error {
-	origin := lineage{IAMID: shown.IAMID, Account: shown.Account.BSS}
+// bindAddresses makes the allowed addresses of an identity bind a token too that
+// it gets for another one. The standing must not be shared yet.
+func (s *Service) bindAddresses(ctx context.Context, st *standing, kind policy.SubjectKind, iamID, accountID string) error {
 	var from *standing
 	var err error
-	switch shown.Kind() {
+	objectID, _ := id.OfIAM(iamID)
+	switch kind {
+	case policy.KindUser:
+		from, err = s.userIn(ctx, iamID, accountID)
 	case policy.KindServiceID:
-		from, err = s.serviceIDIn(ctx, shown.Identifier, origin.Account)
+		from, err = s.serviceIDIn(ctx, objectID, accountID)
 	case policy.KindProfile:
-		from, err = s.profileIn(ctx, origin.Account, shown.Identifier, shown.Authn)
+		from, err = s.profileIn(ctx, accountID, objectID, AuthnClaims{})
 	default:
 		return nil // a service has no addresses
 	}
 	if err != nil {
-		return tokenFault(err)
+		return err
 	}
 	st.lists = append(st.lists, from.lists...)
+	st.stamps.accounts = append(st.stamps.accounts, from.stamps.accounts...)
+	if from.stamps.watchUsers {
+		st.stamps.watchUsers, st.stamps.users = true, from.stamps.users
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,9 +31,9 @@ func (s *Service) Issue(ctx context.Context, r *Request) (*Response, error) {
 }
 
 func (s *Service) issue(ctx context.Context, r *Request) (*Response, error) {
-	client, err := s.client(r.Client)
+	client, err := s.client(r.Client, r.Address)
 	if err != nil {
-		return nil, s.throttle.failed(s.cfg.Limits.Credential, source(r.Address), err)
+		return nil, err
 	}
 	g, err := s.grant(r.GrantType)
 	if err != nil {
@@ -190,14 +191,28 @@ func (w *loginWriter) write(ctx context.Context, tx store.Tx) (out issued, err e
 	}
 	if w.want.delegated {
 		d := delegatedToken{lineage: w.l.lineage, Receivers: w.want.receivers}
-		d.Session = "" // it outlives the login session
-		value, err := w.s.putDelegated(ctx, tx.Tokens(), d, w.want.delegatedLife, w.now)
+		// It outlives the login session, unless that is ended on purpose.
+		d.Session, d.Roots = "", w.roots()
+		d.Until = w.l.within(w.now.Add(w.want.delegatedLife))
+		value, err := w.s.putDelegated(ctx, tx.Tokens(), d, w.now)
 		if err != nil {
 			return out, err
 		}
 		out.delegated = value.Reveal()
 	}
 	return out, nil
+}
+
+// roots are what ends everything that comes of the login when it is revoked.
+func (w *loginWriter) roots() []string {
+	roots := slices.Clone(w.l.Roots)
+	if w.l.Session != "" {
+		roots = append(roots, w.l.Session)
+	}
+	if w.refreshing || !w.l.redeems.IsZero() {
+		roots = append(roots, w.l.family)
+	}
+	return roots
 }
 
 // refreshEnd is when a refresh token expires: with a session no later than it.
@@ -308,7 +323,7 @@ func (l *login) prepare(issuer string, client *Client, audience string) (claimSe
 	if l.standing.kind == policy.KindService {
 		c.ACR, c.AMR = 0, []string{} // nobody logged in
 	}
-	c.Account.Frozen = l.bound()
+	c.Account.Frozen, c.KeyID = l.bound(), l.KeyID
 	return prepareClaims(&c)
 }
 

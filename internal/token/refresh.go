@@ -19,8 +19,8 @@ const (
 	refreshSpace   = "refresh"
 	delegatedSpace = "delegated"
 	passcodeSpace  = "passcode"
-	// revokedSpace marks families of refresh tokens that must not work any more,
-	// by family id.
+	// revokedSpace marks families of refresh tokens and sessions that were ended
+	// on purpose, by id: nothing that came of them works any more.
 	revokedSpace = "refresh-revoked"
 )
 
@@ -46,6 +46,9 @@ type lineage struct {
 	// Rule is the claim rule that let a person assume the profile, "" when it is
 	// in the profile's list.
 	Rule string `json:"rule,omitempty"`
+	// Roots are the sessions and families of refresh tokens that the login came
+	// of: it ends when one of them is revoked.
+	Roots []string `json:"roots,omitempty"`
 	// Until ends everything that comes of the login; zero: lifetimes alone do.
 	Until time.Time `json:"until,omitzero"`
 }
@@ -108,16 +111,31 @@ func (s *Service) redeemable(ctx context.Context, tokens store.Tokens, value sec
 	if t.ClientID != client.ID {
 		return nil, errRefreshInvalid("The refresh token belongs to another client.")
 	}
-	switch _, err := tokens.Get(ctx, revokedSpace, t.Family); {
-	case err == nil:
-		return nil, errRefreshInvalid("")
-	case !errors.Is(err, fault.NotFound):
-		return nil, fmt.Errorf("reading a revocation: %w", err)
+	if err := notRevoked(ctx, tokens, append(t.Roots, t.Family)); err != nil {
+		return nil, err
 	}
 	if !now.Before(t.Valid) {
 		return nil, errRefreshExpired()
 	}
 	return t, nil
+}
+
+// notRevoked refuses what came of a login that was ended on purpose.
+func notRevoked(ctx context.Context, tokens store.Tokens, roots []string) error {
+	for _, root := range roots {
+		switch _, err := tokens.Get(ctx, revokedSpace, root); {
+		case err == nil:
+			return errRefreshInvalid("")
+		case !errors.Is(err, fault.NotFound):
+			return fmt.Errorf("reading a revocation: %w", err)
+		}
+	}
+	return nil
+}
+
+// revocation marks a family or session as ended on purpose.
+func revocation(root, accountID, owner string, now time.Time) store.Token {
+	return store.Token{Space: revokedSpace, Key: root, Account: accountID, Owner: owner, Created: now, Expires: now.Add(maxFamilyLife), Body: []byte("{}")}
 }
 
 // errReplay is what rotateRefresh gives when a used token comes again.
@@ -150,9 +168,7 @@ func (s *Service) replayed(t *refreshToken, now time.Time) bool {
 
 // revokeFamily stops all refresh tokens that descend from one login.
 func (s *Service) revokeFamily(ctx context.Context, t *refreshToken, now time.Time) error {
-	err := s.cfg.DB.Tokens().Put(ctx, store.Token{Space: revokedSpace, Key: t.Family, Account: t.Account, Owner: t.IAMID,
-		Created: now, Expires: now.Add(maxFamilyLife), Body: []byte("{}")})
-	if err != nil {
+	if err := s.cfg.DB.Tokens().Put(ctx, revocation(t.Family, t.Account, t.IAMID, now)); err != nil {
 		return fmt.Errorf("revoking refresh tokens: %w", err)
 	}
 	if t.Session != "" {
@@ -161,12 +177,12 @@ func (s *Service) revokeFamily(ctx context.Context, t *refreshToken, now time.Ti
 	return nil
 }
 
-// maxFamilyLife is longer than the rest of any refresh token's life: settings
-// allow 72 hours.
-const maxFamilyLife = account.DefaultRefreshToken + 2*keepExpired
+// maxFamilyLife is longer than the rest of the life of anything that came of a
+// login: settings allow refresh tokens 72 hours, delegated ones live for 30 days.
+const maxFamilyLife = maxDelegatedLife + account.DefaultRefreshToken + 2*keepExpired
 
 // putDelegated stores a delegated refresh token and gives its value.
-func (s *Service) putDelegated(ctx context.Context, tokens store.Tokens, t delegatedToken, life time.Duration, now time.Time) (secret.Value, error) {
+func (s *Service) putDelegated(ctx context.Context, tokens store.Tokens, t delegatedToken, now time.Time) (secret.Value, error) {
 	value, err := secret.NewRefreshToken(s.cfg.Random)
 	if err != nil {
 		return secret.Value{}, err
@@ -176,7 +192,7 @@ func (s *Service) putDelegated(ctx context.Context, tokens store.Tokens, t deleg
 		return secret.Value{}, fmt.Errorf("encoding a delegated refresh token: %w", err)
 	}
 	err = tokens.Put(ctx, store.Token{Space: delegatedSpace, Key: s.refreshHash.Lookup(value), Account: t.Account, Owner: t.IAMID,
-		Created: now, Expires: now.Add(life), Body: body})
+		Created: now, Expires: t.Until, Body: body})
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("storing a delegated refresh token: %w", err)
 	}
@@ -201,5 +217,5 @@ func (s *Service) delegated(ctx context.Context, value secret.Value, client *Cli
 	if !slices.Contains(t.Receivers, client.ID) {
 		return nil, errRefreshInvalid("The delegated refresh token was not made for this client.")
 	}
-	return t, nil
+	return t, notRevoked(ctx, s.cfg.DB.Tokens(), t.Roots)
 }

@@ -189,6 +189,7 @@ func (cfg *Config) fill() error {
 	setDefault(&cfg.Leeway, DefaultLeeway)
 	setDefault(&cfg.CacheSize, DefaultCacheSize)
 	setDefault(&cfg.Limits, DefaultLimits)
+	setDefault(&cfg.Limits.Client, DefaultLimits.Client)
 	cfg.Leeway = max(cfg.Leeway, 0)
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader

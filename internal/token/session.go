@@ -144,14 +144,21 @@ func (s *Service) Sessions(ctx context.Context, iamID string) ([]*Session, error
 	return out, nil
 }
 
-// EndSession ends a session: its refresh tokens stop at once, its access tokens
+// EndSession ends a session: its refresh tokens and those that were delegated
+// from it stop at once, its access tokens
 // within sessionTrust on other nodes and at once on this one. It is no error
 // when there is none.
 func (s *Service) EndSession(ctx context.Context, sessionID string) error {
 	if !isSessionID(sessionID) {
 		return nil
 	}
-	if err := s.cfg.DB.Tokens().Delete(ctx, sessionSpace, sessionID); err != nil {
+	err := s.cfg.DB.Update(ctx, func(tx store.Tx) error {
+		if err := tx.Tokens().Delete(ctx, sessionSpace, sessionID); err != nil {
+			return err
+		}
+		return tx.Tokens().Put(ctx, revocation(sessionID, store.System, "", s.cfg.Now()))
+	})
+	if err != nil {
 		return fmt.Errorf("ending session %s: %w", sessionID, err)
 	}
 	s.sessions.drop(sessionID)
@@ -165,9 +172,9 @@ func (s *Service) KeepAlive(ctx context.Context, c Credentials, from netip.Addr,
 	if !c.Given {
 		return errClientMissing("session state")
 	}
-	client, err := s.client(c)
+	client, err := s.client(c, from)
 	if err != nil {
-		return s.throttle.failed(s.cfg.Limits.Credential, source(from), err)
+		return err
 	}
 	se, err := s.session(ctx, sessionID)
 	if err != nil {

@@ -18,11 +18,15 @@ type Limit struct {
 }
 
 // Limits bound guessing. Only failures count, so they never slow valid traffic:
-// an exchange of a good API key passes whatever its source did before.
+// an exchange of a good API key passes whatever its source did before, unless it
+// names a client whose secret the source guessed at.
 type Limits struct {
-	// Credential bounds unknown API keys and refresh tokens, wrong client
-	// secrets and unknown passcodes, per source.
+	// Credential bounds unknown API keys, refresh tokens and passcodes, per
+	// source.
 	Credential Limit
+	// Client bounds wrong client secrets, per source. Over it right ones are
+	// refused too: an operator chose them, perhaps badly.
+	Client Limit
 	// PasswordSource and PasswordTarget bound wrong passwords, per source and
 	// per user name.
 	PasswordSource Limit
@@ -34,6 +38,7 @@ type Limits struct {
 // gets 10 tries and then one in 30 s.
 var DefaultLimits = Limits{
 	Credential:     Limit{Burst: 200, Every: 100 * time.Millisecond},
+	Client:         Limit{Burst: 20, Every: 5 * time.Second},
 	PasswordSource: Limit{Burst: 50, Every: 2 * time.Second},
 	PasswordTarget: Limit{Burst: 10, Every: 30 * time.Second},
 }

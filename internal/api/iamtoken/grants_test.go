@@ -351,18 +351,6 @@ func TestDelegatedTokenIsForItsReceiversOnly(t *testing.T) {
 	w.wants(w.token(redeem, basic("kube", "kube")), 400, "BXNIM0407E")
 }
 
-func TestDelegatedTokenOutlivesTheLoginSession(t *testing.T) {
-	w := newWorld(t)
-	a := w.mustToken(apikey(cliKey), bx)
-	d := w.mustToken(refresh(a.text("refresh_token"), "response_type", "cloud_iam,delegated_refresh_token", "receiver_client_ids", "kube"), bx)
-	w.send(http.MethodPost, "/identity/logout", pairs("refresh_token", d.text("refresh_token")), bx)
-	w.wants(w.token(refresh(d.text("refresh_token")), bx), 400, "BXNIM0407E")
-	got := w.mustToken([]string{"grant_type", token.GrantDelegated, "refresh_token", d.text("delegated_refresh_token")}, basic("kube", "kube"))
-	if got.text("session_id") != "" || got.number("expires_in") != 3600 {
-		t.Errorf("redeemed after the logout: %s", got.raw)
-	}
-}
-
 func TestFormsThatCannotBeRead(t *testing.T) {
 	w := newWorld(t)
 	grant := "grant_type=" + url.QueryEscape(token.GrantAPIKey)
