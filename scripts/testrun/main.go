@@ -41,6 +41,7 @@ func lanes(quick bool) [][]step {
 		{
 			build,
 			{name: "conformance", help: "IBM's official Go suites (test/conformance/run)", run: stepConformance, needs: "build"},
+			{name: "conformance-pg", help: "the quick ones of these suites on PostgreSQL", run: stepConformancePG},
 			sdk,
 			{name: "node", help: "IBM's Node SDK against kagiban dev", run: stepNode, needs: "build"},
 		},

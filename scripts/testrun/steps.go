@@ -215,36 +215,6 @@ func stepBuild(ctx context.Context, e *env) (counts, error) {
 	return check(e.command(ctx, ".", append(args, "./cmd/kagiban")...))
 }
 
-var conformanceLine = regexp.MustCompile(`(?m)^(\S+): (\d+) of (\d+) passed \(floor (\d+)\)$`)
-
-// stepConformance counts the specs of the official suites. The gaps that are
-// known by name are counted as skipped: nobody may take them for passed.
-func stepConformance(ctx context.Context, e *env) (counts, error) {
-	out, err := e.output(ctx, ".", "test/conformance/run", "-logs", filepath.Join(e.cache, "conformance"))
-	var c counts
-	for _, m := range conformanceLine.FindAllSubmatch(out, -1) {
-		n := [3]int{}
-		for i := range n {
-			n[i], _ = strconv.Atoi(string(m[i+2])) // the pattern allows digits only
-		}
-		passed, total := n[0], n[1]
-		c.passed += passed
-		if err != nil {
-			c.failed += total - passed
-		} else {
-			c.skipped += total - passed
-		}
-		e.note("%s", m[0])
-	}
-	if err != nil && c.failed == 0 {
-		c.failed = 1
-	}
-	if c.skipped > 0 {
-		e.note("specs that did not pass are known gaps by name (test/conformance/gaps); they count as skipped")
-	}
-	return c, err
-}
-
 // node is the Node.js that scripts/install-needs fetched where the system's is
 // too old. Only the tests run on it: npm stays with the system's, whose
 // certificates and settings it was made for.
