@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -95,7 +94,7 @@ func reread(ctx context.Context, r store.Reader, w store.Ref, e *store.Event) ([
 	case Policies.Kind():
 		return read(ctx, r, Policies, w, policy.RemovePolicy(w.ID), func(p *Policy) policy.Change { return policy.PutPolicy(engineForm(p)) })
 	case Members.Kind():
-		group, iamID, _ := strings.Cut(w.ID, "/") // ids of groups have no slash
+		group, iamID := SplitMemberID(w.ID)
 		return read(ctx, r, Members, w, policy.RemoveMembers(group, iamID), func(m *Member) policy.Change { return policy.AddMembers(m.Parent, m.Owner) })
 	case CustomRoles.Kind():
 		return read(ctx, r, CustomRoles, w, policy.RemoveCustomRole(e.CRN), func(c *CustomRole) policy.Change { return policy.PutCustomRole(roleForm(c)) })

@@ -5,6 +5,8 @@
 package access
 
 import (
+	"strings"
+
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -73,6 +75,12 @@ type Member struct {
 
 // MemberID is the id of a Member object.
 func MemberID(group, iamID string) string { return group + "/" + iamID }
+
+// SplitMemberID gives the group and the IAM id that a Member's id is made of.
+func SplitMemberID(memberID string) (group, iamID string) {
+	group, iamID, _ = strings.Cut(memberID, "/") // ids of groups have no slash
+	return group, iamID
+}
 
 // GroupRule is a dynamic rule of a group: Meta.Parent is the group.
 type GroupRule struct {

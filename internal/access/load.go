@@ -55,7 +55,7 @@ func (a *Authority) load(ctx context.Context, accountID string, catalog *policy.
 }
 
 func loadPolicies(ctx context.Context, r store.Reader, accountID string) ([]*policy.Policy, error) {
-	stored, err := Policies.List(ctx, r, store.Query{Account: accountID, Parent: string(policy.StateActive), Order: store.ByID})
+	stored, err := Policies.Scan(ctx, r, store.Query{Account: accountID, Parent: string(policy.StateActive)})
 	if err != nil {
 		return nil, err
 	}
@@ -75,15 +75,15 @@ func engineForm(p *Policy) *policy.Policy {
 
 func loadGroups(ctx context.Context, r store.Reader, accountID string) ([]policy.Group, error) {
 	all := store.Query{Account: accountID, Order: store.ByID}
-	groups, err := Groups.List(ctx, r, all)
+	groups, err := Groups.Scan(ctx, r, all)
 	if err != nil {
 		return nil, err
 	}
-	members, err := Members.List(ctx, r, all)
+	members, err := Members.IDs(ctx, r, all) // they say all: see MemberID
 	if err != nil {
 		return nil, err
 	}
-	rules, err := GroupRules.List(ctx, r, all)
+	rules, err := GroupRules.Scan(ctx, r, all)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +94,9 @@ func loadGroups(ctx context.Context, r store.Reader, accountID string) ([]policy
 		at[g.ID] = &out[i]
 	}
 	for _, m := range members {
-		if g := at[m.Parent]; g != nil {
-			g.Members = append(g.Members, m.Owner)
+		group, iamID := SplitMemberID(m)
+		if g := at[group]; g != nil {
+			g.Members = append(g.Members, iamID)
 		}
 	}
 	for _, rule := range rules {

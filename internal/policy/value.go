@@ -130,11 +130,29 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// plainString tells whether a JSON string stands for what it looks like: letters
+// of ASCII without escapes. Accounts are read faster by it, who hold hundreds of
+// thousands of such values.
+func plainString(data []byte) bool {
+	last := len(data) - 1
+	if last < 1 || data[0] != '"' || data[last] != '"' {
+		return false
+	}
+	for _, c := range data[1:last] {
+		if c < 0x20 || c >= 0x7f || c == '\\' || c == '"' {
+			return false
+		}
+	}
+	return true
+}
+
 func (v *Value) unmarshalScalar(data []byte) error {
 	if len(data) == 0 {
 		return ErrValueType
 	}
 	switch c := data[0]; {
+	case plainString(data):
+		*v = String(string(data[1 : len(data)-1]))
 	case c == '"':
 		*v = Value{Kind: KindString}
 		if err := json.Unmarshal(data, &v.Text); err != nil {

@@ -26,6 +26,18 @@ func TestValuesComeBackAsTheyWereSent(t *testing.T) {
 	}
 }
 
+func TestStringsAreReadAsJSONReadsThem(t *testing.T) {
+	for _, raw := range []string{`""`, `"a"`, `"a b"`, `"a\"b"`, `"\\"`, `"\u0041"`, `"é"`, `"\ud800"`, "\"\xff\"", "\"a\tb\"", "\"\x7f\"", `"a`, `"`, `"a"b"`} {
+		var want string
+		wantErr := json.Unmarshal([]byte(raw), &want)
+		var v policy.Value
+		err := json.Unmarshal([]byte(raw), &v)
+		if (err != nil) != (wantErr != nil) || err == nil && (v.Kind != policy.KindString || v.Text != want) {
+			t.Errorf("%s is read as %+v, error %v; want %q, error %v", raw, v, err, want, wantErr)
+		}
+	}
+}
+
 func TestObjectsAndNestedListsAreNoValues(t *testing.T) {
 	for _, text := range []string{`{}`, `{"a":1}`, `[[]]`, `[null]`, `[{}]`, `["a",["b"]]`} {
 		var v policy.Value

@@ -3,7 +3,12 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
@@ -68,6 +73,51 @@ func (c *Collection[T]) List(ctx context.Context, r Reader, q Query) ([]*T, erro
 		}
 	}
 	return out, nil
+}
+
+// scanPage is how many objects Scan reads at once: enough that a page's round
+// trip does not matter, few enough that pages under way are a few megabytes.
+const scanPage = 2000
+
+// Scan gives the objects of a query like List, for queries that give very many:
+// it reads them page by page, and decodes a page while it reads the next. r must
+// read one consistent state, or objects that move meanwhile are missed or come
+// twice. q.Kind and q.Limit are filled in.
+func (c *Collection[T]) Scan(ctx context.Context, r Reader, q Query) ([]*T, error) {
+	q.Kind, q.Limit = c.kind, scanPage
+	var pages [][]*T
+	var decoding errgroup.Group
+	decoding.SetLimit(runtime.GOMAXPROCS(0))
+	for {
+		recs, err := r.List(ctx, q)
+		if err != nil {
+			return nil, errors.Join(err, decoding.Wait())
+		}
+		page := make([]*T, len(recs))
+		pages = append(pages, page)
+		decoding.Go(func() (err error) {
+			for i, rec := range recs {
+				if page[i], err = c.Decode(rec); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if len(recs) < scanPage {
+			break
+		}
+		q.After = CursorAt(q.Order, &recs[len(recs)-1].Meta)
+	}
+	if err := decoding.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(pages...), nil
+}
+
+// IDs gives the ids of the objects of a query, sorted; q.Kind is filled in.
+func (c *Collection[T]) IDs(ctx context.Context, r Reader, q Query) ([]string, error) {
+	q.Kind = c.kind
+	return r.IDs(ctx, q)
 }
 
 // Count counts the objects of a query; q.Kind is filled in.

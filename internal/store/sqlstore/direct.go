@@ -37,6 +37,11 @@ func (d Direct) List(ctx context.Context, q store.Query) ([]*store.Record, error
 	return borrow(ctx, d, func(r *Reader) ([]*store.Record, error) { return r.List(ctx, q) })
 }
 
+// IDs implements store.Reader.
+func (d Direct) IDs(ctx context.Context, q store.Query) ([]string, error) {
+	return borrow(ctx, d, func(r *Reader) ([]string, error) { return r.IDs(ctx, q) })
+}
+
 // Count implements store.Reader.
 func (d Direct) Count(ctx context.Context, q store.Query) (int, error) {
 	return borrow(ctx, d, func(r *Reader) (int, error) { return r.Count(ctx, q) })

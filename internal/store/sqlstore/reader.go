@@ -140,6 +140,26 @@ func (r *Reader) List(ctx context.Context, q store.Query) ([]*store.Record, erro
 	return recs, nil
 }
 
+// IDs implements store.Reader.
+func (r *Reader) IDs(ctx context.Context, q store.Query) ([]string, error) {
+	if anyUnstorable(q.Kind, q.Account, q.Parent, q.Owner, q.Name) {
+		return nil, nil
+	}
+	s := selection(q, `SELECT o.id FROM objects o`)
+	s.sql.WriteString(" ORDER BY o.id")
+	var out []string
+	err := each(ctx, r.conn, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		out = append(out, id)
+		return err
+	}, s.sql.String(), s.args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing the ids of %s: %w", q.Kind, err)
+	}
+	return out, nil
+}
+
 // Count implements store.Reader.
 func (r *Reader) Count(ctx context.Context, q store.Query) (int, error) {
 	if anyUnstorable(q.Kind, q.Account, q.Parent, q.Owner, q.Name) {

@@ -98,7 +98,53 @@ func (e *env) pages(q store.Query, between func()) []*badge {
 	}
 }
 
+// manyBadges are more than two pages of a scan.
+const manyBadges = 4_500
+
 var listTests = []test{
+	{"a scan gives what a list gives, page by page", func(e *env) {
+		e.must(e.db.Update(e.ctx, func(tx store.Tx) error {
+			for i := range manyBadges {
+				b := newBadge("a1", fmt.Sprintf("b%05d", i*7919%100_000), "n")
+				b.Parent = fmt.Sprintf("parent%d", i%50/49) // one in fifty has another
+				if err := badges.Create(e.ctx, tx, b, store.Event{Action: "c"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		for _, q := range []store.Query{{Account: "a1"}, {Account: "a1", Parent: "parent0"}, {Account: "a1", Parent: "parent1"}, {Account: "a2"}} {
+			for _, o := range []store.Order{store.ByCreated, store.ByID} {
+				q.Order = o
+				want, err := badges.List(e.ctx, e.db.Direct(), q)
+				e.must(err)
+				e.must(e.db.View(e.ctx, func(r store.Reader) error {
+					got, err := badges.Scan(e.ctx, r, q)
+					if len(want) > 0 || len(got) > 0 {
+						e.equal(got, want)
+					}
+					return err
+				}))
+			}
+		}
+	}},
+	{"ids are those of the list, sorted", func(e *env) {
+		fill(e, 40)
+		e.create(newBadge("a2", "b1", "n"))
+		for _, q := range []store.Query{{Account: "a1"}, {Account: "a1", Parent: "parent0"}, {Account: "a1", Owner: "owner1", Name: "name2"}, {Account: "none"}, {}} {
+			q.Order = store.ByID
+			list, err := badges.List(e.ctx, e.db.Direct(), q)
+			e.must(err)
+			var want []string
+			for _, b := range list {
+				want = append(want, b.ID)
+			}
+			q.Order, q.Desc, q.Limit = store.ByName, true, 3
+			got, err := badges.IDs(e.ctx, e.db.Direct(), q)
+			e.must(err)
+			e.equal(got, want)
+		}
+	}},
 	{"every order is total, in both directions and in pages of any size", func(e *env) {
 		all := fill(e, 40)
 		for _, o := range orders {
