@@ -125,7 +125,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		return err
 	}
 	c.objects = cache.New(a.db, objectsKept)
-	c.authority = access.NewAuthority(access.AuthorityConfig{DB: a.db, Catalogs: c.services})
+	c.authority = access.NewAuthority(access.AuthorityConfig{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
 	c.feed = audit.NewFeed(a.db)
 	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: access.DefaultLimits}
 	var clients []token.Client

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store/cache"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -27,5 +30,20 @@ func (a *App) actAs(c *core) token.ActAs {
 		d, err := c.authority.Decide(ctx, policy.Request{Subject: who, Action: actionAct, Environment: policy.Environment{Now: now},
 			Resource: policy.Resource{Account: home, ServiceName: "kagiban", ResourceType: "service", Resource: service}})
 		return d.Allowed, err
+	}
+}
+
+// placeIn finds the places of accounts in their enterprises, from memory when
+// nothing has changed.
+func placeIn(objects *cache.Cache) access.Place {
+	return func(ctx context.Context, account string) (string, []string, error) {
+		m, err := cache.Get(ctx, objects, enterprise.Members, "", account)
+		if errors.Is(err, fault.NotFound) {
+			return "", nil, nil
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		return m.Enterprise, m.Above, nil
 	}
 }

@@ -98,3 +98,40 @@ func TestAServiceReachesAnotherByAuthorizationPolicyOnly(t *testing.T) {
 	s.want(204, "DELETE", "/v2/policies/"+made.ID, "", nil, owner...)
 	ask(false, "after the policy")
 }
+
+func TestAnAuthorizationOfAnAccountGroupHoldsForTheAccountsInIt(t *testing.T) {
+	s := run(t, nil)
+	d, owner, runtime := s.Demo(), s.owner(), s.login(s.Demo().ServiceKey.Value)
+	s.want(201, "POST", "/v2/policies", policyOf("access", attribute("iam_id", "iam-"+d.ServiceID), "crn:v1:bluemix:public:kagiban::::serviceRole:ServiceRuntime",
+		attribute("accountId", d.Root)+","+attribute("serviceName", "kagiban")), nil, owner...)
+	may := func(account string) bool {
+		t.Helper()
+		shop := "crn:v1:bluemix:public:web-shop:global:a/" + account + ":shop1::"
+		token := authorizedAs(t, instanceToken(s, runtime, shop))
+		var out struct {
+			Responses []struct {
+				Decision struct{ Permitted bool } `json:"authorizationDecision"`
+			}
+		}
+		s.want(200, "POST", "/v2/authz", fmt.Sprintf(`[{"subject":{"accessTokenBody":%q},"action":"kms.secrets.list","resource":{"attributes":{"serviceName":"kms","accountId":%q}}}]`,
+			strings.Split(token[1], ".")[1], d.Root), &out, owner...)
+		return out.Responses[0].Decision.Permitted
+	}
+	for _, c := range []struct {
+		key, value          string
+		root, child, caller bool
+	}{
+		{"AccountGroupId", d.Group, false, true, false},
+		{"enterpriseId", d.Enterprise, true, true, false},
+	} {
+		var made struct{ ID string }
+		s.want(201, "POST", "/v2/policies", policyOf("authorization", attribute("serviceName", "web-shop")+","+attribute(c.key, c.value),
+			"crn:v1:bluemix:public:iam::::serviceRole:Reader", attribute("accountId", d.Root)+","+attribute("serviceName", "kms")), &made, owner...)
+		for account, want := range map[string]bool{d.Root: c.root, d.Child: c.child, d.Caller: c.caller} {
+			if got := may(account); got != want {
+				t.Errorf("by %s, from %s: %v, want %v", c.key, account, got, want)
+			}
+		}
+		s.want(204, "DELETE", "/v2/policies/"+made.ID, "", nil, owner...)
+	}
+}

@@ -97,9 +97,13 @@ func (a *API) snapshot(ctx context.Context, account string) (*policy.Snapshot, e
 }
 
 // active tells whether the subject of a question may act at all, and completes it
-// with what is known of its login. A token without session was not got by one.
+// with what is known of its login or, of a service, of its account. A token
+// without session was not got by one.
 func (a *API) active(ctx context.Context, s *policy.Snapshot, q *question) (bool, error) {
 	yes, err := a.standing.Active(ctx, &q.Subject)
+	if err == nil {
+		err = a.access.Authority.Locate(ctx, &q.Subject)
+	}
 	if err != nil || !yes || q.shown && q.session == "" {
 		return yes, err
 	}
