@@ -143,3 +143,38 @@ func TestAPolicyOnMissingAttributesDoesNotCoverTheWhole(t *testing.T) {
 		t.Error("a single resource without a region is not covered")
 	}
 }
+
+// An empty id is nobody's, whatever kind of subject comes with it.
+func TestNobodyOwnsByAnEmptyID(t *testing.T) {
+	_, catalog := scenarioCatalog(t)
+	s := policy.NewSnapshot(accountWith(catalog))
+	for _, kind := range []policy.SubjectKind{policy.KindAnonymous, policy.KindUser, policy.KindServiceID, policy.KindProfile, policy.KindService} {
+		for action, service := range map[string]string{"storage.bucket.delete": "storage", "iam-identity.apikey.get": "iam-identity"} {
+			r := policy.Request{Subject: policy.Subject{Kind: kind, Account: "acct"}, Action: action, Resource: policy.Resource{Account: "acct", ServiceName: service}}
+			if d := policy.Decide(s, &r); d.Allowed {
+				t.Errorf("%d %s: %+v", kind, action, d)
+			}
+		}
+	}
+}
+
+// A policy for resources that have an attribute covers no scope of those that
+// lack it, or of a comparison that nobody understands.
+func TestAPolicyOnPresentAttributesCoversOnlyThose(t *testing.T) {
+	_, catalog := scenarioCatalog(t)
+	on := func(op policy.Operator, v policy.Value) *policy.Policy {
+		return access("p", "IBMid-1", []string{"Administrator"}, append(onStorage(""), attr("region", op, v))...)
+	}
+	present := on(policy.OpStringExists, policy.Bool(true))
+	for _, c := range []struct {
+		scope *policy.Policy
+		want  bool
+	}{
+		{on(policy.OpStringExists, policy.Bool(false)), false}, {on("stringLike", policy.String("x")), false}, {on(policy.OpStringExists, policy.String("maybe")), false},
+		{present, true}, {on(policy.OpStringMatch, policy.String("s*")), true}, {on(policy.OpStringEqualsAnyOf, policy.StringList("a", "b")), true}, {on(policy.OpStringEquals, policy.String("a")), true},
+	} {
+		if got := allows(catalog, present, onScope(present, c.scope)); got != c.want {
+			t.Errorf("%s %v: %v", c.scope.Resource[1].Operator, c.scope.Resource[1].Value.Strings(), got)
+		}
+	}
+}
