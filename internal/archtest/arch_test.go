@@ -52,7 +52,8 @@ var rules = []rule{
 	{packages: []string{"template/kinds"}, may: under("account", "identity", "access", "policy", "template"), never: network},
 
 	{packages: []string{"httpapi"}, may: append([]string{"store", "policy"}, leaves...), never: []string{"database/sql"}},
-	{packages: []string{"api"}, may: slices.Concat([]string{"httpapi", "store", "policy", "template/kinds"}, domain, leaves), never: []string{"database/sql"}},
+	{packages: []string{"httpapi/templatewire"}, may: []string{"httpapi", "template", "fault"}, never: []string{"database/sql"}},
+	{packages: []string{"api"}, may: slices.Concat([]string{"httpapi", "httpapi/templatewire", "store", "policy", "template/kinds"}, domain, leaves), never: []string{"database/sql"}},
 	{packages: []string{"devapi"}, may: append([]string{"httpapi", "store", "audit", "policy"}, leaves...), never: []string{"database/sql"}},
 	{packages: []string{"config"}, may: []string{"secret", "signing", "fault"}, never: network},
 	{packages: []string{"tutorial"}, may: []string{"secret"}, never: []string{"database/sql"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/enterprise"
@@ -74,7 +75,7 @@ func (s *Service) assignmentEvent(k *Kind, verb string, t *Template, a *Assignme
 func (s *Service) assignable(ctx context.Context, tx store.Tx, t *Template, number int) error {
 	v, err := Versions.Get(ctx, tx, t.Account, VersionID(t.ID, number))
 	if errors.Is(err, fault.NotFound) {
-		return NoTemplate(VersionID(t.ID, number))
+		return NoVersion(t.ID, strconv.Itoa(number))
 	}
 	if err != nil {
 		return err

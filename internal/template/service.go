@@ -82,6 +82,14 @@ func NoTemplate(templateID string) *fault.Error {
 	return e
 }
 
+// NoVersion is the error for a version of a template that is not there; number
+// is as the client wrote it.
+func NoVersion(templateID, number string) *fault.Error {
+	e := NoTemplate(templateID)
+	e.Message = "Version '" + number + "' of template '" + templateID + "' not found."
+	return e
+}
+
 // NoAssignment is the error for an assignment that is not there. Terraform
 // looks for "not found" in its message.
 func NoAssignment(assignmentID string) *fault.Error {
@@ -234,7 +242,7 @@ func versionOf(ctx context.Context, r store.Reader, t *Template, number int) (*V
 	}
 	v, err := Versions.Get(ctx, r, t.Account, VersionID(t.ID, number))
 	if errors.Is(err, fault.NotFound) {
-		return nil, NoTemplate(t.ID + "/" + strconv.Itoa(number))
+		return nil, NoVersion(t.ID, strconv.Itoa(number))
 	}
 	return v, err
 }
@@ -294,7 +302,7 @@ func (s *Service) changeVersion(ctx context.Context, kind, templateID string, nu
 		}
 		if v, err = Versions.Get(ctx, tx, t.Account, VersionID(t.ID, number)); err != nil {
 			if errors.Is(err, fault.NotFound) {
-				return NoTemplate(VersionID(templateID, number))
+				return NoVersion(templateID, strconv.Itoa(number))
 			}
 			return err
 		}

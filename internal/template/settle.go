@@ -282,8 +282,11 @@ func resultEvent(a *Assignment, accountID string, status Status) store.Event {
 // wireError words an account's fault for its result.
 func wireError(e *fault.Error) *Error {
 	code := e.Code
-	if e.Number != "" {
+	switch {
+	case e.Number != "":
 		code = e.Number
+	case code == "":
+		code = string(e.Kind)
 	}
 	status := 400
 	switch e.Kind {

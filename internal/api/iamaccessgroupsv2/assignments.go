@@ -2,11 +2,11 @@ package iamaccessgroupsv2
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/httpapi/templatewire"
 	"github.com/kagiban/kagiban/internal/page"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
@@ -79,10 +79,10 @@ func (a *API) wireAssignment(ctx context.Context, c *httpapi.Call, x *template.A
 
 type assignIn struct {
 	Body struct {
-		TemplateID string `json:"template_id"`
-		Version    string `json:"template_version"`
-		TargetType string `json:"target_type"`
-		Target     string `json:"target"`
+		TemplateID string       `json:"template_id"`
+		Version    httpapi.Text `json:"template_version"`
+		TargetType string       `json:"target_type"`
+		Target     string       `json:"target"`
 	}
 }
 
@@ -96,34 +96,18 @@ func (in *assignIn) Validate() error {
 	case in.Body.TargetType != template.TargetAccount && in.Body.TargetType != template.TargetGroup:
 		return fault.Field("target_type", "Property 'target_type' must be Account or AccountGroup.")
 	}
-	return checkVersion(in.Body.Version)
+	_, err := templatewire.Assigned(in.Body.Version)
+	return err
 }
 
-func checkVersion(version string) error {
-	if n, err := strconv.Atoi(version); err != nil || n < 1 {
-		return fault.Field("template_version", "Property 'template_version' must be a version number.")
-	}
-	return nil
-}
-
-// onAssigned is decided on the template's account; assigning needs sight of the
-// enterprise too.
 func (a *API) onAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (httpapi.Target, error) {
-	c.SeeksOr(template.NoTemplate(in.Body.TemplateID))
-	t, err := a.templates.Template(ctx, kinds.Group, in.Body.TemplateID)
-	if err != nil {
-		return httpapi.Target{}, err
-	}
-	if err := c.Authorize(ctx, "enterprise.enterprise.retrieve", httpapi.Target{ServiceName: "enterprise", Account: t.Account}); err != nil {
-		return httpapi.Target{}, err
-	}
-	return templateTarget(t.Account, t.ID), nil
+	return a.kind().OnAssigned(ctx, c, in.Body.TemplateID)
 }
 
 func (a *API) assign(ctx context.Context, c *httpapi.Call, in *assignIn) (*assignmentOut, error) {
-	number, err := strconv.Atoi(in.Body.Version)
+	number, err := templatewire.Assigned(in.Body.Version)
 	if err != nil {
-		return nil, checkVersion(in.Body.Version)
+		return nil, err
 	}
 	x, err := a.templates.Assign(ctx, template.Wish{Kind: kinds.Group, Template: in.Body.TemplateID, Number: number,
 		TargetType: in.Body.TargetType, Target: in.Body.Target})
@@ -135,22 +119,8 @@ func (a *API) assign(ctx context.Context, c *httpapi.Call, in *assignIn) (*assig
 }
 
 type assignmentIn struct {
-	AssignmentID string `path:"assignment_id"`
-	Verbose      bool   `query:"verbose"`
-}
-
-func (in *assignmentIn) assignmentID() string { return in.AssignmentID }
-
-func onAssignment[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		assignmentID := any(in).(interface{ assignmentID() string }).assignmentID()
-		c.SeeksOr(template.NoAssignment(assignmentID))
-		x, err := a.templates.Assignment(ctx, kinds.Group, assignmentID)
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		return templateTarget(x.Account, x.Template()), nil
-	}
+	templatewire.OfAssignment
+	Verbose bool `query:"verbose"`
 }
 
 func (a *API) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
@@ -166,7 +136,7 @@ type reassignIn struct {
 	assignmentIn
 	IfMatch string `header:"If-Match"`
 	Body    struct {
-		Version string `json:"template_version"`
+		Version httpapi.Text `json:"template_version"`
 	}
 }
 
@@ -175,13 +145,14 @@ func (in *reassignIn) Validate() error {
 	if in.IfMatch == "" {
 		return fault.Missing("If-Match")
 	}
-	return checkVersion(in.Body.Version)
+	_, err := templatewire.Assigned(in.Body.Version)
+	return err
 }
 
 func (a *API) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn) (*assignmentOut, error) {
-	number, err := strconv.Atoi(in.Body.Version)
+	number, err := templatewire.Assigned(in.Body.Version)
 	if err != nil {
-		return nil, checkVersion(in.Body.Version)
+		return nil, err
 	}
 	x, err := a.templates.Reassign(ctx, kinds.Group, in.AssignmentID, in.IfMatch, number)
 	if err != nil {
@@ -214,14 +185,10 @@ type assignmentList struct {
 }
 
 func (a *API) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn) (*assignmentList, error) {
-	all, err := a.templates.ListAssignments(ctx, kinds.Group, in.AccountID)
+	all, err := a.kind().Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.Version, Target: in.Target, Status: in.Status})
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(x *template.Assignment) bool {
-		return in.TemplateID != "" && x.Template() != in.TemplateID || in.Version != "" && strconv.Itoa(x.Number) != in.Version ||
-			in.Target != "" && x.Target() != in.Target || in.Status != "" && string(x.Status) != in.Status
-	})
 	head, from, to, err := page.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
 	if err != nil {
 		return nil, err

@@ -8,11 +8,17 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/httpapi/templatewire"
 	"github.com/kagiban/kagiban/internal/page"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
+
+// kind is that of the templates of this family.
+func (a *API) kind() *templatewire.Kind {
+	return &templatewire.Kind{Templates: a.templates, Name: kinds.Group, Service: "iam-groups"}
+}
 
 // templateRows are the operations about templates and their assignments. Other
 // than in the families beside it, updating a version answers 201 and committing
@@ -20,39 +26,35 @@ import (
 func (a *API) templateRows() []httpapi.Operation {
 	on := func(verb string) httpapi.Access { return httpapi.Action("iam-groups.group-template." + verb) }
 	as := func(verb string) httpapi.Access { return httpapi.Action("iam-groups.group-assignment." + verb) }
+	k := a.kind()
 	const all, assignments = "/v1/group_templates", "/v1/group_assignments"
 	const one, version, assigned = all + "/{template_id}", all + "/{template_id}/versions/{version_num}", assignments + "/{assignment_id}"
 	return []httpapi.Operation{
 		httpapi.Op(Family, "create_template", http.MethodPost, all, 201, on("create"), a.onNewTemplate, a.createTemplate),
 		httpapi.Op(Family, "list_templates", http.MethodGet, all, 200, on("read"), inTemplates, a.listTemplates),
-		httpapi.Op(Family, "create_template_version", http.MethodPost, one+"/versions", 201, on("create"), onTemplate[newVersionIn](a), a.addVersion),
-		httpapi.Op(Family, "list_template_versions", http.MethodGet, one+"/versions", 200, on("read"), onTemplate[listVersionsIn](a), a.listVersions),
-		httpapi.Op(Family, "get_template_version", http.MethodGet, version, 200, on("read"), onTemplate[versionIn](a), a.version),
-		httpapi.Op(Family, "update_template_version", http.MethodPut, version, 201, on("update"), onTemplate[updateVersionIn](a), a.updateVersion),
-		httpapi.Op(Family, "delete_template_version", http.MethodDelete, version, 204, on("delete"), onTemplate[versionIn](a), a.deleteVersion),
-		httpapi.Op(Family, "commit_template", http.MethodPost, version+"/commit", 204, on("update"), onTemplate[commitIn](a), a.commit),
-		httpapi.Op(Family, "get_latest_template_version", http.MethodGet, one, 200, on("read"), onTemplate[templateIn](a), a.latest),
-		httpapi.Op(Family, "delete_template", http.MethodDelete, one, 204, on("delete"), onTemplate[templateIn](a), a.deleteTemplate),
+		httpapi.Op(Family, "create_template_version", http.MethodPost, one+"/versions", 201, on("create"), templatewire.OnTemplate[newVersionIn](k), a.addVersion),
+		httpapi.Op(Family, "list_template_versions", http.MethodGet, one+"/versions", 200, on("read"), templatewire.OnTemplate[listVersionsIn](k), a.listVersions),
+		httpapi.Op(Family, "get_template_version", http.MethodGet, version, 200, on("read"), templatewire.OnTemplate[versionIn](k), a.version),
+		httpapi.Op(Family, "update_template_version", http.MethodPut, version, 201, on("update"), templatewire.OnTemplate[updateVersionIn](k), a.updateVersion),
+		httpapi.Op(Family, "delete_template_version", http.MethodDelete, version, 204, on("delete"), templatewire.OnTemplate[versionIn](k), a.deleteVersion),
+		httpapi.Op(Family, "commit_template", http.MethodPost, version+"/commit", 204, on("update"), templatewire.OnTemplate[commitIn](k), a.commit),
+		httpapi.Op(Family, "get_latest_template_version", http.MethodGet, one, 200, on("read"), templatewire.OnTemplate[templateIn](k), a.latest),
+		httpapi.Op(Family, "delete_template", http.MethodDelete, one, 204, on("delete"), templatewire.OnTemplate[templateIn](k), a.deleteTemplate),
 		httpapi.Op(Family, "create_assignment", http.MethodPost, assignments, 202, as("create"), a.onAssigned, a.assign),
 		httpapi.Op(Family, "list_assignments", http.MethodGet, assignments, 200, as("read"), inAssignments, a.listAssignments),
-		httpapi.Op(Family, "get_assignment", http.MethodGet, assigned, 200, as("read"), onAssignment[assignmentIn](a), a.assignment),
-		httpapi.Op(Family, "update_assignment", http.MethodPatch, assigned, 202, as("update"), onAssignment[reassignIn](a), a.reassign),
-		httpapi.Op(Family, "delete_assignment", http.MethodDelete, assigned, 202, as("delete"), onAssignment[assignmentIn](a), a.unassign),
+		httpapi.Op(Family, "get_assignment", http.MethodGet, assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](k), a.assignment),
+		httpapi.Op(Family, "update_assignment", http.MethodPatch, assigned, 202, as("update"), templatewire.OnAssignment[reassignIn](k), a.reassign),
+		httpapi.Op(Family, "delete_assignment", http.MethodDelete, assigned, 202, as("delete"), templatewire.OnAssignment[assignmentIn](k), a.unassign),
 	}
 }
 
 // templateBody is what clients send of a version.
 type templateBody struct {
-	Name        *string         `json:"name"`
-	AccountID   string          `json:"account_id"`
-	Description *string         `json:"description"`
-	Group       json.RawMessage `json:"group"`
-	References  []policyRef     `json:"policy_template_references"`
-}
-
-type policyRef struct {
-	ID      string `json:"id"`
-	Version string `json:"version"`
+	Name        *string                  `json:"name"`
+	AccountID   string                   `json:"account_id"`
+	Description *string                  `json:"description"`
+	Group       json.RawMessage          `json:"group"`
+	References  []templatewire.Reference `json:"policy_template_references"`
 }
 
 // draft gives the domain form. Without a group the payload stays as it is, or
@@ -68,17 +70,9 @@ func (b *templateBody) draft(fresh bool) (template.Draft, error) {
 	} else if fresh {
 		d.Payload = json.RawMessage("{}")
 	}
-	if b.References != nil {
-		d.References = []template.Reference{}
-	}
-	for i, r := range b.References {
-		n, err := strconv.Atoi(r.Version)
-		if err != nil || n < 1 || r.ID == "" {
-			return d, fault.Field("policy_template_references", "Property 'policy_template_references[%d]' must hold an id and a version number.", i)
-		}
-		d.References = append(d.References, template.Reference{Kind: kinds.Policy, ID: r.ID, Version: n})
-	}
-	return d, nil
+	var err error
+	d.References, err = templatewire.Sent(b.References)
+	return d, err
 }
 
 // stamped are the dates of templates and assignments.
@@ -96,24 +90,21 @@ func wireStamps(m *store.Meta, href string) stamped {
 
 // templateOut is a version on the wire; versions are texts here.
 type templateOut struct {
-	ID          string          `json:"id"`
-	Name        string          `json:"name"`
-	Description string          `json:"description"`
-	AccountID   string          `json:"account_id"`
-	Version     string          `json:"version"`
-	Committed   bool            `json:"committed"`
-	Group       json.RawMessage `json:"group,omitempty"`
-	References  []policyRef     `json:"policy_template_references"`
+	ID          string                   `json:"id"`
+	Name        string                   `json:"name"`
+	Description string                   `json:"description"`
+	AccountID   string                   `json:"account_id"`
+	Version     string                   `json:"version"`
+	Committed   bool                     `json:"committed"`
+	Group       json.RawMessage          `json:"group,omitempty"`
+	References  []templatewire.Reference `json:"policy_template_references"`
 	stamped
 }
 
 func (a *API) wireTemplate(c *httpapi.Call, t *template.Template, v *template.Version, group bool) (*templateOut, error) {
 	number := strconv.Itoa(v.Number)
 	out := &templateOut{ID: t.ID, Name: t.Name, Description: v.Description, AccountID: t.Account, Version: number, Committed: v.Committed,
-		References: []policyRef{}, stamped: wireStamps(&v.Meta, c.Base+"/v1/group_templates/"+t.ID+"/versions/"+number)}
-	for _, r := range v.References {
-		out.References = append(out.References, policyRef{r.ID, strconv.Itoa(r.Version)})
-	}
+		References: templatewire.Shown(v), stamped: wireStamps(&v.Meta, c.Base+"/v1/group_templates/"+t.ID+"/versions/"+number)}
 	if !group {
 		return out, nil
 	}
@@ -133,26 +124,8 @@ func (a *API) shownTemplate(c *httpapi.Call, t *template.Template, v *template.V
 }
 
 type templateIn struct {
-	TemplateID string `path:"template_id"`
-	Verbose    bool   `query:"verbose"`
-}
-
-func (in *templateIn) templateID() string { return in.TemplateID }
-
-func templateTarget(account, templateID string) httpapi.Target {
-	return httpapi.Target{ServiceName: "iam-groups", Account: account, ResourceType: "template", Resource: templateID}
-}
-
-func onTemplate[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		templateID := any(in).(interface{ templateID() string }).templateID()
-		c.SeeksOr(template.NoTemplate(templateID))
-		t, err := a.templates.Template(ctx, kinds.Group, templateID)
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		return templateTarget(t.Account, t.ID), nil
-	}
+	templatewire.OfTemplate
+	Verbose bool `query:"verbose"`
 }
 
 type createTemplateIn struct{ Body templateBody }
@@ -211,21 +184,8 @@ type versionIn struct {
 	Version string `path:"version_num"`
 }
 
-// number reads the version; what is no number names no version.
-func (in *versionIn) number() int {
-	n, err := strconv.Atoi(in.Version)
-	if err != nil || n < 1 {
-		return -1
-	}
-	return n
-}
-
-func (a *API) readVersion(ctx context.Context, c *httpapi.Call, templateID string, number int) (*templateOut, error) {
-	t, err := a.templates.Template(ctx, kinds.Group, templateID)
-	if err != nil {
-		return nil, err
-	}
-	v, err := a.templates.Version(ctx, t, number)
+func (a *API) readVersion(ctx context.Context, c *httpapi.Call, templateID, number string) (*templateOut, error) {
+	t, v, err := a.kind().Read(ctx, templateID, number)
 	if err != nil {
 		return nil, err
 	}
@@ -233,11 +193,11 @@ func (a *API) readVersion(ctx context.Context, c *httpapi.Call, templateID strin
 }
 
 func (a *API) version(ctx context.Context, c *httpapi.Call, in *versionIn) (*templateOut, error) {
-	return a.readVersion(ctx, c, in.TemplateID, in.number())
+	return a.readVersion(ctx, c, in.TemplateID, in.Version)
 }
 
 func (a *API) latest(ctx context.Context, c *httpapi.Call, in *templateIn) (*templateOut, error) {
-	return a.readVersion(ctx, c, in.TemplateID, 0)
+	return a.readVersion(ctx, c, in.TemplateID, "")
 }
 
 type updateVersionIn struct {
@@ -259,7 +219,11 @@ func (a *API) updateVersion(ctx context.Context, c *httpapi.Call, in *updateVers
 	if err != nil {
 		return nil, err
 	}
-	t, v, err := a.templates.UpdateVersion(ctx, kinds.Group, in.TemplateID, in.number(), in.IfMatch, d)
+	number, err := templatewire.Number(in.TemplateID, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	t, v, err := a.templates.UpdateVersion(ctx, kinds.Group, in.TemplateID, number, in.IfMatch, d)
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +231,11 @@ func (a *API) updateVersion(ctx context.Context, c *httpapi.Call, in *updateVers
 }
 
 func (a *API) deleteVersion(ctx context.Context, _ *httpapi.Call, in *versionIn) (*templateOut, error) {
-	return nil, a.templates.DeleteVersion(ctx, kinds.Group, in.TemplateID, in.number())
+	number, err := templatewire.Number(in.TemplateID, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.templates.DeleteVersion(ctx, kinds.Group, in.TemplateID, number)
 }
 
 type commitIn struct {
@@ -284,7 +252,11 @@ func (in *commitIn) Validate() error {
 }
 
 func (a *API) commit(ctx context.Context, _ *httpapi.Call, in *commitIn) (*templateOut, error) {
-	return nil, a.templates.Commit(ctx, kinds.Group, in.TemplateID, in.number(), in.IfMatch)
+	number, err := templatewire.Number(in.TemplateID, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.templates.Commit(ctx, kinds.Group, in.TemplateID, number, in.IfMatch)
 }
 
 func (a *API) deleteTemplate(ctx context.Context, _ *httpapi.Call, in *templateIn) (*templateOut, error) {

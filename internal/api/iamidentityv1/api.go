@@ -78,7 +78,6 @@ const (
 	typeProfile     = "profile"
 	typeSettings    = "settings"
 	typePreferences = "preferences"
-	typeTemplate    = "template"
 	typeReport      = "report"
 	typeIdP         = "idp"
 )

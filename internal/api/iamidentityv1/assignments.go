@@ -9,6 +9,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/httpapi/templatewire"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
@@ -121,11 +122,11 @@ func (t *templated) wireResult(r *template.Result) assignmentResource {
 	out := assignmentResource{Target: r.Owner}
 	d := &assignmentDetail{Status: string(r.Status), Error: wireAssignmentError(r.Error)}
 	for _, m := range r.Made {
-		if m.Kind == t.kind {
+		if m.Kind == t.Name {
 			d.Created = &createdRef{m.ID}
 		}
 	}
-	if t.kind == kinds.Profile {
+	if t.Name == kinds.Profile {
 		out.Profile = d
 	} else {
 		out.Settings = d
@@ -148,27 +149,12 @@ func wireAssignmentError(e *template.Error) *assignmentError {
 }
 
 type assignmentIn struct {
-	AssignmentID   string `path:"assignment_id"`
-	IncludeHistory bool   `query:"include_history"`
-}
-
-func (in *assignmentIn) assignmentID() string { return in.AssignmentID }
-
-// onAssignment is the target of operations on a stored assignment.
-func onAssignment[In any](t *templated) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		assignmentID := any(in).(interface{ assignmentID() string }).assignmentID()
-		c.SeeksOr(template.NoAssignment(assignmentID))
-		a, err := t.templates.Assignment(ctx, t.kind, assignmentID)
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		return target(a.Account, typeTemplate, a.Template(), "", ""), nil
-	}
+	templatewire.OfAssignment
+	IncludeHistory bool `query:"include_history"`
 }
 
 func (t *templated) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
-	a, err := t.templates.Assignment(ctx, t.kind, in.AssignmentID)
+	a, err := t.templates.Assignment(ctx, t.Name, in.AssignmentID)
 	if err != nil {
 		return nil, err
 	}
@@ -178,10 +164,10 @@ func (t *templated) assignment(ctx context.Context, c *httpapi.Call, in *assignm
 
 type assignIn struct {
 	Body struct {
-		TemplateID string `json:"template_id"`
-		Version    *int   `json:"template_version"`
-		TargetType string `json:"target_type"`
-		Target     string `json:"target"`
+		TemplateID string              `json:"template_id"`
+		Version    *templatewire.Whole `json:"template_version"`
+		TargetType string              `json:"target_type"`
+		Target     string              `json:"target"`
 	}
 }
 
@@ -200,23 +186,12 @@ func (in *assignIn) Validate() error {
 	return nil
 }
 
-// onAssigned is decided on the template's account. Assigning needs, beside the
-// action itself, sight of the enterprise.
 func (t *templated) onAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (httpapi.Target, error) {
-	c.SeeksOr(template.NoTemplate(in.Body.TemplateID))
-	head, err := t.templates.Template(ctx, t.kind, in.Body.TemplateID)
-	if err != nil {
-		return httpapi.Target{}, err
-	}
-	enterprise := httpapi.Target{ServiceName: "enterprise", Account: head.Account}
-	if err := c.Authorize(ctx, "enterprise.enterprise.retrieve", enterprise); err != nil {
-		return httpapi.Target{}, err
-	}
-	return target(head.Account, typeTemplate, head.ID, "", ""), nil
+	return t.OnAssigned(ctx, c, in.Body.TemplateID)
 }
 
 func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn) (*assignmentOut, error) {
-	a, err := t.templates.Assign(ctx, template.Wish{Kind: t.kind, Template: in.Body.TemplateID, Number: *in.Body.Version,
+	a, err := t.templates.Assign(ctx, template.Wish{Kind: t.Name, Template: in.Body.TemplateID, Number: int(*in.Body.Version),
 		TargetType: in.Body.TargetType, Target: in.Body.Target})
 	if err != nil {
 		return nil, err
@@ -229,7 +204,7 @@ type reassignIn struct {
 	assignmentIn
 	ifMatch
 	Body struct {
-		Version *int `json:"template_version"`
+		Version *templatewire.Whole `json:"template_version"`
 	}
 }
 
@@ -242,7 +217,7 @@ func (in *reassignIn) Validate() error {
 }
 
 func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn) (*assignmentOut, error) {
-	a, err := t.templates.Reassign(ctx, t.kind, in.AssignmentID, in.IfMatch, *in.Body.Version)
+	a, err := t.templates.Reassign(ctx, t.Name, in.AssignmentID, in.IfMatch, int(*in.Body.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +226,7 @@ func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignI
 }
 
 func (t *templated) unassign(ctx context.Context, _ *httpapi.Call, in *assignmentIn) (*done, error) {
-	return nil, t.templates.Unassign(ctx, t.kind, in.AssignmentID)
+	return nil, t.templates.Unassign(ctx, t.Name, in.AssignmentID)
 }
 
 type listAssignmentsIn struct {
@@ -272,16 +247,12 @@ type assignmentList struct {
 }
 
 func (t *templated) listAssignments(ctx context.Context, _ *httpapi.Call, in *listAssignmentsIn) (*assignmentList, error) {
-	all, err := t.templates.ListAssignments(ctx, t.kind, in.AccountID)
+	all, err := t.Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.Version, Target: in.Target, TargetType: in.TargetType})
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(a *template.Assignment) bool {
-		return in.TemplateID != "" && a.Template() != in.TemplateID || in.Version != "" && strconv.Itoa(a.Number) != in.Version ||
-			in.Target != "" && a.Target() != in.Target || in.TargetType != "" && a.TargetType != in.TargetType
-	})
 	sortBy(all, in.Sort, in.Order, func(a *template.Assignment) *store.Meta { return &a.Meta })
-	query := strings.Join([]string{"assignments", t.kind, in.AccountID, in.TemplateID, in.Version, in.Target, in.TargetType}, "/")
+	query := strings.Join([]string{"assignments", t.Name, in.AccountID, in.TemplateID, in.Version, in.Target, in.TargetType}, "/")
 	part, paging, err := cut(t.API, t.assignments+"/", query, &in.listTemplatesIn, all)
 	if err != nil {
 		return nil, err

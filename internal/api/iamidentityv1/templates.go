@@ -10,6 +10,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/httpapi/templatewire"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/page"
 	"github.com/kagiban/kagiban/internal/store"
@@ -21,15 +22,18 @@ import (
 // this API differ in paths, names and payload only.
 type templated struct {
 	*API
-	kind string
+	templatewire.Kind
 	// path and assignments are the collections' paths; noun is the kind in
 	// actions, list the name of the array in lists.
 	path, assignments, noun, list string
 }
 
 func (a *API) templateRows() []httpapi.Operation {
-	profiles := &templated{a, kinds.Profile, "/v1/profile_templates", "/v1/profile_assignments", "profile", "profile_templates"}
-	settings := &templated{a, kinds.Settings, "/v1/account_settings_templates", "/v1/account_settings_assignments", "account-settings", "account_settings_templates"}
+	kind := func(name string) templatewire.Kind {
+		return templatewire.Kind{Templates: a.templates, Name: name, Service: "iam-identity"}
+	}
+	profiles := &templated{a, kind(kinds.Profile), "/v1/profile_templates", "/v1/profile_assignments", "profile", "profile_templates"}
+	settings := &templated{a, kind(kinds.Settings), "/v1/account_settings_templates", "/v1/account_settings_assignments", "account-settings", "account_settings_templates"}
 	return append(profiles.rows("profile_template", "trusted_profile_assignment"), settings.rows("account_settings_template", "account_settings_assignment")...)
 }
 
@@ -43,39 +47,34 @@ func (t *templated) rows(one, assignment string) []httpapi.Operation {
 	return []httpapi.Operation{
 		httpapi.Op(Family, "list_"+one+"s", "GET", t.path, 200, on("read"), t.inAccount, t.listTemplates),
 		httpapi.Op(Family, "create_"+one, "POST", t.path, 201, on("create"), t.inBody, t.create),
-		httpapi.Op(Family, "get_latest_"+one+"_version", "GET", single, 200, on("read"), onTemplate[latestIn](t), t.latest),
-		httpapi.Op(Family, "delete_all_versions_of_"+one, "DELETE", single, 204, on("delete"), onTemplate[latestIn](t), t.deleteAll),
-		httpapi.Op(Family, "list_versions_of_"+one, "GET", versions, 200, on("read"), onTemplate[versionsIn](t), t.listVersions),
-		httpapi.Op(Family, "create_"+one+"_version", "POST", versions, 201, on("create"), onTemplate[newVersionIn](t), t.addVersion),
-		httpapi.Op(Family, "get_"+one+"_version", "GET", version, 200, on("read"), onTemplate[versionIn](t), t.version),
-		httpapi.Op(Family, "update_"+one+"_version", "PUT", version, 200, on("update"), onTemplate[updateVersionIn](t), t.update),
-		httpapi.Op(Family, "delete_"+one+"_version", "DELETE", version, 204, on("delete"), onTemplate[versionIn](t), t.deleteVersion),
-		httpapi.Op(Family, "commit_"+one, "POST", version+"/commit", 204, on("update"), onTemplate[versionIn](t), t.commit),
+		httpapi.Op(Family, "get_latest_"+one+"_version", "GET", single, 200, on("read"), templatewire.OnTemplate[latestIn](&t.Kind), t.latest),
+		httpapi.Op(Family, "delete_all_versions_of_"+one, "DELETE", single, 204, on("delete"), templatewire.OnTemplate[latestIn](&t.Kind), t.deleteAll),
+		httpapi.Op(Family, "list_versions_of_"+one, "GET", versions, 200, on("read"), templatewire.OnTemplate[versionsIn](&t.Kind), t.listVersions),
+		httpapi.Op(Family, "create_"+one+"_version", "POST", versions, 201, on("create"), templatewire.OnTemplate[newVersionIn](&t.Kind), t.addVersion),
+		httpapi.Op(Family, "get_"+one+"_version", "GET", version, 200, on("read"), templatewire.OnTemplate[versionIn](&t.Kind), t.version),
+		httpapi.Op(Family, "update_"+one+"_version", "PUT", version, 200, on("update"), templatewire.OnTemplate[updateVersionIn](&t.Kind), t.update),
+		httpapi.Op(Family, "delete_"+one+"_version", "DELETE", version, 204, on("delete"), templatewire.OnTemplate[versionIn](&t.Kind), t.deleteVersion),
+		httpapi.Op(Family, "commit_"+one, "POST", version+"/commit", 204, on("update"), templatewire.OnTemplate[versionIn](&t.Kind), t.commit),
 		httpapi.Op(Family, "list_"+assignment+"s", "GET", t.assignments, 200, as("read"), t.inAssignments, t.listAssignments),
 		httpapi.Op(Family, "create_"+assignment, "POST", t.assignments, 202, as("create"), t.onAssigned, t.assign),
-		httpapi.Op(Family, "get_"+assignment, "GET", assigned, 200, as("read"), onAssignment[assignmentIn](t), t.assignment),
-		httpapi.Op(Family, "delete_"+assignment, "DELETE", assigned, 202, as("delete"), onAssignment[assignmentIn](t), t.unassign),
-		httpapi.Op(Family, "update_"+assignment, "PATCH", assigned, 202, as("update"), onAssignment[reassignIn](t), t.reassign),
+		httpapi.Op(Family, "get_"+assignment, "GET", assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](&t.Kind), t.assignment),
+		httpapi.Op(Family, "delete_"+assignment, "DELETE", assigned, 202, as("delete"), templatewire.OnAssignment[assignmentIn](&t.Kind), t.unassign),
+		httpapi.Op(Family, "update_"+assignment, "PATCH", assigned, 202, as("update"), templatewire.OnAssignment[reassignIn](&t.Kind), t.reassign),
 	}
 }
 
 // templateBody is what clients send of a version. commited is how the tutorial
 // spells committed.
 type templateBody struct {
-	AccountID      string          `json:"account_id"`
-	Name           *string         `json:"name"`
-	Description    *string         `json:"description"`
-	Profile        json.RawMessage `json:"profile"`
-	Settings       json.RawMessage `json:"account_settings"`
-	References     []policyRef     `json:"policy_template_references"`
-	ActionControls json.RawMessage `json:"action_controls"`
-	Committed      bool            `json:"committed"`
-	Commited       bool            `json:"commited"`
-}
-
-type policyRef struct {
-	ID      string `json:"id"`
-	Version Text   `json:"version"`
+	AccountID      string                   `json:"account_id"`
+	Name           *string                  `json:"name"`
+	Description    *string                  `json:"description"`
+	Profile        json.RawMessage          `json:"profile"`
+	Settings       json.RawMessage          `json:"account_settings"`
+	References     []templatewire.Reference `json:"policy_template_references"`
+	ActionControls json.RawMessage          `json:"action_controls"`
+	Committed      bool                     `json:"committed"`
+	Commited       bool                     `json:"commited"`
 }
 
 // draft gives the domain form; before is the stored payload, whose parts stay
@@ -101,34 +100,26 @@ func (b *templateBody) draft(before json.RawMessage) (template.Draft, error) {
 		}
 		d.Payload = raw
 	}
-	if b.References != nil {
-		d.References = []template.Reference{}
-	}
-	for i, r := range b.References {
-		n, err := strconv.Atoi(string(r.Version))
-		if err != nil || n < 1 || r.ID == "" {
-			return d, fault.Field("policy_template_references", "Property 'policy_template_references[%d]' must hold an id and a version number.", i)
-		}
-		d.References = append(d.References, template.Reference{Kind: kinds.Policy, ID: r.ID, Version: n})
-	}
-	return d, nil
+	var err error
+	d.References, err = templatewire.Sent(b.References)
+	return d, err
 }
 
 // templateOut is a version on the wire.
 type templateOut struct {
-	ID             string             `json:"id"`
-	Version        int                `json:"version"`
-	AccountID      string             `json:"account_id"`
-	Name           string             `json:"name"`
-	Description    string             `json:"description,omitempty"`
-	Committed      bool               `json:"committed"`
-	Profile        *kinds.ProfileDoc  `json:"profile,omitempty"`
-	Settings       *kinds.SettingsDoc `json:"account_settings,omitempty"`
-	References     []policyRef        `json:"policy_template_references,omitempty"`
-	ActionControls *kinds.ControlsDoc `json:"action_controls,omitempty"`
-	History        []HistoryRecord    `json:"history,omitempty"`
-	EntityTag      string             `json:"entity_tag"`
-	CRN            string             `json:"crn"`
+	ID             string                   `json:"id"`
+	Version        int                      `json:"version"`
+	AccountID      string                   `json:"account_id"`
+	Name           string                   `json:"name"`
+	Description    string                   `json:"description,omitempty"`
+	Committed      bool                     `json:"committed"`
+	Profile        *kinds.ProfileDoc        `json:"profile,omitempty"`
+	Settings       *kinds.SettingsDoc       `json:"account_settings,omitempty"`
+	References     []templatewire.Reference `json:"policy_template_references,omitempty"`
+	ActionControls *kinds.ControlsDoc       `json:"action_controls,omitempty"`
+	History        []HistoryRecord          `json:"history,omitempty"`
+	EntityTag      string                   `json:"entity_tag"`
+	CRN            string                   `json:"crn"`
 	templateStamps
 }
 
@@ -163,9 +154,7 @@ func (t *templated) wire(ctx context.Context, head *template.Template, v *templa
 			out.Profile.Identities[i].IAMID = out.Profile.Identities[i].IAM()
 		}
 	}
-	for _, r := range v.References {
-		out.References = append(out.References, policyRef{r.ID, Text(strconv.Itoa(r.Version))})
-	}
+	out.References = templatewire.Shown(v)
 	var err error
 	out.History, err = t.history(ctx, history, template.Versions.Kind(), &v.Meta)
 	return out, err
@@ -175,25 +164,6 @@ func (t *templated) wire(ctx context.Context, head *template.Template, v *templa
 func (t *templated) shown(ctx context.Context, c *httpapi.Call, head *template.Template, v *template.Version, history bool) (*templateOut, error) {
 	c.SetETag(v.Tag)
 	return t.wire(ctx, head, v, history)
-}
-
-type templateRef struct {
-	TemplateID string `path:"template_id"`
-}
-
-func (r templateRef) templateID() string { return r.TemplateID }
-
-// onTemplate is the target of operations on a stored template.
-func onTemplate[In any](t *templated) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		templateID := any(in).(interface{ templateID() string }).templateID()
-		c.SeeksOr(template.NoTemplate(templateID))
-		head, err := t.templates.Template(ctx, t.kind, templateID)
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		return target(head.Account, typeTemplate, head.ID, "", ""), nil
-	}
 }
 
 type createTemplateIn struct{ Body templateBody }
@@ -213,7 +183,7 @@ func (t *templated) inBody(ctx context.Context, c *httpapi.Call, in *createTempl
 		return httpapi.Target{}, fault.Missing("name")
 	}
 	c.Seeks("Account", in.Body.AccountID)
-	return target(in.Body.AccountID, typeTemplate, "", "", ""), t.templates.Check(ctx, t.kind, in.Body.AccountID, d)
+	return t.Target(in.Body.AccountID, ""), t.templates.Check(ctx, t.Name, in.Body.AccountID, d)
 }
 
 func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTemplateIn) (*templateOut, error) {
@@ -221,7 +191,7 @@ func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTempl
 	if err != nil {
 		return nil, err
 	}
-	head, v, err := t.templates.Create(ctx, t.kind, in.Body.AccountID, d)
+	head, v, err := t.templates.Create(ctx, t.Name, in.Body.AccountID, d)
 	if err != nil {
 		return nil, err
 	}
@@ -229,20 +199,16 @@ func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTempl
 }
 
 type latestIn struct {
-	templateRef
+	templatewire.OfTemplate
 	IncludeHistory bool `query:"include_history"`
 }
 
 func (t *templated) latest(ctx context.Context, c *httpapi.Call, in *latestIn) (*templateOut, error) {
-	return t.read(ctx, c, in.TemplateID, 0, in.IncludeHistory)
+	return t.read(ctx, c, in.TemplateID, "", in.IncludeHistory)
 }
 
-func (t *templated) read(ctx context.Context, c *httpapi.Call, templateID string, number int, history bool) (*templateOut, error) {
-	head, err := t.templates.Template(ctx, t.kind, templateID)
-	if err != nil {
-		return nil, err
-	}
-	v, err := t.templates.Version(ctx, head, number)
+func (t *templated) read(ctx context.Context, c *httpapi.Call, templateID, number string, history bool) (*templateOut, error) {
+	head, v, err := t.Read(ctx, templateID, number)
 	if err != nil {
 		return nil, err
 	}
@@ -250,38 +216,37 @@ func (t *templated) read(ctx context.Context, c *httpapi.Call, templateID string
 }
 
 func (t *templated) deleteAll(ctx context.Context, _ *httpapi.Call, in *latestIn) (*done, error) {
-	return nil, t.templates.Delete(ctx, t.kind, in.TemplateID)
+	return nil, t.templates.Delete(ctx, t.Name, in.TemplateID)
 }
 
 type versionIn struct {
-	templateRef
+	templatewire.OfTemplate
 	Version        string `path:"version"`
 	IncludeHistory bool   `query:"include_history"`
 }
 
-// number reads the version; what is no number names no version.
-func (in *versionIn) number() int {
-	n, err := strconv.Atoi(in.Version)
-	if err != nil || n < 1 {
-		return -1
-	}
-	return n
-}
-
 func (t *templated) version(ctx context.Context, c *httpapi.Call, in *versionIn) (*templateOut, error) {
-	return t.read(ctx, c, in.TemplateID, in.number(), in.IncludeHistory)
+	return t.read(ctx, c, in.TemplateID, in.Version, in.IncludeHistory)
 }
 
 func (t *templated) deleteVersion(ctx context.Context, _ *httpapi.Call, in *versionIn) (*done, error) {
-	return nil, t.templates.DeleteVersion(ctx, t.kind, in.TemplateID, in.number())
+	number, err := templatewire.Number(in.TemplateID, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	return nil, t.templates.DeleteVersion(ctx, t.Name, in.TemplateID, number)
 }
 
 func (t *templated) commit(ctx context.Context, _ *httpapi.Call, in *versionIn) (*done, error) {
-	return nil, t.templates.Commit(ctx, t.kind, in.TemplateID, in.number(), "")
+	number, err := templatewire.Number(in.TemplateID, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	return nil, t.templates.Commit(ctx, t.Name, in.TemplateID, number, "")
 }
 
 type newVersionIn struct {
-	templateRef
+	templatewire.OfTemplate
 	Body templateBody
 }
 
@@ -290,10 +255,10 @@ func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, in *newVers
 	if err != nil {
 		return nil, err
 	}
-	if err := t.templates.Check(ctx, t.kind, "", d); err != nil {
+	if err := t.templates.Check(ctx, t.Name, "", d); err != nil {
 		return nil, err
 	}
-	head, v, err := t.templates.AddVersion(ctx, t.kind, in.TemplateID, d)
+	head, v, err := t.templates.AddVersion(ctx, t.Name, in.TemplateID, d)
 	if err != nil {
 		return nil, err
 	}
@@ -310,11 +275,7 @@ type updateVersionIn struct {
 func (in *updateVersionIn) Validate() error { return in.present() }
 
 func (t *templated) update(ctx context.Context, c *httpapi.Call, in *updateVersionIn) (*templateOut, error) {
-	head, err := t.templates.Template(ctx, t.kind, in.TemplateID)
-	if err != nil {
-		return nil, err
-	}
-	v, err := t.templates.Version(ctx, head, in.number())
+	head, v, err := t.Read(ctx, in.TemplateID, in.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -322,7 +283,7 @@ func (t *templated) update(ctx context.Context, c *httpapi.Call, in *updateVersi
 	if err != nil {
 		return nil, err
 	}
-	if head, v, err = t.templates.UpdateVersion(ctx, t.kind, in.TemplateID, in.number(), in.IfMatch, d); err != nil {
+	if head, v, err = t.templates.UpdateVersion(ctx, t.Name, in.TemplateID, v.Number, in.IfMatch, d); err != nil {
 		return nil, err
 	}
 	return t.shown(ctx, c, head, v, false)
@@ -360,7 +321,7 @@ func (t *templated) inAccount(_ context.Context, c *httpapi.Call, in *listTempla
 		return httpapi.Target{}, fault.Field("account_id", "Parameter 'account_id' is no account id.")
 	}
 	c.Seeks("Account", in.AccountID)
-	return target(in.AccountID, typeTemplate, "", "", ""), nil
+	return t.Target(in.AccountID, ""), nil
 }
 
 // cut gives one page of a list that is held whole: templates, versions and
@@ -417,12 +378,12 @@ func (l *templateList) MarshalJSON() ([]byte, error) {
 }
 
 func (t *templated) listTemplates(ctx context.Context, _ *httpapi.Call, in *listTemplatesIn) (*templateList, error) {
-	heads, err := t.templates.List(ctx, t.kind, in.AccountID)
+	heads, err := t.templates.List(ctx, t.Name, in.AccountID)
 	if err != nil {
 		return nil, err
 	}
 	sortBy(heads, in.Sort, in.Order, func(h *template.Template) *store.Meta { return &h.Meta })
-	part, paging, err := cut(t.API, t.path, "templates/"+t.kind+"/"+in.AccountID, in, heads)
+	part, paging, err := cut(t.API, t.path, "templates/"+t.Name+"/"+in.AccountID, in, heads)
 	if err != nil {
 		return nil, err
 	}
@@ -442,12 +403,12 @@ func (t *templated) listTemplates(ctx context.Context, _ *httpapi.Call, in *list
 }
 
 type versionsIn struct {
-	templateRef
+	templatewire.OfTemplate
 	listTemplatesIn
 }
 
 func (t *templated) listVersions(ctx context.Context, _ *httpapi.Call, in *versionsIn) (*templateList, error) {
-	head, err := t.templates.Template(ctx, t.kind, in.TemplateID)
+	head, err := t.templates.Template(ctx, t.Name, in.TemplateID)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/httpapi/templatewire"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
@@ -18,10 +19,7 @@ type targetRef struct {
 }
 
 // templateVersionRef names a version of a template; versions are texts.
-type templateVersionRef struct {
-	ID      string `json:"id"`
-	Version string `json:"version"`
-}
+type templateVersionRef = templatewire.Reference
 
 type assignmentOut struct {
 	meta
@@ -62,8 +60,8 @@ var operationNames = map[string]string{template.OpAssign: "create", template.OpU
 
 func (t *templated) wireAssignment(ctx context.Context, c *httpapi.Call, a *template.Assignment) (*assignmentOut, error) {
 	out := &assignmentOut{meta: wireMeta(&a.Meta, c.Base+t.assignmentsPath()+"/"+a.ID), AccountID: a.Account, Target: targetRef{a.TargetType, a.Target()},
-		Template: templateVersionRef{a.Template(), strconv.Itoa(a.Number)}, Status: string(a.Status), Resources: []assignmentResource{}}
-	if t.kind != kinds.Policy {
+		Template: templateVersionRef{ID: a.Template(), Version: httpapi.Text(strconv.Itoa(a.Number))}, Status: string(a.Status), Resources: []assignmentResource{}}
+	if t.Name != kinds.Policy {
 		out.Operation = operationNames[a.Operation]
 	} else if a.Status == template.Accepted {
 		out.Status = string(template.InProgress) // policy assignments know no other word for it
@@ -75,7 +73,7 @@ func (t *templated) wireAssignment(ctx context.Context, c *httpapi.Call, a *temp
 	for _, r := range results {
 		d := &assignmentDetail{Status: string(r.Status)}
 		for _, m := range r.Made {
-			if m.Kind == t.kind && d.Created == nil {
+			if m.Kind == t.Name && d.Created == nil {
 				d.Created = &createdRef{m.ID}
 			}
 		}
@@ -83,7 +81,7 @@ func (t *templated) wireAssignment(ctx context.Context, c *httpapi.Call, a *temp
 			d.Error = &assignmentError{r.Error.Name, r.Error.Code, r.Error.Message, strconv.Itoa(r.Error.Status)}
 		}
 		w := assignmentResource{Target: targetRef{template.TargetAccount, r.Owner}}
-		switch t.kind {
+		switch t.Name {
 		case kinds.Policy:
 			w.Policy = d
 		case kinds.Role:
@@ -118,7 +116,7 @@ func (in *assignIn) Validate() error {
 	if len(in.Body.Templates) != 1 {
 		return fault.Field("templates", "Property 'templates' must hold exactly one template.")
 	}
-	if _, err := strconv.Atoi(in.Body.Templates[0].Version); err != nil || in.Body.Templates[0].ID == "" {
+	if _, err := templatewire.Assigned(in.Body.Templates[0].Version); err != nil || in.Body.Templates[0].ID == "" {
 		return fault.Field("templates[0]", "Property 'templates[0]' must hold an id and a version number.")
 	}
 	return checkVersion(in.Version)
@@ -132,22 +130,8 @@ func checkVersion(version string) error {
 	return nil
 }
 
-// onAssigned is decided on the template's account; assigning needs sight of the
-// enterprise too.
 func (t *templated) onAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (httpapi.Target, error) {
-	absent := t.noTemplate(in.Body.Templates[0].ID)
-	c.SeeksOr(absent)
-	head, err := t.templates.Template(ctx, t.kind, in.Body.Templates[0].ID)
-	if err != nil {
-		if fault.Of(err).Kind == fault.NotFound {
-			err = absent
-		}
-		return httpapi.Target{}, err
-	}
-	if err := c.Authorize(ctx, "enterprise.enterprise.retrieve", httpapi.Target{ServiceName: "enterprise", Account: head.Account}); err != nil {
-		return httpapi.Target{}, err
-	}
-	return templateTarget(head.Account, head.ID), nil
+	return t.OnAssigned(ctx, c, in.Body.Templates[0].ID)
 }
 
 type assignmentsOut struct {
@@ -156,11 +140,11 @@ type assignmentsOut struct {
 
 func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn) (*assignmentsOut, error) {
 	ref := in.Body.Templates[0]
-	number, err := strconv.Atoi(ref.Version)
+	number, err := templatewire.Assigned(ref.Version)
 	if err != nil {
-		return nil, fault.Field("templates[0].version", "Property 'templates[0].version' must be a number.")
+		return nil, err
 	}
-	a, err := t.templates.Assign(ctx, template.Wish{Kind: t.kind, Template: ref.ID, Number: number, TargetType: in.Body.Target.Type, Target: in.Body.Target.ID})
+	a, err := t.templates.Assign(ctx, template.Wish{Kind: t.Name, Template: ref.ID, Number: number, TargetType: in.Body.Target.Type, Target: in.Body.Target.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -173,37 +157,12 @@ func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn) (
 }
 
 type assignmentIn struct {
-	AssignmentID string `path:"assignment_id"`
-	Version      string `query:"version"`
-}
-
-func (in *assignmentIn) assignmentID() string { return in.AssignmentID }
-
-func (t *templated) noAssignment(assignmentID string) *fault.Error {
-	e := template.NoAssignment(assignmentID)
-	e.Code, e.Details = t.kind+"_assignment_not_found", ""
-	return e
-}
-
-// onAssignment is the target of operations on a stored assignment.
-func onAssignment[In any](t *templated) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		assignmentID := any(in).(interface{ assignmentID() string }).assignmentID()
-		absent := t.noAssignment(assignmentID)
-		c.SeeksOr(absent)
-		a, err := t.templates.Assignment(ctx, t.kind, assignmentID)
-		if err != nil {
-			if fault.Of(err).Kind == fault.NotFound {
-				err = absent
-			}
-			return httpapi.Target{}, err
-		}
-		return templateTarget(a.Account, a.Template()), nil
-	}
+	templatewire.OfAssignment
+	Version string `query:"version"`
 }
 
 func (t *templated) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
-	a, err := t.templates.Assignment(ctx, t.kind, in.AssignmentID)
+	a, err := t.templates.Assignment(ctx, t.Name, in.AssignmentID)
 	if err != nil {
 		return nil, err
 	}
@@ -215,24 +174,24 @@ type reassignIn struct {
 	assignmentIn
 	IfMatch string `header:"If-Match"`
 	Body    struct {
-		Version string `json:"template_version"`
+		Version httpapi.Text `json:"template_version"`
 	}
 }
 
 // Validate checks header and version.
 func (in *reassignIn) Validate() error {
-	if n, err := strconv.Atoi(in.Body.Version); err != nil || n < 1 {
-		return fault.Field("template_version", "Property 'template_version' must be a version number.")
+	if _, err := templatewire.Assigned(in.Body.Version); err != nil {
+		return err
 	}
 	return needTag(in.IfMatch)
 }
 
 func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn) (*assignmentOut, error) {
-	number, err := strconv.Atoi(in.Body.Version)
+	number, err := templatewire.Assigned(in.Body.Version)
 	if err != nil {
-		return nil, fault.Field("template_version", "Property 'template_version' must be a version number.")
+		return nil, err
 	}
-	a, err := t.templates.Reassign(ctx, t.kind, in.AssignmentID, in.IfMatch, number)
+	a, err := t.templates.Reassign(ctx, t.Name, in.AssignmentID, in.IfMatch, number)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +200,7 @@ func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignI
 }
 
 func (t *templated) unassign(ctx context.Context, _ *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
-	return nil, t.templates.Unassign(ctx, t.kind, in.AssignmentID)
+	return nil, t.templates.Unassign(ctx, t.Name, in.AssignmentID)
 }
 
 type listAssignmentsIn struct {
@@ -260,8 +219,8 @@ func (in *listAssignmentsIn) Validate() error {
 	return in.check()
 }
 
-func inAssignmentAccount(_ context.Context, _ *httpapi.Call, in *listAssignmentsIn) (httpapi.Target, error) {
-	return templateTarget(in.AccountID, ""), checkAccount(in.AccountID)
+func (t *templated) inAssignmentAccount(_ context.Context, _ *httpapi.Call, in *listAssignmentsIn) (httpapi.Target, error) {
+	return t.Target(in.AccountID, ""), checkAccount(in.AccountID)
 }
 
 type assignmentList struct {
@@ -270,15 +229,9 @@ type assignmentList struct {
 }
 
 func (t *templated) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn) (*assignmentList, error) {
-	all, err := t.templates.ListAssignments(ctx, t.kind, in.AccountID)
+	found, err := t.Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.TemplateVersion})
 	if err != nil {
 		return nil, err
-	}
-	var found []*template.Assignment
-	for _, a := range all {
-		if (in.TemplateID == "" || a.Template() == in.TemplateID) && (in.TemplateVersion == "" || strconv.Itoa(a.Number) == in.TemplateVersion) {
-			found = append(found, a)
-		}
 	}
 	part, page, err := cutAfter(c, &in.pageIn, found, func(a *template.Assignment) string { return a.ID })
 	if err != nil {

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/httpapi/templatewire"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
@@ -19,21 +21,42 @@ import (
 // this API differ in names and payload only.
 type templated struct {
 	*API
-	kind string // of package kinds; also the payload's property and the noun of paths and operations
-	noun string // in IAM actions
+	templatewire.Kind        // its Name is the payload's property, too, and the noun of paths and operations
+	noun              string // in IAM actions
 }
 
 // templateRows are the operations about templates and their assignments.
 func (a *API) templateRows() []httpapi.Operation {
 	var rows []httpapi.Operation
-	for _, t := range []*templated{{a, kinds.Policy, "policy"}, {a, kinds.Control, "action-control"}, {a, kinds.Role, "role"}} {
+	for _, t := range []*templated{{noun: "policy"}, {noun: "action-control"}, {noun: "role"}} {
+		t.API, t.Kind = a, templatewire.Kind{Templates: a.templates, Name: strings.ReplaceAll(t.noun, "-", "_"), Service: "iam-access-management"}
+		t.Word = func(about string, e *fault.Error) { word(t.Name, about, e) }
 		rows = append(rows, t.rows()...)
 	}
 	return rows
 }
 
-func (t *templated) templatesPath() string   { return "/v1/" + t.kind + "_templates" }
-func (t *templated) assignmentsPath() string { return "/v1/" + t.kind + "_assignments" }
+// word gives the error of an operation on a template or an assignment the code
+// that the SDK knows, such as policy_assignment_conflict_error.
+func word(kind, about string, e *fault.Error) {
+	if about == templatewire.Assigning {
+		about = templatewire.Assignment
+		if e.Kind == fault.NotFound {
+			about = templatewire.Template
+		}
+	}
+	switch e.Kind {
+	case fault.NotFound:
+		e.Code, e.Details = kind+"_"+about+"_not_found", ""
+	case fault.Conflict, fault.Stale:
+		e.Code = kind + "_" + about + "_conflict_error"
+	case fault.State:
+		e.Code = "unable_to_process"
+	}
+}
+
+func (t *templated) templatesPath() string   { return "/v1/" + t.Name + "_templates" }
+func (t *templated) assignmentsPath() string { return "/v1/" + t.Name + "_assignments" }
 
 func (t *templated) rows() []httpapi.Operation {
 	on := func(verb string) httpapi.Access {
@@ -42,24 +65,25 @@ func (t *templated) rows() []httpapi.Operation {
 	as := func(verb string) httpapi.Access {
 		return httpapi.Action("iam-access-management." + t.noun + "-assignment." + verb)
 	}
+	k := &t.Kind
 	all, one := t.templatesPath(), t.templatesPath()+"/{template_id}"
 	version, assigned := one+"/versions/{version}", t.assignmentsPath()+"/{assignment_id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "list_"+t.kind+"_templates", http.MethodGet, all, 200, on("read"), inTemplateAccount, t.list),
-		httpapi.Op(Family, "create_"+t.kind+"_template", http.MethodPost, all, 201, on("create"), t.onNewTemplate, t.create),
-		httpapi.Op(Family, "get_"+t.kind+"_template", http.MethodGet, one, 200, on("read"), onTemplate[templateIn](t), t.latest),
-		httpapi.Op(Family, "delete_"+t.kind+"_template", http.MethodDelete, one, 204, on("delete"), onTemplate[templateIn](t), t.deleteAll),
-		httpapi.Op(Family, "create_"+t.kind+"_template_version", http.MethodPost, one+"/versions", 201, on("create"), onTemplate[newVersionIn](t), t.addVersion),
-		httpapi.Op(Family, "list_"+t.kind+"_template_versions", http.MethodGet, one+"/versions", 200, on("read"), onTemplate[listVersionsIn](t), t.listVersions),
-		httpapi.Op(Family, "replace_"+t.kind+"_template", http.MethodPut, version, 200, on("update"), onTemplate[replaceVersionIn](t), t.replaceVersion),
-		httpapi.Op(Family, "get_"+t.kind+"_template_version", http.MethodGet, version, 200, on("read"), onTemplate[versionIn](t), t.version),
-		httpapi.Op(Family, "delete_"+t.kind+"_template_version", http.MethodDelete, version, 204, on("delete"), onTemplate[versionIn](t), t.deleteVersion),
-		httpapi.Op(Family, "commit_"+t.kind+"_template", http.MethodPost, version+"/commit", 204, on("update"), onTemplate[versionIn](t), t.commit),
-		httpapi.Op(Family, "list_"+t.kind+"_assignments", http.MethodGet, t.assignmentsPath(), 200, as("read"), inAssignmentAccount, t.listAssignments),
-		httpapi.Op(Family, "create_"+t.kind+"_template_assignment", http.MethodPost, t.assignmentsPath(), 201, as("create"), t.onAssigned, t.assign),
-		httpapi.Op(Family, "get_"+t.kind+"_assignment", http.MethodGet, assigned, 200, as("read"), onAssignment[assignmentIn](t), t.assignment),
-		httpapi.Op(Family, "update_"+t.kind+"_assignment", http.MethodPatch, assigned, 200, as("update"), onAssignment[reassignIn](t), t.reassign),
-		httpapi.Op(Family, "delete_"+t.kind+"_assignment", http.MethodDelete, assigned, 204, as("delete"), onAssignment[assignmentIn](t), t.unassign),
+		httpapi.Op(Family, "list_"+t.Name+"_templates", http.MethodGet, all, 200, on("read"), t.inTemplateAccount, t.list),
+		httpapi.Op(Family, "create_"+t.Name+"_template", http.MethodPost, all, 201, on("create"), t.onNewTemplate, templatewire.Worded(k, templatewire.Template, t.create)),
+		httpapi.Op(Family, "get_"+t.Name+"_template", http.MethodGet, one, 200, on("read"), templatewire.OnTemplate[templateIn](k), templatewire.Worded(k, templatewire.Template, t.latest)),
+		httpapi.Op(Family, "delete_"+t.Name+"_template", http.MethodDelete, one, 204, on("delete"), templatewire.OnTemplate[templateIn](k), templatewire.Worded(k, templatewire.Template, t.deleteAll)),
+		httpapi.Op(Family, "create_"+t.Name+"_template_version", http.MethodPost, one+"/versions", 201, on("create"), templatewire.OnTemplate[newVersionIn](k), templatewire.Worded(k, templatewire.Template, t.addVersion)),
+		httpapi.Op(Family, "list_"+t.Name+"_template_versions", http.MethodGet, one+"/versions", 200, on("read"), templatewire.OnTemplate[listVersionsIn](k), templatewire.Worded(k, templatewire.Template, t.listVersions)),
+		httpapi.Op(Family, "replace_"+t.Name+"_template", http.MethodPut, version, 200, on("update"), templatewire.OnTemplate[replaceVersionIn](k), templatewire.Worded(k, templatewire.Template, t.replaceVersion)),
+		httpapi.Op(Family, "get_"+t.Name+"_template_version", http.MethodGet, version, 200, on("read"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.version)),
+		httpapi.Op(Family, "delete_"+t.Name+"_template_version", http.MethodDelete, version, 204, on("delete"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.deleteVersion)),
+		httpapi.Op(Family, "commit_"+t.Name+"_template", http.MethodPost, version+"/commit", 204, on("update"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.commit)),
+		httpapi.Op(Family, "list_"+t.Name+"_assignments", http.MethodGet, t.assignmentsPath(), 200, as("read"), t.inAssignmentAccount, t.listAssignments),
+		httpapi.Op(Family, "create_"+t.Name+"_template_assignment", http.MethodPost, t.assignmentsPath(), 201, as("create"), t.onAssigned, templatewire.Worded(k, templatewire.Assigning, t.assign)),
+		httpapi.Op(Family, "get_"+t.Name+"_assignment", http.MethodGet, assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](k), templatewire.Worded(k, templatewire.Assignment, t.assignment)),
+		httpapi.Op(Family, "update_"+t.Name+"_assignment", http.MethodPatch, assigned, 200, as("update"), templatewire.OnAssignment[reassignIn](k), templatewire.Worded(k, templatewire.Assigning, t.reassign)),
+		httpapi.Op(Family, "delete_"+t.Name+"_assignment", http.MethodDelete, assigned, 204, as("delete"), templatewire.OnAssignment[assignmentIn](k), templatewire.Worded(k, templatewire.Assignment, t.unassign)),
 	}
 }
 
@@ -79,17 +103,17 @@ type templateBody struct {
 // what a role may leave out: its name and service never change.
 func (t *templated) draft(b *templateBody, before json.RawMessage) (template.Draft, error) {
 	d := template.Draft{Name: b.Name, Description: b.Description, Committed: b.Committed}
-	body := map[string]raw{kinds.Policy: b.Policy, kinds.Role: b.Role, kinds.Control: b.Control}[t.kind]
+	body := map[string]raw{kinds.Policy: b.Policy, kinds.Role: b.Role, kinds.Control: b.Control}[t.Name]
 	if len(body) == 0 || string(body) == "null" {
 		switch {
-		case t.kind == kinds.Policy:
+		case t.Name == kinds.Policy:
 			return d, fault.Missing("policy")
 		case before == nil:
 			d.Payload = json.RawMessage("{}")
 		}
 		return d, nil
 	}
-	if t.kind == kinds.Role && before != nil {
+	if t.Name == kinds.Role && before != nil {
 		var old, fresh kinds.RolePayload
 		if err := json.Unmarshal(before, &old); err == nil && old.Role != nil {
 			if err := json.Unmarshal(body, &fresh.Role); err != nil {
@@ -101,7 +125,7 @@ func (t *templated) draft(b *templateBody, before json.RawMessage) (template.Dra
 			return d, err
 		}
 	}
-	encoded, err := json.Marshal(map[string]raw{t.kind: body})
+	encoded, err := json.Marshal(map[string]raw{t.Name: body})
 	d.Payload = encoded
 	return d, err
 }
@@ -156,37 +180,8 @@ func (t *templated) shown(c *httpapi.Call, head *template.Template, v *template.
 }
 
 type templateIn struct {
-	TemplateID string `path:"template_id"`
-	State      string `query:"state"`
-}
-
-func (in *templateIn) templateID() string { return in.TemplateID }
-
-// onTemplate is the target of operations on a stored template.
-func onTemplate[In any](t *templated) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		templateID := any(in).(interface{ templateID() string }).templateID()
-		absent := t.noTemplate(templateID)
-		c.SeeksOr(absent)
-		head, err := t.templates.Template(ctx, t.kind, templateID)
-		if err != nil {
-			if fault.Of(err).Kind == fault.NotFound {
-				err = absent
-			}
-			return httpapi.Target{}, err
-		}
-		return templateTarget(head.Account, head.ID), nil
-	}
-}
-
-func (t *templated) noTemplate(templateID string) *fault.Error {
-	e := template.NoTemplate(templateID)
-	e.Code, e.Details = t.kind+"_template_not_found", ""
-	return e
-}
-
-func templateTarget(account, templateID string) httpapi.Target {
-	return httpapi.Target{ServiceName: "iam-access-management", Account: account, ResourceType: "template", Resource: templateID}
+	templatewire.OfTemplate
+	State string `query:"state"`
 }
 
 type createTemplateIn struct{ Body templateBody }
@@ -204,7 +199,7 @@ func (t *templated) onNewTemplate(ctx context.Context, _ *httpapi.Call, in *crea
 	if d.Name == nil {
 		return httpapi.Target{}, fault.Missing("name")
 	}
-	return templateTarget(in.Body.AccountID, ""), t.templates.Check(ctx, t.kind, in.Body.AccountID, d)
+	return t.Target(in.Body.AccountID, ""), t.templates.Check(ctx, t.Name, in.Body.AccountID, d)
 }
 
 func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTemplateIn) (*templateOut, error) {
@@ -212,7 +207,7 @@ func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTempl
 	if err != nil {
 		return nil, err
 	}
-	head, v, err := t.templates.Create(ctx, t.kind, in.Body.AccountID, d)
+	head, v, err := t.templates.Create(ctx, t.Name, in.Body.AccountID, d)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +220,7 @@ func (t *templated) counted(ctx context.Context, c *httpapi.Call, head *template
 	if err != nil {
 		return nil, err
 	}
-	templates, err := t.templates.List(ctx, t.kind, head.Account)
+	templates, err := t.templates.List(ctx, t.Name, head.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -237,12 +232,8 @@ func (t *templated) counted(ctx context.Context, c *httpapi.Call, head *template
 	return out, nil
 }
 
-func (t *templated) read(ctx context.Context, c *httpapi.Call, templateID string, number int) (*templateOut, error) {
-	head, err := t.templates.Template(ctx, t.kind, templateID)
-	if err != nil {
-		return nil, err
-	}
-	v, err := t.templates.Version(ctx, head, number)
+func (t *templated) read(ctx context.Context, c *httpapi.Call, templateID, number string) (*templateOut, error) {
+	head, v, err := t.Read(ctx, templateID, number)
 	if err != nil {
 		return nil, err
 	}
@@ -250,11 +241,11 @@ func (t *templated) read(ctx context.Context, c *httpapi.Call, templateID string
 }
 
 func (t *templated) latest(ctx context.Context, c *httpapi.Call, in *templateIn) (*templateOut, error) {
-	return t.read(ctx, c, in.TemplateID, 0)
+	return t.read(ctx, c, in.TemplateID, "")
 }
 
 func (t *templated) deleteAll(ctx context.Context, _ *httpapi.Call, in *templateIn) (*templateOut, error) {
-	return nil, t.templates.Delete(ctx, t.kind, in.TemplateID)
+	return nil, t.templates.Delete(ctx, t.Name, in.TemplateID)
 }
 
 type versionIn struct {
@@ -262,25 +253,24 @@ type versionIn struct {
 	Version string `path:"version"`
 }
 
-// number reads the version; what is no number names no version.
-func (in *versionIn) number() int {
-	n, err := strconv.Atoi(in.Version)
-	if err != nil || n < 1 {
-		return -1
-	}
-	return n
-}
-
 func (t *templated) version(ctx context.Context, c *httpapi.Call, in *versionIn) (*templateOut, error) {
-	return t.read(ctx, c, in.TemplateID, in.number())
+	return t.read(ctx, c, in.TemplateID, in.Version)
 }
 
 func (t *templated) deleteVersion(ctx context.Context, _ *httpapi.Call, in *versionIn) (*templateOut, error) {
-	return nil, t.templates.DeleteVersion(ctx, t.kind, in.TemplateID, in.number())
+	number, err := templatewire.Number(in.TemplateID, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	return nil, t.templates.DeleteVersion(ctx, t.Name, in.TemplateID, number)
 }
 
 func (t *templated) commit(ctx context.Context, _ *httpapi.Call, in *versionIn) (*templateOut, error) {
-	return nil, t.templates.Commit(ctx, t.kind, in.TemplateID, in.number(), "")
+	number, err := templatewire.Number(in.TemplateID, in.Version)
+	if err != nil {
+		return nil, err
+	}
+	return nil, t.templates.Commit(ctx, t.Name, in.TemplateID, number, "")
 }
 
 type newVersionIn struct {
@@ -289,11 +279,7 @@ type newVersionIn struct {
 }
 
 func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (*templateOut, error) {
-	head, err := t.templates.Template(ctx, t.kind, in.TemplateID)
-	if err != nil {
-		return nil, err
-	}
-	last, err := t.templates.Version(ctx, head, 0)
+	head, last, err := t.Read(ctx, in.TemplateID, "")
 	if err != nil {
 		return nil, err
 	}
@@ -304,10 +290,10 @@ func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, in *newVers
 	if d.Payload == nil {
 		d.Payload = json.RawMessage("{}")
 	}
-	if err := t.templates.Check(ctx, t.kind, head.Account, d); err != nil {
+	if err := t.templates.Check(ctx, t.Name, head.Account, d); err != nil {
 		return nil, err
 	}
-	head, v, err := t.templates.AddVersion(ctx, t.kind, in.TemplateID, d)
+	head, v, err := t.templates.AddVersion(ctx, t.Name, in.TemplateID, d)
 	if err != nil {
 		return nil, err
 	}
@@ -324,11 +310,7 @@ type replaceVersionIn struct {
 func (in *replaceVersionIn) Validate() error { return needTag(in.IfMatch) }
 
 func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *replaceVersionIn) (*templateOut, error) {
-	head, err := t.templates.Template(ctx, t.kind, in.TemplateID)
-	if err != nil {
-		return nil, err
-	}
-	v, err := t.templates.Version(ctx, head, in.number())
+	head, v, err := t.Read(ctx, in.TemplateID, in.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -336,7 +318,7 @@ func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *rep
 	if err != nil {
 		return nil, err
 	}
-	if head, v, err = t.templates.UpdateVersion(ctx, t.kind, in.TemplateID, in.number(), in.IfMatch, d); err != nil {
+	if head, v, err = t.templates.UpdateVersion(ctx, t.Name, in.TemplateID, v.Number, in.IfMatch, d); err != nil {
 		return nil, err
 	}
 	return t.shown(c, head, v)
@@ -399,8 +381,8 @@ type listTemplatesIn struct {
 // Validate checks the filters.
 func (in *listTemplatesIn) Validate() error { return in.check() }
 
-func inTemplateAccount(_ context.Context, _ *httpapi.Call, in *listTemplatesIn) (httpapi.Target, error) {
-	return templateTarget(in.AccountID, ""), checkAccount(in.AccountID)
+func (t *templated) inTemplateAccount(_ context.Context, _ *httpapi.Call, in *listTemplatesIn) (httpapi.Target, error) {
+	return t.Target(in.AccountID, ""), checkAccount(in.AccountID)
 }
 
 // templateList is a page of templates or versions under the name of its array.
@@ -428,7 +410,7 @@ func marshalList[T any](head pageHead, name string, items []T) ([]byte, error) {
 }
 
 func (t *templated) list(ctx context.Context, c *httpapi.Call, in *listTemplatesIn) (*templateList, error) {
-	heads, err := t.templates.List(ctx, t.kind, in.AccountID)
+	heads, err := t.templates.List(ctx, t.Name, in.AccountID)
 	if err != nil {
 		return nil, err
 	}
@@ -448,7 +430,7 @@ func (t *templated) list(ctx context.Context, c *httpapi.Call, in *listTemplates
 		all = append(all, w)
 	}
 	part, page, err := cutAfter(c, &in.pageIn, all, func(w *templateOut) string { return w.ID })
-	return &templateList{page, t.kind + "_templates", append([]*templateOut{}, part...)}, err
+	return &templateList{page, t.Name + "_templates", append([]*templateOut{}, part...)}, err
 }
 
 // matches applies the filters on name and payload.
@@ -493,17 +475,15 @@ func (in *listTemplatesIn) matches(h *template.Template, v *template.Version) bo
 }
 
 type listVersionsIn struct {
-	TemplateID string `path:"template_id"`
+	templatewire.OfTemplate
 	pageIn
 }
-
-func (in *listVersionsIn) templateID() string { return in.TemplateID }
 
 // Validate checks the paging.
 func (in *listVersionsIn) Validate() error { return in.check() }
 
 func (t *templated) listVersions(ctx context.Context, c *httpapi.Call, in *listVersionsIn) (*templateList, error) {
-	head, err := t.templates.Template(ctx, t.kind, in.TemplateID)
+	head, err := t.templates.Template(ctx, t.Name, in.TemplateID)
 	if err != nil {
 		return nil, err
 	}

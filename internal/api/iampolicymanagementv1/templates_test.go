@@ -1,0 +1,58 @@
+package iampolicymanagementv1
+
+import (
+	"context"
+	"testing"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// plant makes apitest's account the root of an enterprise whose templates the
+// member administers, with one child, and gives the child.
+func plant(s *apitest.Server) string {
+	s.T.Helper()
+	ent := &enterprise.Enterprise{Meta: store.Meta{Account: acct, ID: "ffffffffffffffffffffffffffffffff", Name: "Enterprise"}, State: account.Active}
+	s.Update(func(ctx context.Context, tx store.Tx) error {
+		u := &account.User{Meta: store.Meta{Account: acct, ID: owner, Name: "Owner"}, Email: "owner@example.com", State: account.Active}
+		if err := account.Users.Create(ctx, tx, u, store.Event{}); err != nil {
+			return err
+		}
+		return enterprise.Enterprises.Create(ctx, tx, ent, store.Event{})
+	})
+	child, err := s.Templates.Tree.CreateAccount(s.T.Context(), enterprise.NewAccount{Parent: enterprise.CRN(acct, "enterprise", ent.ID), Name: "child", Owner: owner, Managed: true})
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	s.Grant(member, "TemplateAdministrator TemplateAssignmentAdministrator", "service_group_id=IAM")
+	s.Grant(member, "Viewer", "serviceName=enterprise")
+	return child.ID
+}
+
+// The SDK lists these codes; clients tell by them what is in the way.
+func TestErrorsAboutTemplatesCarryTheCodesOfTheirKind(t *testing.T) {
+	s := serve(t)
+	child := plant(s)
+	body := m{"name": "no deletion", "account_id": acct, "committed": true, "action_control": m{"service_name": "am-test-service", "actions": []string{"am-test-service.test.delete"}}}
+	made := s.Do(member, "POST", "/v1/action_control_templates", body).Want(201)
+	path := "/v1/action_control_templates/" + made.Text("id")
+	wish := func(version any) m {
+		return m{"target": m{"type": "Account", "id": child}, "templates": []m{{"id": made.Text("id"), "version": version}}}
+	}
+	s.Do(member, "GET", path+"/versions/x", nil).Refused(404, "action_control_template_not_found")
+	s.Do(member, "GET", path+"/versions/9", nil).Refused(404, "action_control_template_not_found")
+	s.Do(member, "POST", "/v1/action_control_assignments", wish("9")).Refused(404, "action_control_template_not_found")
+	s.Do(member, "POST", "/v1/action_control_assignments", wish("one")).Refused(400, "invalid_body")
+	given := s.Do(member, "POST", "/v1/action_control_assignments", wish(1)).Want(201) // as the tutorials write it
+	assigned := "/v1/action_control_assignments/" + given.Text("assignments.0.id")
+	s.Do(member, "POST", "/v1/action_control_assignments", wish("1")).Refused(409, "action_control_assignment_conflict_error")
+	s.Do(member, "PATCH", assigned, m{"template_version": 1}, "If-Match: 0-0").Refused(409, "action_control_assignment_conflict_error")
+	s.Do(member, "PATCH", assigned, m{"template_version": "7"}, "If-Match: *").Refused(404, "action_control_template_not_found")
+	s.Do(member, "DELETE", path, nil).Refused(409, "action_control_template_conflict_error")
+	s.Do(member, "PUT", path+"/versions/1", body, "If-Match: *").Refused(422, "unable_to_process")
+	s.Do(member, "DELETE", assigned, nil).Want(204)
+	s.Do(member, "GET", assigned, nil).Refused(404, "action_control_assignment_not_found")
+	s.Do(member, "DELETE", path, nil).Want(204)
+}
