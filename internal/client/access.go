@@ -201,16 +201,16 @@ func (p *Policy) Who() (key, value string) {
 // Body is what the API of a schema takes for the policy: without what the
 // server adds.
 func (p *Policy) Body(schema string) map[string]any {
-	key := "key"
-	if schema == "v1" {
+	key, old := "key", schema == "v1"
+	if old {
 		key = "name"
 	}
-	words := func(list []Attribute) []map[string]any {
+	words := func(list []Attribute, operators bool) []map[string]any {
 		out := make([]map[string]any, len(list))
 		for i, a := range list {
 			out[i] = map[string]any{key: a.Key, "value": a.Value}
-			if operator := a.Operator; operator != "" || schema != "v1" {
-				out[i]["operator"] = firstOf(operator, "stringEquals")
+			if operators {
+				out[i]["operator"] = firstOf(a.Operator, "stringEquals")
 			}
 		}
 		return out
@@ -219,24 +219,22 @@ func (p *Policy) Body(schema string) map[string]any {
 	for i, r := range p.Roles {
 		roles[i] = map[string]any{"role_id": r.ID}
 	}
-	subject, resource := map[string]any{"attributes": words(p.Subject)}, map[string]any{"attributes": words(p.Resource)}
+	subject := map[string]any{"attributes": words(p.Subject, !old)} // subjects of the old schema have no operators
+	resource := map[string]any{"attributes": words(p.Resource, true)}
 	if len(p.Tags) > 0 {
-		resource["tags"] = words(p.Tags)
+		resource["tags"] = words(p.Tags, true)
 	}
 	body := map[string]any{"type": p.Type}
 	if p.Description != "" {
 		body["description"] = p.Description
 	}
-	if schema == "v1" {
-		for _, a := range subject["attributes"].([]map[string]any) {
-			delete(a, "operator") // subjects of the old schema have none
-		}
+	if old {
 		body["subjects"], body["roles"], body["resources"] = []any{subject}, roles, []any{resource}
 		return body
 	}
 	body["subject"], body["resource"] = subject, resource
 	body["control"] = map[string]any{"grant": map[string]any{"roles": roles}}
-	if len(p.Rule) > 0 {
+	if len(p.Rule) > 0 && string(p.Rule) != "null" {
 		body["rule"], body["pattern"] = p.Rule, p.Pattern
 	}
 	return body
