@@ -49,6 +49,7 @@ type App struct {
 	dev     *devMode // nil outside of dev
 	metrics *meters
 
+	certs    *certificates // nil without TLS
 	listener net.Listener
 	admin    net.Listener // nil when metrics share the main listener
 	draining atomic.Bool
@@ -72,6 +73,9 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 		a.clock = devapi.NewClock(nil)
 		a.now = a.clock.Now
 		a.dev = &devMode{app: a, faults: devapi.NewFaults(), requests: devapi.NewRequests()}
+	}
+	if err := a.loadCertificate(); err != nil {
+		return nil, err
 	}
 	if err := a.listen(ctx); err != nil {
 		return nil, err
@@ -152,10 +156,7 @@ func (a *App) Demo() *demo.Data {
 // within the shutdown timeout. The error tells what ended the service before
 // its time, or which requests were cut off.
 func (a *App) Run(ctx context.Context) error {
-	main, err := a.mainServer()
-	if err != nil {
-		return err
-	}
+	main := a.mainServer()
 	servers := []*http.Server{main}
 	failed := make(chan error, 2)
 	go func() { failed <- serve(main, a.listener) }()

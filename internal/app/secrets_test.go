@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/app"
+	"github.com/kagiban/kagiban/internal/store/storetest"
 )
 
 // hoard collects secrets by name, and texts in which none may be.
@@ -111,6 +113,12 @@ func TestSecretsAreInNoFileNoLogAndNoErrorText(t *testing.T) {
 	if !strings.Contains(h.texts["log"], `"get_token"`) || len(h.texts["database kagiban.db"]) < 10000 {
 		t.Fatal("the test looks at the wrong files")
 	}
+	h.find(t)
+}
+
+// find looks for every secret in every text.
+func (h *hoard) find(t *testing.T) {
+	t.Helper()
 	for name, value := range h.secrets {
 		for form, text := range forms(value) {
 			for where, content := range h.texts {
@@ -119,6 +127,43 @@ func TestSecretsAreInNoFileNoLogAndNoErrorText(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestSecretsAreNotInPostgreSQL(t *testing.T) {
+	h := &hoard{map[string]string{}, map[string]string{}}
+	dsn := storetest.Postgres(t)
+	s := run(t, func(c *app.Config) {
+		c.Database, c.AutoMigrate = dsn, true
+		h.add(t, "master key", c.MasterKeys[0].Reveal())
+	})
+	makeSecrets(t, s, h)
+	if err := s.end(); err != nil {
+		t.Fatal(err)
+	}
+	h.tables(t, dsn)
+	h.find(t)
+}
+
+// tables adds every row of every table.
+func (h *hoard) tables(t *testing.T, dsn string) {
+	t.Helper()
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	total := 0
+	for _, table := range []string{"objects", "keys", "heads", "events", "tokens", "activity"} {
+		var text string
+		if err := db.QueryRow(`SELECT coalesce(string_agg(t::text, ' '), '') FROM ` + table + ` t`).Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		h.texts["table "+table] = text
+		total += len(text)
+	}
+	if total < 10000 {
+		t.Fatal("the test looks at the wrong tables")
 	}
 }
 

@@ -34,17 +34,33 @@ var defaultLimits = limits{
 // maxHeaderBytes holds the largest tokens (a few KiB) several times.
 const maxHeaderBytes = 64 << 10
 
-func (a *App) mainServer() (*http.Server, error) {
+func (a *App) mainServer() *http.Server {
 	s := a.newServer(a.handler())
+	if a.certs != nil {
+		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: a.certs.get}
+	}
+	return s
+}
+
+// loadCertificate reads the certificate that is configured, if one is.
+func (a *App) loadCertificate() error {
 	if a.cfg.TLSCert == "" {
-		return s, nil
+		return nil
 	}
-	certs := &certificates{cert: a.cfg.TLSCert, key: a.cfg.TLSKey, every: a.cfg.limits.certificate, log: a.cfg.Log}
-	if err := certs.load(); err != nil {
-		return nil, err
+	a.certs = &certificates{cert: a.cfg.TLSCert, key: a.cfg.TLSKey, every: a.cfg.limits.certificate, log: a.cfg.Log}
+	return a.certs.load()
+}
+
+// Reload reads the certificate again now, without waiting for the next look at
+// its file. All else that is configured stays as it is.
+func (a *App) Reload() {
+	if a.certs == nil {
+		a.cfg.Log.Info("there is no certificate to be read again")
+		return
 	}
-	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certs.get}
-	return s, nil
+	a.certs.mu.Lock()
+	defer a.certs.mu.Unlock()
+	a.certs.renew()
 }
 
 func (a *App) newServer(h http.Handler) *http.Server {

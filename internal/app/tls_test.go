@@ -131,3 +131,26 @@ func TestARenewedCertificateIsServedWithoutRestart(t *testing.T) {
 		t.Errorf("certificate %d is served, the file holds %d", got, serials.Load())
 	}
 }
+
+func TestAReloadServesTheRenewedCertificateAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	cert, key, _ := certificate(t, dir)
+	s := run(t, func(c *app.Config) { c.TLSCert, c.TLSKey = cert, key })
+	first := served(t, s)
+	certificate(t, dir)
+	if got := served(t, s); got != first {
+		t.Fatalf("certificate %d is served before the reload", got)
+	}
+	s.Reload()
+	if got := served(t, s); got != serials.Load() {
+		t.Errorf("certificate %d is served, the file holds %d", got, serials.Load())
+	}
+}
+
+func TestAServerDoesNotStartWithoutItsCertificate(t *testing.T) {
+	cfg := app.Config{Settings: settings(t), Log: discard}
+	cfg.TLSCert, cfg.TLSKey = t.TempDir()+"/none", t.TempDir()+"/none"
+	if _, err := app.New(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v", err)
+	}
+}

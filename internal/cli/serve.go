@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -40,11 +42,32 @@ func runServe(ctx context.Context, s *streams, set *config.Settings) error {
 	if err != nil {
 		return err
 	}
+	endReloads := reloadOnHangup(a)
 	log.Info("ready", "url", a.URL(), "issuer", a.Issuer(), "version", version(), "pid", os.Getpid())
 	err = a.Run(ctx)
+	endReloads()
 	err = errors.Join(err, a.Close())
 	log.Info("stopped")
 	return err
+}
+
+// reloadOnHangup reads the certificate again when SIGHUP comes, which would end
+// the process otherwise. The function that it gives ends that.
+func reloadOnHangup(a *app.App) (end func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range hangups {
+			a.Reload()
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-done
+	}
 }
 
 func newLogger(w io.Writer, set *config.Settings) *slog.Logger {

@@ -143,6 +143,13 @@ func (p *process) note(line string) {
 	p.log.WriteString(line + "\n")
 }
 
+// said tells whether a text is in the log.
+func (p *process) said(text string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Contains(p.log.String(), text)
+}
+
 // kill ends the process without a warning.
 func (p *process) kill() {
 	p.ended.Do(func() {

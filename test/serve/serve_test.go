@@ -9,7 +9,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -62,10 +64,18 @@ func (p *process) load(token, prefix string, odd func(code int, raw []byte) bool
 // reach waits until a counter has come so far.
 func reach(t *testing.T, what string, n *atomic.Int64, to int64) {
 	t.Helper()
-	for n.Load() < to {
-		if t.Failed() || t.Context().Err() != nil {
-			t.Fatalf("%s never reached %d", what, to)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	late := time.After(2 * time.Minute)
+	for n.Load() < to && !t.Failed() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("%s came to %d, not to %d", what, n.Load(), to)
 		}
+	}
+	if t.Failed() {
+		t.FailNow()
 	}
 }
 
@@ -183,6 +193,18 @@ func TestADumpOfPostgreSQLRestores(t *testing.T) {
 	p.exchange(in.key)
 	if _, code, raw := p.create(token, "new"); code != 201 {
 		t.Errorf("a write after the restoration: %d %s", code, raw)
+	}
+	p.stop()
+}
+
+func TestAHangupDoesNotEndTheServer(t *testing.T) {
+	in := install(t, "")
+	p := in.start()
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for !p.said("no certificate to be read again") {
+		p.exchange(in.key) // fails when the server is gone
 	}
 	p.stop()
 }
