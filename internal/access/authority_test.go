@@ -191,7 +191,7 @@ func answers(t *testing.T, a *access.Authority) (out []string) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				out = append(out, fmt.Sprintf("%s %s %s: %v %s %v", iamID, action, service, d.Allowed, d.Reason, d.Until))
+				out = append(out, fmt.Sprintf("%s %s %s: %v %s %s %s %v", iamID, action, service, d.Allowed, d.Reason, d.PolicyID, d.GroupID, d.Until))
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,8 +43,12 @@ func CheckRule(r *GroupRule) error {
 			return fault.Field(field+".claim", "Property '%s.claim' is missing, empty or longer than 300 characters.", field)
 		case !slices.Contains(claimOperators, c.Operator):
 			return fault.Field(field+".operator", "Property '%s.operator' must be one of %v.", field, claimOperators)
-		case len(c.Value) > 1000 || !json.Valid([]byte(c.Value)):
-			return fault.Field(field+".value", "Property '%s.value' must be a JSON value in a string of at most 1000 characters.", field)
+		case len(c.Value) > 1000:
+			return fault.Field(field+".value", "Property '%s.value' must have at most 1000 characters.", field)
+		}
+		// A condition that no login can fulfil was meant otherwise.
+		if _, err := policy.CompileClaim(c); err != nil {
+			return fault.Field(field+".value", "Property '%s': %v.", field, err)
 		}
 	}
 	return nil

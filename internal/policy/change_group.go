@@ -1,6 +1,10 @@
 package policy
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
 
 // group gives the record of a group, ready to be changed; it makes one for an
 // id that is not known yet.
@@ -113,9 +117,12 @@ func (b *builder) changeMembers(groupID string, iamIDs []string, add bool) {
 	}
 }
 
+// join keeps a subject's groups in the order of their ids, whatever slots they
+// have and whenever it joined: every node names the same policy.
 func (b *builder) join(iamID string, slot int32) {
 	s := b.subject(iamID)
-	s.groups = append(s.groups, slot)
+	at, _ := slices.BinarySearchFunc(s.groups, b.s.groups[slot].id, func(g int32, id string) int { return strings.Compare(b.s.groups[g].id, id) })
+	s.groups = slices.Insert(s.groups, at, slot)
 }
 
 func (b *builder) leave(iamID string, slot int32) {
@@ -124,7 +131,9 @@ func (b *builder) leave(iamID string, slot int32) {
 	b.dropSubject(iamID)
 }
 
-// collectDynamic builds the rules of all groups anew, by realm.
+// collectDynamic builds the rules of all groups anew, by realm. Those that admit
+// for longest come first, so that an answer holds for as long as it can, and
+// equal ones in the order of their ids, on every node.
 func (b *builder) collectDynamic() {
 	b.s.dynamic = map[string][]dynamicRule{}
 	for slot, g := range b.s.groups {
@@ -136,5 +145,10 @@ func (b *builder) collectDynamic() {
 				b.s.dynamic[r.Realm] = append(b.s.dynamic[r.Realm], compiled)
 			}
 		}
+	}
+	for _, rules := range b.s.dynamic {
+		slices.SortFunc(rules, func(x, y dynamicRule) int {
+			return cmp.Or(cmp.Compare(y.expiry, x.expiry), strings.Compare(b.s.groups[x.group].id, b.s.groups[y.group].id), strings.Compare(x.id, y.id))
+		})
 	}
 }

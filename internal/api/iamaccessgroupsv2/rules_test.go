@@ -67,6 +67,9 @@ func TestMalformedRulesAreRefused(t *testing.T) {
 		{"conditions", nil}, {"conditions", []m{}}, {"conditions", make([]m, 51)},
 		{"conditions", condition("", "EQUALS", "1")}, {"conditions", condition("c", "MATCHES", "1")}, {"conditions", condition("c", "equals", "1")},
 		{"conditions", condition("c", "EQUALS", "no JSON")}, {"conditions", condition("c", "EQUALS", "")}, {"conditions", condition("c", "EQUALS", 1)},
+		{"conditions", condition("c", "EQUALS", `["a","b"]`)}, {"conditions", condition("c", "NOT_EQUALS", `["a"]`)}, {"conditions", condition("c", "CONTAINS", `["a"]`)},
+		{"conditions", condition("c", "EQUALS", "null")}, {"conditions", condition("c", "EQUALS", `{"a":1}`)}, {"conditions", condition("c", "IN", `[["a"]]`)}, {"conditions", condition("c", "IN", "null")},
+		{"conditions", condition("c", "EQUALS", strings.Repeat("[", 400)+strings.Repeat("]", 400))},
 		{"conditions", condition("c", "IN", "[\"a\"")}, {"conditions", condition(strings.Repeat("c", 301), "EQUALS", "1")},
 		{"conditions", condition("c", "EQUALS", `"`+strings.Repeat("x", 1000)+`"`)},
 	} {
@@ -77,9 +80,10 @@ func TestMalformedRulesAreRefused(t *testing.T) {
 	if n := s.Do(owner, "GET", path, nil).Len("rules"); n != 0 {
 		t.Errorf("%d refused rules were stored", n)
 	}
-	for _, good := range []string{`"Admins"`, `1`, `true`, `["a","b"]`, `null`} {
-		body := claimRule(good)
+	for _, good := range [][2]string{{"EQUALS", `"Admins"`}, {"NOT_EQUALS", "1"}, {"CONTAINS", "true"}, {"IN", `["a","b"]`}, {"IN", `"a"`}} {
+		body := claimRule("")
 		delete(body, "name")
+		body["conditions"] = condition("c", good[0], good[1])
 		s.Do(owner, "POST", path, body).Want(201)
 	}
 	s.Do(owner, "POST", path, claimRule("6")).Refused(409, "limit_exceeded") // five rules a group
