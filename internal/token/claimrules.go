@@ -35,19 +35,22 @@ func (s *Service) admits(ctx context.Context, who *assumer, p *identity.Profile)
 		return nil, fmt.Errorf("reading the claim rules of profile %s: %w", p.ID, err)
 	}
 	for _, rule := range rules {
-		if rule.Type == identity.RuleSAML && rule.RealmName == who.login.Realm && holds(rule, who.login.Claims) {
+		if fits(rule, &who.login) {
 			return rule, nil
 		}
 	}
 	return nil, nil
 }
 
-// holds tells whether claims satisfy all conditions of a rule. Without any
-// nothing does.
-func holds(rule *identity.ClaimRule, claims []policy.Claim) bool {
+// fits tells whether a login is at the realm of a rule and satisfies all its
+// conditions. Without any nothing does.
+func fits(rule *identity.ClaimRule, login *policy.Subject) bool {
+	if rule.Type != identity.RuleSAML || rule.RealmName != login.Realm {
+		return false
+	}
 	for _, c := range rule.Conditions {
 		t, err := compileCondition(c)
-		if err != nil || !t.Match(claims) {
+		if err != nil || !t.Match(login.Claims) {
 			return false
 		}
 	}

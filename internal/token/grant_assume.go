@@ -307,15 +307,12 @@ func (s *Service) Assumable(ctx context.Context, r *Request) ([]*identity.Profil
 	if who.kind == policy.KindProfile {
 		return nil, nil
 	}
-	entries, err := identity.Trusts.List(ctx, s.cfg.DB.Direct(), store.Query{Owner: who.iamID})
+	open, err := s.openTo(ctx, who)
 	if err != nil {
-		return nil, fmt.Errorf("listing the profiles that trust an identity: %w", err)
+		return nil, err
 	}
 	var out []*identity.Profile
-	for _, t := range entries {
-		if !trusts(t, who.account) {
-			continue
-		}
+	for _, t := range open {
 		a, err := get(ctx, s.state, account.Accounts, t.Account, t.Account)
 		if errors.Is(err, fault.NotFound) || err == nil && a.State != account.Active {
 			continue
@@ -332,6 +329,34 @@ func (s *Service) Assumable(ctx context.Context, r *Request) ([]*identity.Profil
 		}
 		if !slices.ContainsFunc(out, func(o *identity.Profile) bool { return o.ID == p.ID }) {
 			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// openTo gives the profiles, as accounts and parents, that somebody may assume:
+// those with it in their list, and those of its account with a rule for it.
+func (s *Service) openTo(ctx context.Context, who *assumer) ([]store.Meta, error) {
+	entries, err := identity.Trusts.List(ctx, s.cfg.DB.Direct(), store.Query{Owner: who.iamID})
+	if err != nil {
+		return nil, fmt.Errorf("listing the profiles that trust an identity: %w", err)
+	}
+	var out []store.Meta
+	for _, t := range entries {
+		if trusts(t, who.account) {
+			out = append(out, t.Meta)
+		}
+	}
+	if len(who.login.Claims) == 0 || who.account == "" {
+		return out, nil
+	}
+	rules, err := identity.Rules.List(ctx, s.cfg.DB.Direct(), store.Query{Account: who.account})
+	if err != nil {
+		return nil, fmt.Errorf("listing the claim rules of an account: %w", err)
+	}
+	for _, rule := range rules {
+		if fits(rule, &who.login) {
+			out = append(out, rule.Meta)
 		}
 	}
 	return out, nil

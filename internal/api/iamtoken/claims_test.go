@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,6 +166,13 @@ func TestAClaimRuleLetsALoginAssumeAProfile(t *testing.T) {
 	is := identity.Condition{Claim: "isManager", Operator: "EQUALS", Value: `"true"`}
 	w.letIn("ClaimRule-1", profileA, acctA, realm, is, identity.Condition{Claim: "teams", Operator: "CONTAINS", Value: "red"})
 	login := w.mustToken(passwordForm("account", acctA), bx)
+	w.letIn("ClaimRule-2", profileB, acctB, realm, is)
+	if list := w.send(http.MethodPost, "/identity/profiles", pairs("access_token", login.text("access_token")), bx); list.number("count") != 1 || !strings.Contains(list.raw, profileA) {
+		t.Errorf("profiles to be assumed: %s", list.raw)
+	}
+	if list := w.send(http.MethodPost, "/identity/profiles", pairs("access_token", w.mustToken(apikey(userKey)).text("access_token")), bx); list.number("count") != 0 {
+		t.Errorf("profiles to be assumed with a key: %s", list.raw)
+	}
 	a := w.mustToken(assume(login.text("access_token"), "profile_id", profileA), bx)
 	if c := w.claims(a.text("access_token")); c.IAMID != "iam-"+profileA || c.Authn.IAMID != userIAM {
 		t.Errorf("claims %+v", c)
