@@ -127,7 +127,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	c.objects = cache.New(a.db, objectsKept)
 	c.authority = access.NewAuthority(access.AuthorityConfig{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
 	c.feed = audit.NewFeed(a.db)
-	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: access.DefaultLimits}
+	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: a.cfg.accessLimits()}
 	var clients []token.Client
 	for _, client := range a.cfg.Clients {
 		clients = append(clients, token.Client{ID: client.ID, Secret: client.Secret, Refresh: token.RefreshRotating})
@@ -198,7 +198,7 @@ func (a *App) table(c *core) []httpapi.Operation {
 		Identities: c.identity, Accounts: c.accounts, Templates: c.templates, Reports: c.reports, IdPs: c.idps, BaseURL: a.publicURL(),
 	}).Operations()...)
 	table = append(table, accountmanagementv4.New(c.accounts).Operations()...)
-	table = append(table, enterprisemanagementv1.New(c.tree, page.NewSealer(c.secrets.pageKey)).Operations()...)
+	table = append(table, enterprisemanagementv1.New(c.tree, c.identity, c.access, page.NewSealer(c.secrets.pageKey)).Operations()...)
 	table = append(table, iampolicymanagementv1.New(c.access, c.templates).Operations()...)
 	table = append(table, iamaccessgroupsv2.New(c.access, c.templates).Operations()...)
 	table = append(table, authz.New(c.access, access.Standing{Cache: c.objects}).Operations()...)

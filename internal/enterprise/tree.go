@@ -104,6 +104,9 @@ type NewAccount struct {
 	Parent, Name, Owner string
 	MFA                 *string // nil: NONE_NO_ROPC, the default of new children; "" leaves it off
 	Managed             bool    // enterprise-managed IAM
+	// Furnish, if any, puts into the new account what it is to begin with, in
+	// the same transaction; it may run more than once.
+	Furnish func(ctx context.Context, tx store.Tx, accountID string) error
 }
 
 // CreateAccount makes a child account. It is active at once: there is nobody to
@@ -138,7 +141,10 @@ func (s *Service) CreateAccount(ctx context.Context, n NewAccount) (*account.Acc
 		if err := s.revive(ctx, tx, at); err != nil {
 			return err
 		}
-		return s.join(ctx, tx, at, a, owner.Email, "create")
+		if err := s.join(ctx, tx, at, a, owner.Email, "create"); err != nil || n.Furnish == nil {
+			return err
+		}
+		return n.Furnish(ctx, tx, a.ID)
 	})
 	return a, err
 }

@@ -101,7 +101,11 @@ func (b *binder) decode(dst any, w http.ResponseWriter, r *http.Request, limit i
 	if b.body == nil {
 		return nil
 	}
-	return DecodeJSON(w, r, limit, v.FieldByIndex(b.body).Addr().Interface())
+	body := v.FieldByIndex(b.body)
+	if body.Kind() == reflect.Pointer && r.ContentLength == 0 { // a body that may be left out
+		return nil
+	}
+	return DecodeJSON(w, r, limit, body.Addr().Interface())
 }
 
 func setField(v reflect.Value, name string, values []string) error {

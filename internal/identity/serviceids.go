@@ -68,7 +68,22 @@ func checkInstances(crns []string) error {
 // CreateServiceID makes a service ID, and an API key of it when asked for one;
 // the value is the key's. Errors: fault.Invalid, fault.NotFound for the group,
 // fault.Conflict for the key's value, fault.Limit.
-func (s *Service) CreateServiceID(ctx context.Context, n NewServiceID) (*ServiceID, *APIKey, secret.Value, error) {
+func (s *Service) CreateServiceID(ctx context.Context, n NewServiceID) (svc *ServiceID, key *APIKey, value secret.Value, err error) {
+	if err := n.Validate(); err != nil {
+		return nil, nil, value, err
+	}
+	err = s.DB.Update(ctx, func(tx store.Tx) (err error) {
+		svc, key, value, err = s.CreateServiceIDIn(ctx, tx, n)
+		return err
+	})
+	if err != nil {
+		return nil, nil, secret.Value{}, err
+	}
+	return svc, key, value, nil
+}
+
+// CreateServiceIDIn is CreateServiceID inside a transaction.
+func (s *Service) CreateServiceIDIn(ctx context.Context, tx store.Tx, n NewServiceID) (*ServiceID, *APIKey, secret.Value, error) {
 	if err := n.Validate(); err != nil {
 		return nil, nil, secret.Value{}, err
 	}
@@ -88,32 +103,31 @@ func (s *Service) CreateServiceID(ctx context.Context, n NewServiceID) (*Service
 		}
 		key.GroupID = n.Group
 	}
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
-		if n.Group != "" {
-			if _, err := findIn(ctx, tx, ServiceIDGroups, whatGroup, n.Account, n.Group); err != nil {
-				return err
-			}
-		}
-		count, err := countGroup(ctx, tx, n.Account, n.Group)
-		if err != nil {
-			return err
-		}
-		warning, err := within("Service IDs", "in account "+n.Account, count, s.Limits.ServiceIDsPerGroup)
-		if err != nil {
-			return err
-		}
-		if err := ServiceIDs.Create(ctx, tx, svc, serviceID.created(&svc.Meta, warning)); err != nil {
-			return fmt.Errorf("storing service ID: %w", err)
-		}
-		if key == nil {
-			return nil
-		}
-		return s.storeKey(ctx, tx, key)
-	})
-	if err != nil {
-		return nil, nil, secret.Value{}, err
+	if err := s.storeServiceID(ctx, tx, svc, n.Group); err != nil || key == nil {
+		return svc, key, value, err
 	}
-	return svc, key, value, nil
+	return svc, key, value, s.storeKey(ctx, tx, key)
+}
+
+// storeServiceID stores a new service ID in a group, "" for the default one.
+func (s *Service) storeServiceID(ctx context.Context, tx store.Tx, svc *ServiceID, group string) error {
+	if group != "" {
+		if _, err := findIn(ctx, tx, ServiceIDGroups, whatGroup, svc.Account, group); err != nil {
+			return err
+		}
+	}
+	count, err := countGroup(ctx, tx, svc.Account, group)
+	if err != nil {
+		return err
+	}
+	warning, err := within("Service IDs", "in account "+svc.Account, count, s.Limits.ServiceIDsPerGroup)
+	if err != nil {
+		return err
+	}
+	if err := ServiceIDs.Create(ctx, tx, svc, serviceID.created(&svc.Meta, warning)); err != nil {
+		return fmt.Errorf("storing service ID: %w", err)
+	}
+	return nil
 }
 
 // countGroup counts the service IDs of a group. Those of the default group

@@ -26,6 +26,7 @@ import (
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/cache"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
@@ -82,7 +83,11 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 	s.Authority = access.NewAuthority(access.AuthorityConfig{DB: s.DB, Catalogs: s.Registry})
 	s.Access = &access.Service{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: access.DefaultLimits}
 	tree := &enterprise.Service{DB: s.DB, Accounts: account.New(account.Config{DB: s.DB, Now: s.Now}), Now: s.Now, Limits: enterprise.DefaultLimits}
-	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now})
+	hasher, err := secret.NewHasher(make([]byte, secret.PepperSize), secret.PurposeAPIKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher})
 	s.Templates = template.New(s.DB, tree, id.Generator{}, s.Now, kinds.All(s.Identity, s.Access)...)
 	objects := cache.New(s.DB, 1000)
 	s.Standing = access.Standing{Cache: objects}

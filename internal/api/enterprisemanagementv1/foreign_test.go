@@ -2,7 +2,6 @@ package enterprisemanagementv1_test
 
 import (
 	"context"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -28,7 +28,7 @@ type two struct {
 func serve(t testing.TB) *two {
 	t.Helper()
 	s := &two{Server: apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
-		return enterprisemanagementv1.New(s.Templates.Tree, page.NewSealer(make([]byte, 32))).Operations()
+		return enterprisemanagementv1.New(s.Templates.Tree, s.Identity, s.Access, page.NewSealer(make([]byte, 32))).Operations()
 	})}
 	s.mine, s.myGroup = s.grow(apitest.Account, apitest.Owner)
 	s.foreign, s.groupOfForeign = s.grow(apitest.Other, apitest.OtherOwner)
@@ -86,7 +86,7 @@ func TestAnImportDoesNotTellWhichPlacesOthersHave(t *testing.T) {
 	absent := s.groupOfForeign[:len(s.groupOfForeign)-1] + "-"
 	answers := map[string]string{}
 	for _, parent := range []string{s.groupOfForeign, absent} {
-		a := s.Do(apitest.Owner+"@"+s.mine.Account, "PUT", "/v1/enterprises/"+s.mine.ID+"/import/accounts/"+fresh+"?parent="+url.QueryEscape(parent), nil, "Transaction-Id: t")
+		a := s.Do(apitest.Owner+"@"+s.mine.Account, "PUT", "/v1/enterprises/"+s.mine.ID+"/import/accounts/"+fresh, m{"parent": parent}, "Transaction-Id: t")
 		if a.Status != 404 {
 			t.Errorf("importing into %s: %d %s", parent, a.Status, a.Body)
 		}
@@ -126,4 +126,47 @@ func TestOnlyTheOwnerSwitchesEnterpriseManagedIAMOn(t *testing.T) {
 		t.Errorf("it is %v", got)
 	}
 	s.Do(apitest.Owner, "PATCH", path, m{"enterprise_iam_managed": false}).Want(409)
+}
+
+// The body may be left out: the account then comes directly under the enterprise.
+func TestAnImportedAccountComesToItsPlace(t *testing.T) {
+	s := serve(t)
+	caller := apitest.Owner + "@" + s.mine.Account
+	for i, c := range []struct {
+		body any
+		want string
+	}{{nil, s.mine.ID}, {m{}, s.mine.ID}, {m{"parent": s.myGroup, "billing_unit_id": "b"}, s.myGroup[strings.LastIndexByte(s.myGroup, ':')+1:]}} {
+		fresh := strings.Repeat(string(rune('1'+i)), 32)
+		s.NewAccount(fresh, apitest.Owner)
+		s.Do(caller, "PUT", "/v1/enterprises/"+s.mine.ID+"/import/accounts/"+fresh, c.body).Want(202)
+		if got, err := s.Templates.Tree.Member(t.Context(), fresh); err != nil || got.Parent != c.want {
+			t.Errorf("with %v it is under %+v, %v", c.body, got, err)
+		}
+	}
+	bad := strings.Repeat("9", 32)
+	s.NewAccount(bad, apitest.Owner)
+	s.Do(caller, "PUT", "/v1/enterprises/"+s.mine.ID+"/import/accounts/"+bad, `{"parent":`).Want(400)
+}
+
+// The value is in this answer only; with it the account can be set up.
+func TestAnAccountMayBeginWithAServiceIDOfItsOwner(t *testing.T) {
+	s := serve(t)
+	caller := apitest.Owner + "@" + s.mine.Account
+	body := m{"parent": s.myGroup, "name": "furnished", "owner_iam_id": apitest.Owner, "options": m{"create_iam_service_id_with_apikey_and_owner_policies": true}}
+	made := s.Do(caller, "POST", "/v1/accounts", body).Want(202)
+	if made.Text("iam_apikey") == "" || made.Text("iam_apikey_id") == "" {
+		t.Errorf("%s", made.Body)
+	}
+	owner := "iam-" + made.Text("iam_service_id")
+	for _, c := range []struct{ service, action string }{{"iam-identity", "iam-identity.apikey.manage"}, {"kms", "iam.policy.create"}, {"kms", "kms.secrets.create"}} {
+		d, err := s.Authority.Decide(t.Context(), policy.Request{Action: c.action, Subject: policy.Subject{Kind: policy.KindServiceID, IAMID: owner, Account: made.Text("account_id")},
+			Resource: policy.Resource{Account: made.Text("account_id"), ServiceName: c.service}, Environment: policy.Environment{Now: s.Now()}})
+		if err != nil || !d.Allowed {
+			t.Errorf("%s: %v, %v", c.action, d.Reason, err)
+		}
+	}
+	body["name"], body["options"] = "bare", m{"create_iam_service_id_with_apikey_and_owner_policies": false}
+	if bare := s.Do(caller, "POST", "/v1/accounts", body).Want(202); strings.Contains(string(bare.Body), "iam_") {
+		t.Errorf("%s", bare.Body)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/store"
 )
 
 type done struct{}
@@ -75,7 +76,9 @@ func (a *API) updateEnterprise(ctx context.Context, _ *httpapi.Call, in *updateE
 type importIn struct {
 	enterpriseIn
 	AccountID string `path:"account_id"`
-	Parent    string `query:"parent"`
+	Body      *struct {
+		Parent string `json:"parent"`
+	}
 }
 
 // importAccount needs, beside the right on the enterprise, the right over the
@@ -88,7 +91,11 @@ func (a *API) importAccount(ctx context.Context, c *httpapi.Call, in *importIn) 
 	if err := c.Authorize(ctx, "billing.enterprise.create", httpapi.Target{ServiceName: "billing", Account: in.AccountID}); err != nil {
 		return nil, err
 	}
-	return nil, a.tree.Import(ctx, in.EnterpriseID, in.AccountID, in.Parent)
+	parent := ""
+	if in.Body != nil {
+		parent = in.Body.Parent
+	}
+	return nil, a.tree.Import(ctx, in.EnterpriseID, in.AccountID, parent)
 }
 
 type createAccountIn struct {
@@ -115,14 +122,13 @@ func (in *createAccountIn) Validate() error {
 		return fault.Missing("parent")
 	case in.Body.Owner == "":
 		return fault.Missing("owner_iam_id")
-	case in.Body.Options != nil && in.Body.Options.ServiceID:
-		return fault.Field("options", "Property 'options.create_iam_service_id_with_apikey_and_owner_policies' is not offered; create a service ID in the new account instead.")
 	}
 	return enterprise.CheckName(in.Body.Name)
 }
 
 type createAccountOut struct {
 	AccountID string `json:"account_id"`
+	*ownerServiceID
 }
 
 func (a *API) createAccount(ctx context.Context, _ *httpapi.Call, in *createAccountIn) (*createAccountOut, error) {
@@ -130,11 +136,19 @@ func (a *API) createAccount(ctx context.Context, _ *httpapi.Call, in *createAcco
 	if t := in.Body.Traits; t != nil {
 		n.MFA, n.Managed = t.MFA, t.Managed
 	}
+	out := &createAccountOut{}
+	if in.Body.Options != nil && in.Body.Options.ServiceID {
+		n.Furnish = func(ctx context.Context, tx store.Tx, accountID string) (err error) {
+			out.ownerServiceID, err = a.furnish(ctx, tx, accountID)
+			return err
+		}
+	}
 	acct, err := a.tree.CreateAccount(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	return &createAccountOut{acct.ID}, nil
+	out.AccountID = acct.ID
+	return out, nil
 }
 
 type accountIn struct {

@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/page"
 )
 
@@ -56,12 +58,17 @@ func writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status i
 
 // API serves the table.
 type API struct {
-	tree  *enterprise.Service
-	pages *page.Sealer
+	tree   *enterprise.Service
+	ids    *identity.Service
+	access *access.Service
+	pages  *page.Sealer
 }
 
-// New makes the API over the tree.
-func New(tree *enterprise.Service, pages *page.Sealer) *API { return &API{tree, pages} }
+// New makes the API over the tree. What a new account may begin with is made by
+// ids and acc.
+func New(tree *enterprise.Service, ids *identity.Service, acc *access.Service, pages *page.Sealer) *API {
+	return &API{tree, ids, acc, pages}
+}
 
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
