@@ -131,12 +131,29 @@ func (s *Service) CheckPolicy(ctx context.Context, doc *policy.Policy) error {
 // policy_conflict_error that carries the existing policy when an active one
 // has the same subject, target and rule.
 func (s *Service) CreatePolicy(ctx context.Context, doc *policy.Policy, mark *TemplateMark) (*Policy, error) {
+	if err := s.checkTagQuota(ctx, doc); err != nil {
+		return nil, err
+	}
 	var p *Policy
 	err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
 		p, err = s.CreatePolicyIn(ctx, tx, doc, mark)
 		return err
 	})
 	return p, err
+}
+
+// checkTagQuota refuses a policy with tags that an account has no room for. It
+// counts in memory, outside the transaction: several at once may pass the limit
+// by as many.
+func (s *Service) checkTagQuota(ctx context.Context, doc *policy.Policy) error {
+	if len(doc.Tags) == 0 {
+		return nil
+	}
+	snapshot, err := s.Authority.Snapshot(ctx, AccountOf(doc))
+	if err == nil && snapshot.Tagged() >= s.Limits.TagPolicies {
+		return quotaExceeded(s.Limits.TagPolicies)
+	}
+	return ignoreNotFound(err)
 }
 
 // CreatePolicyIn is CreatePolicy inside a transaction.
@@ -358,6 +375,13 @@ func (s *Service) DeletePolicy(ctx context.Context, policyID string) error {
 
 // RestorePolicy makes a deleted policy active again; an active one stays as it is.
 func (s *Service) RestorePolicy(ctx context.Context, policyID, ifMatch string) (*Policy, error) {
+	if old, err := s.GetPolicy(ctx, policyID, true); err != nil {
+		return nil, err
+	} else if old.Doc.State != policy.StateActive {
+		if err := s.checkTagQuota(ctx, &old.Doc); err != nil {
+			return nil, err
+		}
+	}
 	return s.changePolicy(ctx, policyID, ifMatch, func(tx store.Tx, p *Policy) error {
 		if p.Doc.State == policy.StateActive {
 			return nil

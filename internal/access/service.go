@@ -17,11 +17,12 @@ type Limits struct {
 	RulesPerGroup    int // dynamic rules of a group
 	Policies         int // active policies of an account
 	PoliciesPerOwner int // active policies of one subject
+	TagPolicies      int // active policies with tags of an account
 	CustomRoles      int // custom roles of an account
 }
 
 // DefaultLimits are those of the official service's documentation.
-var DefaultLimits = Limits{Groups: 500, GroupsPerMember: 50, RulesPerGroup: 5, Policies: 4020, PoliciesPerOwner: 1000, CustomRoles: 40}
+var DefaultLimits = Limits{Groups: 500, GroupsPerMember: 50, RulesPerGroup: 5, Policies: 4020, PoliciesPerOwner: 1000, TagPolicies: 500, CustomRoles: 40}
 
 // Service changes what gives access. All fields but Logins are required. It is
 // safe for concurrent use.

@@ -127,7 +127,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	c.objects = cache.New(a.db, objectsKept)
 	c.authority = access.NewAuthority(access.AuthorityConfig{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
 	c.feed = audit.NewFeed(a.db)
-	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: access.DefaultLimits}
+	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: a.cfg.accessLimits()}
 	var clients []token.Client
 	for _, client := range a.cfg.Clients {
 		clients = append(clients, token.Client{ID: client.ID, Secret: client.Secret, Refresh: token.RefreshRotating})

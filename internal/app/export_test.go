@@ -3,6 +3,7 @@ package app
 import (
 	"time"
 
+	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/template"
 )
@@ -11,6 +12,9 @@ import (
 func Limits(a *App) (enterprise.Limits, template.Limits) {
 	return a.core.tree.Limits, a.core.templates.Limits
 }
+
+// AccessLimits gives what bounds the policies, groups and roles of accounts.
+func AccessLimits(a *App) access.Limits { return a.core.access.Limits }
 
 // ShortTimeouts makes a server impatient with slow clients.
 func ShortTimeouts(c *Config, d time.Duration) {

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 
+	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/template"
 )
@@ -14,6 +15,20 @@ func (c *Config) treeLimits() enterprise.Limits {
 		Tiers:    cmp.Or(set.Tiers, usual.Tiers),
 		Groups:   cmp.Or(set.Groups, usual.Groups),
 		Accounts: cmp.Or(set.Accounts, usual.Accounts),
+	}
+}
+
+// accessLimits are the configured limits of what gives access.
+func (c *Config) accessLimits() access.Limits {
+	set, usual := c.Settings.Access, access.DefaultLimits
+	return access.Limits{
+		Policies:         cmp.Or(set.Policies, usual.Policies),
+		PoliciesPerOwner: cmp.Or(set.PoliciesPerSubject, usual.PoliciesPerOwner),
+		TagPolicies:      cmp.Or(set.TagPolicies, usual.TagPolicies),
+		Groups:           cmp.Or(set.Groups, usual.Groups),
+		GroupsPerMember:  cmp.Or(set.GroupsPerMember, usual.GroupsPerMember),
+		RulesPerGroup:    cmp.Or(set.RulesPerGroup, usual.RulesPerGroup),
+		CustomRoles:      cmp.Or(set.CustomRoles, usual.CustomRoles),
 	}
 }
 

@@ -51,6 +51,7 @@ type Settings struct {
 	Clients   []Client
 
 	Enterprise EnterpriseLimits
+	Access     AccessLimits
 
 	masterKey, previousKeys []secret.MasterKey
 }
@@ -60,6 +61,14 @@ type Settings struct {
 type EnterpriseLimits struct {
 	Accounts, Groups, Tiers     int
 	Templates, TemplateVersions int // templates of each kind; versions of each template
+}
+
+// AccessLimits bound what gives access in each account; 0 stands for the
+// default. Lowering one takes nothing away, it only stops what would add more.
+type AccessLimits struct {
+	Policies, PoliciesPerSubject, TagPolicies int
+	Groups, GroupsPerMember, RulesPerGroup    int
+	CustomRoles                               int
 }
 
 // Client is a configured OAuth client.

@@ -74,6 +74,8 @@ func TestEverySettingCanComeFromEverySource(t *testing.T) {
 		"master_key_file": keyFile, "master_key": key, "previous_master_key_files": "", "token.algorithm": "ES256", "token.engine": "go",
 		"token.key_age": "24h", "oauth_clients": "a:secret-a,b:secret-b", "enterprise.max_accounts": "10000", "enterprise.max_groups": "7",
 		"enterprise.max_tiers": "9", "enterprise.max_templates": "11", "enterprise.max_template_versions": "12",
+		"access.max_policies": "200000", "access.max_policies_per_subject": "13", "access.max_tag_policies": "14", "access.max_groups": "15",
+		"access.max_groups_per_member": "16", "access.max_rules_per_group": "17", "access.max_custom_roles": "18",
 	}
 	for _, setting := range config.Table() {
 		value, known := values[setting.Key]
@@ -136,6 +138,7 @@ func TestWrongSettingsAreNamedWithTheirSource(t *testing.T) {
 		{"no number", "KAGIBAN_DATABASE_CONNECTIONS", "many", "between 1 and 1000"},
 		{"no connections", "KAGIBAN_DATABASE_CONNECTIONS", "0", "between 1 and 1000"},
 		{"enterprise without accounts", "KAGIBAN_ENTERPRISE_MAX_ACCOUNTS", "0", "between 1 and 100000"},
+		{"no policies", "KAGIBAN_ACCESS_MAX_POLICIES", "0", "between 1 and 1000000"},
 		{"enterprise without room for accounts", "KAGIBAN_ENTERPRISE_MAX_TIERS", "1", "between 2 and 20"},
 		{"no duration", "KAGIBAN_SHUTDOWN_TIMEOUT", "30", "duration"},
 		{"negative duration", "KAGIBAN_SHUTDOWN_TIMEOUT", "-1s", "between"},

@@ -48,7 +48,7 @@ const EnvPrefix = "KAGIBAN_"
 
 // Table gives every setting of `kagiban serve`.
 func Table() []Setting {
-	return slices.Concat(serverSettings(), storeSettings(), tokenSettings(), enterpriseSettings())
+	return slices.Concat(serverSettings(), storeSettings(), tokenSettings(), accessSettings(), enterpriseSettings())
 }
 
 func serverSettings() []Setting {
@@ -109,6 +109,23 @@ func tokenSettings() []Setting {
 			set: func(s *Settings, v string) error { return setDuration(&s.KeyAge, v, 0, 10*365*24*time.Hour) }},
 		{Key: "oauth_clients", Form: "id:secret or id:@file", List: true, NoFlag: true, Help: "OAuth clients beside the built-in ones (bx and kube), each with its secret or the file that holds it.",
 			set: addClient},
+	}
+}
+
+// accessSettings have the documented limits of the official service as defaults.
+func accessSettings() []Setting {
+	limit := func(key, usual, help string, to func(*Settings) *int, most int) Setting {
+		return Setting{Key: "access." + key, Form: fmt.Sprintf("1 to %d", most), Default: usual, Help: help,
+			set: func(s *Settings, v string) error { return setInt(to(s), v, 1, most) }}
+	}
+	return []Setting{
+		limit("max_policies", "4020", "Most active policies of an account.", func(s *Settings) *int { return &s.Access.Policies }, 1000000),
+		limit("max_policies_per_subject", "1000", "Most active policies of one identity or access group.", func(s *Settings) *int { return &s.Access.PoliciesPerSubject }, 1000000),
+		limit("max_tag_policies", "500", "Most active policies with tags of an account.", func(s *Settings) *int { return &s.Access.TagPolicies }, 1000000),
+		limit("max_groups", "500", "Most access groups of an account.", func(s *Settings) *int { return &s.Access.Groups }, 100000),
+		limit("max_groups_per_member", "50", "Most access groups that one identity is put into.", func(s *Settings) *int { return &s.Access.GroupsPerMember }, 10000),
+		limit("max_rules_per_group", "5", "Most dynamic rules of an access group.", func(s *Settings) *int { return &s.Access.RulesPerGroup }, 1000),
+		limit("max_custom_roles", "40", "Most custom roles of an account.", func(s *Settings) *int { return &s.Access.CustomRoles }, 10000),
 	}
 }
 

@@ -153,6 +153,17 @@ func (s *Snapshot) Policies() []*Policy {
 	return out
 }
 
+// Tagged counts the active policies with tags. Its cost grows with the number of
+// policies.
+func (s *Snapshot) Tagged() (n int) {
+	for _, h := range s.policies.all() {
+		if len(h.src.Tags) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // CustomRoles lists the account's custom roles by CRN.
 func (s *Snapshot) CustomRoles() []CustomRole {
 	out := make([]CustomRole, 0, len(s.roles))

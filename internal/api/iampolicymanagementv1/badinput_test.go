@@ -149,6 +149,26 @@ func TestARefusalTellsWhatIsWrongInItsMessage(t *testing.T) {
 	}
 }
 
+func TestAnAccountHasRoomForSoManyPoliciesWithTags(t *testing.T) {
+	s := serve(t)
+	s.Access.Limits.TagPolicies = 2
+	tagged := func(who string) m {
+		body := v1(who, "Viewer", "serviceType=service")
+		body["resources"].([]m)[0]["tags"] = []m{{"name": "project", "value": "x"}}
+		return body
+	}
+	first := s.Do(owner, "POST", "/v1/policies", tagged("IBMid-1")).Want(201)
+	s.Do(owner, "POST", "/v1/policies", tagged("IBMid-2")).Want(201)
+	full := s.Do(owner, "POST", "/v1/policies", tagged("IBMid-3")).Refused(422, "unable_to_process")
+	if !strings.HasPrefix(full.Text("errors.0.message"), "Exceeded maximum policies quota") {
+		t.Errorf("%s", full.Body)
+	}
+	s.Do(owner, "POST", "/v1/policies", v1("IBMid-3", "Viewer", "serviceType=service")).Want(201)
+	s.Do(owner, "DELETE", "/v1/policies/"+first.Text("id"), nil).Want(204)
+	s.Do(owner, "POST", "/v1/policies", tagged("IBMid-3")).Want(201)
+	s.Do(owner, "PATCH", "/v1/policies/"+first.Text("id"), m{"state": "active"}, "If-Match: *").Refused(422, "unable_to_process")
+}
+
 func TestOnlyJSONIsAPolicy(t *testing.T) {
 	s := serve(t)
 	body := v2(member, "Viewer", "serviceName=kms")
