@@ -209,11 +209,8 @@ func TestNoPatternIsSlow(t *testing.T) {
 		strings.Repeat("*a", short) + "b", strings.Repeat("*a?", short) + "b*", "*" + strings.Repeat("?", short) + "b*",
 		strings.Repeat("*"+strings.Repeat("a", 50)+"?", 20) + "b*", "*" + strings.Repeat("é?", short/2) + "*", "*a?" + strings.Repeat("a", 2*short) + "b*",
 	} {
-		w := policy.ParseWildcard(pattern)
-		for range 5 {
-			if w.Match(text) {
-				t.Fatalf("%.20s… fits", pattern)
-			}
+		if policy.ParseWildcard(pattern).Match(text) {
+			t.Fatalf("%.20s… fits", pattern)
 		}
 	}
 	if took := time.Since(began); took > 10*time.Second {
