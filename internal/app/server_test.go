@@ -77,7 +77,7 @@ func TestTheOpenAPIDocumentDescribesEveryOperation(t *testing.T) {
 		for method, op := range item {
 			described[op.OperationID] = true
 			for status, r := range op.Responses {
-				if op.Built && status != "204" && len(r.Content) == 0 {
+				if op.Built && (status == "200" || status == "201") && len(r.Content) == 0 {
 					t.Errorf("%s: the answer of status %s is not described", op.OperationID, status)
 				}
 			}

@@ -138,6 +138,9 @@ func describe(op *Operation, schemas *schemas) pathRow {
 	}
 	row.Parameters, row.RequestBody = inputs(op, schemas)
 	row.Responses[strconv.Itoa(op.Success)] = success(op, schemas)
+	if op.Pending {
+		row.Responses[strconv.Itoa(http.StatusNoContent)] = response{Description: "Not ready yet."}
+	}
 	errorType := op.Family.ErrorType
 	if errorType == nil {
 		errorType = reflect.TypeFor[errorsEnvelope]()
@@ -151,7 +154,7 @@ func describe(op *Operation, schemas *schemas) pathRow {
 
 func success(op *Operation, schemas *schemas) response {
 	r := response{Description: http.StatusText(op.Success), Content: map[string]content{}}
-	if op.Out != nil && op.Success != http.StatusNoContent {
+	if op.Out != nil && op.Success != http.StatusNoContent && !isNothing(op.Out) {
 		r.Content[mediaJSON] = content{schemas.of(op.Out)}
 	}
 	if op.OutText != "" {
@@ -159,6 +162,9 @@ func success(op *Operation, schemas *schemas) response {
 	}
 	return r
 }
+
+// isNothing tells the type of handlers that always answer without a body.
+func isNothing(t reflect.Type) bool { return t.Kind() == reflect.Struct && t.NumField() == 0 }
 
 func accessText(op *Operation) string {
 	var text string

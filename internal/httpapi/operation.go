@@ -34,6 +34,8 @@ type Operation struct {
 	// InText and OutText are media types in which request and answer are a text
 	// instead of JSON, or as well when there is a type.
 	InText, OutText string
+	// Pending means that success may also be 204: the answer is not ready yet.
+	Pending bool
 
 	serve func(context.Context, *Router, *Call, http.ResponseWriter, *http.Request) error
 }
@@ -181,6 +183,13 @@ func Describing[In, Out any](o Operation) Operation {
 // document in XML, metrics.
 func (o Operation) AnsweringText(media string) Operation {
 	o.OutText = media
+	return o
+}
+
+// MayBePending gives the row of an answer that may not be ready yet: its handler
+// then sets status 204.
+func (o Operation) MayBePending() Operation {
+	o.Pending = true
 	return o
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -79,6 +80,26 @@ func reach(t *testing.T, what string, n *atomic.Int64, to int64) {
 	}
 }
 
+// soFar gives what was acknowledged until now.
+func (l *load) soFar() []identity {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.list)
+}
+
+// restored checks a server on a restored database and ends it: what was
+// acknowledged is there, a token of before and the first key are good, and
+// writes go on.
+func (p *process) restored(token string, acked []identity) {
+	p.in.t.Helper()
+	p.verify(token, acked)
+	p.exchange(p.in.key)
+	if _, code, raw := p.create(token, "new"); code != 201 {
+		p.in.t.Errorf("a write after the restoration: %d %s", code, raw)
+	}
+	p.stop()
+}
+
 func (l *load) end() []identity {
 	select {
 	case <-l.stop:
@@ -117,9 +138,7 @@ func TestACopyMadeUnderLoadRestores(t *testing.T) {
 	token := p.exchange(in.key)
 	l := p.load(token, "busy", nil)
 	reach(t, "the writes", &l.acked, 40)
-	l.mu.Lock()
-	acked := append([]identity(nil), l.list...)
-	l.mu.Unlock()
+	acked := l.soFar()
 	backup := filepath.Join(t.TempDir(), "copy.db")
 	in.run("backup", backup)
 	l.end()
@@ -135,12 +154,7 @@ func TestACopyMadeUnderLoadRestores(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = in.start()
-	p.verify(token, acked) // with the token of before
-	p.exchange(in.key)
-	if _, code, raw := p.create(token, "new"); code != 201 {
-		t.Errorf("a write after the restoration: %d %s", code, raw)
-	}
-	p.stop()
+	p.restored(token, acked)
 }
 
 // tool runs a program of PostgreSQL.
@@ -171,9 +185,7 @@ func TestADumpOfPostgreSQLRestores(t *testing.T) {
 	token := p.exchange(in.key)
 	l := p.load(token, "busy", nil)
 	reach(t, "the writes", &l.acked, 40)
-	l.mu.Lock()
-	acked := append([]identity(nil), l.list...)
-	l.mu.Unlock()
+	acked := l.soFar()
 	dump := filepath.Join(t.TempDir(), "kagiban.sql")
 	tool(t, "pg_dump", "--schema="+schema, "--file="+dump, u.String())
 	l.end()
@@ -189,12 +201,7 @@ func TestADumpOfPostgreSQLRestores(t *testing.T) {
 	}
 	tool(t, "psql", "--quiet", "--set=ON_ERROR_STOP=1", "--file="+dump, u.String())
 	p = in.start()
-	p.verify(token, acked)
-	p.exchange(in.key)
-	if _, code, raw := p.create(token, "new"); code != 201 {
-		t.Errorf("a write after the restoration: %d %s", code, raw)
-	}
-	p.stop()
+	p.restored(token, acked)
 }
 
 func TestAHangupDoesNotEndTheServer(t *testing.T) {
