@@ -87,6 +87,22 @@ func TestPagesHoldEveryPolicyOnce(t *testing.T) {
 	}
 }
 
+// A role on a service group holds what it holds on each service of the group.
+func TestFormatDisplayOfAServiceGroup(t *testing.T) {
+	s := serve(t)
+	a := s.Do(owner, "POST", "/v2/policies", v2(member, "Viewer", "service_group_id=IAM")).Want(201)
+	got := s.Do(owner, "GET", "/v2/policies/"+a.Text("id")+"?format=display", nil).Want(200)
+	ids := got.Each("control.grant.roles.0.actions", "id")
+	for _, want := range []string{"iam-groups.groups.read", "iam-identity.serviceid.get", "iam.policy.read", "user-management.user.retrieve"} {
+		if !slices.Contains(ids, want) {
+			t.Errorf("%s is missing in %v", want, ids)
+		}
+	}
+	if slices.Contains(ids, "iam-groups.groups.create") || !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != len(ids) {
+		t.Errorf("%v", ids)
+	}
+}
+
 func TestFormatsAddRolesOrPermits(t *testing.T) {
 	s := serve(t)
 	a := s.Do(owner, "POST", "/v2/policies", v2(member, "Viewer", "serviceName=iam-groups")).Want(201)
