@@ -209,7 +209,7 @@ func TestNoPatternIsSlow(t *testing.T) {
 		strings.Repeat("*a", short) + "b", strings.Repeat("*a?", short) + "b*", "*" + strings.Repeat("?", short) + "b*",
 		strings.Repeat("*"+strings.Repeat("a", 50)+"?", 20) + "b*", "*" + strings.Repeat("é?", short/2) + "*", "*a?" + strings.Repeat("a", 2*short) + "b*",
 	} {
-		if policy.ParseWildcard(pattern).Match(text) {
+		if w := policy.ParseWildcard(pattern); w.Match(text) {
 			t.Fatalf("%.20s… fits", pattern)
 		}
 	}
