@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,9 +136,56 @@ func TestLimits(t *testing.T) {
 func TestFlagsAreBounded(t *testing.T) {
 	for _, args := range [][]string{
 		{"-conns", "0"}, {"-conns", "100000"}, {"-rounds", "0"}, {"-duration", "1h"}, {"-algs", "none"}, {"-gate", "-conns", "1"},
+		{"-sizes", "10"}, {"-sizes", "1000,x"}, {"-authz"},
 	} {
 		if _, err := parseFlags(args); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
+	}
+}
+
+func TestHalfOfTheQuestionsAreAllowed(t *testing.T) {
+	s := newShape("a", 1000)
+	allowed := 0
+	for i, q := range s.inquiries(2000) {
+		if q.allowed {
+			allowed++
+		} else if i%2 == 0 {
+			t.Errorf("question %d is about what a policy of the user allows, and denied", i)
+		}
+	}
+	if allowed < 1000 || allowed > 1100 {
+		t.Errorf("%d of 2000 questions are allowed", allowed)
+	}
+}
+
+func TestConnectionsSendEveryQuestion(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		seen[string(body)]++
+		mu.Unlock()
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		echo(w, r)
+	}))
+	defer server.Close()
+	r, err := newRequest(strings.TrimPrefix(server.URL, "http://"), "/", "", jsonType, "[1]", "[2]", "[3]", "[4]", "[5]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answers, err := r.answers(t.Context(), 5); err != nil || string(answers[4]) != "[5]\n" {
+		t.Errorf("answers %q, error %v", answers, err)
+	}
+	if _, err := generate(t.Context(), r, 2, 200*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	least, most := 1<<30, 0
+	for _, n := range seen {
+		least, most = min(least, n), max(most, n)
+	}
+	if len(seen) != 5 || most > 2*least+10 {
+		t.Errorf("the questions were sent so often: %v", seen)
 	}
 }
