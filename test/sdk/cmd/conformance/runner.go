@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/kagiban/kagiban/test/sdk/contract"
 	"github.com/kagiban/kagiban/test/sdk/devserver"
 )
 
@@ -39,7 +45,8 @@ func (r *runner) suiteBinary(name string) string {
 	return filepath.Join(r.work, name+".test")
 }
 
-// runSuite runs one suite against a server of its own. missing names what the
+// runSuite runs one suite against a server of its own, whose answers are
+// compared with its OpenAPI document as well. missing names what the
 // suite is configured with and the server did not give.
 func (r *runner) runSuite(ctx context.Context, name string) (specs []spec, missing []string, err error) {
 	s, err := findSuite(name)
@@ -57,12 +64,18 @@ func (r *runner) runSuite(ctx context.Context, name string) (specs []spec, missi
 		return nil, nil, err
 	}
 	defer server.Stop()
-	text, missing := s.configuration(server.Env)
+	watch, err := watchServer(ctx, server)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer watch.Close()
+	text, missing := s.configuration(watch.env)
 	if err := os.WriteFile(filepath.Join(dir, s.file), []byte(text), 0o600); err != nil {
 		return nil, nil, fmt.Errorf("writing the suite's configuration: %w", err)
 	}
 	reportFile := filepath.Join(dir, "junit.xml")
 	output, runErr := r.execute(ctx, name, inside, reportFile)
+	watch.Close()
 	server.Stop()
 	if r.keep != "" {
 		if err := r.keepFiles(name, output, reportFile, server.Log()); err != nil {
@@ -79,7 +92,39 @@ func (r *runner) runSuite(ctx context.Context, name string) (specs []spec, missi
 	if crash := server.Crash(); crash != "" {
 		return specs, missing, fmt.Errorf("the server is broken: %s", crash)
 	}
+	if faults := watch.checker.Faults(); len(faults) > 0 {
+		return specs, missing, fmt.Errorf("the server does not keep to its OpenAPI document:\n%s", strings.Join(faults, "\n"))
+	}
 	return specs, missing, nil
+}
+
+// watched is a proxy in front of a server that compares all traffic with the
+// server's OpenAPI document.
+type watched struct {
+	*http.Server
+	env     map[string]string // the server's, with the proxy's URL
+	checker *contract.Checker
+}
+
+func watchServer(ctx context.Context, server *devserver.Server) (*watched, error) {
+	target, err := url.Parse(server.Env["KAGIBAN_URL"])
+	if err != nil {
+		return nil, fmt.Errorf("reading the server's URL: %w", err)
+	}
+	w := &watched{env: maps.Clone(server.Env)}
+	if w.checker, err = contract.New(ctx, target.String()); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listening for the suite: %w", err)
+	}
+	w.env["KAGIBAN_URL"] = "http://" + listener.Addr().String()
+	w.Server = &http.Server{Handler: &httputil.ReverseProxy{
+		Transport: w.checker, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+	}}
+	go func() { _ = w.Serve(listener) }() // until Close
+	return w, nil
 }
 
 // execute runs the compiled suite. Its exit status is not its verdict: known
