@@ -162,7 +162,7 @@ func (a *API) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn) (*a
 	return a.wireAssignment(ctx, c, x, false)
 }
 
-func (a *API) unassign(ctx context.Context, _ *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
+func (a *API) unassign(ctx context.Context, _ *httpapi.Call, in *assignmentIn) (*struct{}, error) {
 	return nil, a.templates.Unassign(ctx, kinds.Group, in.AssignmentID)
 }
 
