@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string) error {
 	set.Listen, set.Database, set.AutoMigrate = *listen, database, true
 	set.MasterKeys, set.ShutdownTimeout = []secret.MasterKey{key}, 5*time.Second
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a, err := app.New(ctx, app.Config{Settings: *set, Dev: &app.Dev{}, Log: log})
+	a, err := app.New(ctx, app.Config{Settings: *set, Version: "pgdev", Dev: &app.Dev{}, Log: log})
 	if err != nil {
 		return err
 	}
