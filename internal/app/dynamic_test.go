@@ -109,7 +109,7 @@ func TestRulesMakePeopleMembersForAWhileAfterTheirLogin(t *testing.T) {
 
 	s.want(200, "POST", "/dev/v1/clock", `{"advance":"59m"}`, nil)
 	owner = s.owner()
-	token, refresh = s.session(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
+	token, _ = s.session(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
 	wants("59 minutes later", true, token)
 	s.want(200, "POST", "/dev/v1/clock", `{"advance":"1m"}`, nil)
 	wants("after the rule's hour, in the same session", false, token)

@@ -275,7 +275,7 @@ type updateVersionIn struct {
 func (in *updateVersionIn) Validate() error { return in.present() }
 
 func (t *templated) update(ctx context.Context, c *httpapi.Call, in *updateVersionIn) (*templateOut, error) {
-	head, v, err := t.Read(ctx, in.TemplateID, in.Version)
+	_, v, err := t.Read(ctx, in.TemplateID, in.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -283,7 +283,8 @@ func (t *templated) update(ctx context.Context, c *httpapi.Call, in *updateVersi
 	if err != nil {
 		return nil, err
 	}
-	if head, v, err = t.templates.UpdateVersion(ctx, t.Name, in.TemplateID, v.Number, in.IfMatch, d); err != nil {
+	head, v, err := t.templates.UpdateVersion(ctx, t.Name, in.TemplateID, v.Number, in.IfMatch, d)
+	if err != nil {
 		return nil, err
 	}
 	return t.shown(ctx, c, head, v, false)

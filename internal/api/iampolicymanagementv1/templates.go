@@ -310,7 +310,7 @@ type replaceVersionIn struct {
 func (in *replaceVersionIn) Validate() error { return needTag(in.IfMatch) }
 
 func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *replaceVersionIn) (*templateOut, error) {
-	head, v, err := t.Read(ctx, in.TemplateID, in.Version)
+	_, v, err := t.Read(ctx, in.TemplateID, in.Version)
 	if err != nil {
 		return nil, err
 	}
@@ -318,7 +318,8 @@ func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *rep
 	if err != nil {
 		return nil, err
 	}
-	if head, v, err = t.templates.UpdateVersion(ctx, t.Name, in.TemplateID, v.Number, in.IfMatch, d); err != nil {
+	head, v, err := t.templates.UpdateVersion(ctx, t.Name, in.TemplateID, v.Number, in.IfMatch, d)
+	if err != nil {
 		return nil, err
 	}
 	return t.shown(c, head, v)
