@@ -37,13 +37,24 @@ func ending(text string, n int) string {
 	return "…\n" + text
 }
 
+// word says how the step went; one of which nothing ran did not go well.
+func (r result) word() string {
+	switch {
+	case r.err != nil:
+		return "FAIL"
+	case r.passed == 0 && r.skipped > 0:
+		return "skip"
+	}
+	return "ok"
+}
+
 // print writes a line for a step that is done, and its log when it failed.
 func (r result) print(w io.Writer) {
 	if r.err == nil {
-		fmt.Fprintf(w, "ok    %-12s %6.1f s\n", r.name, r.took.Seconds())
+		fmt.Fprintf(w, "%-5s %-12s %6.1f s\n", r.word(), r.name, r.took.Seconds())
 		return
 	}
-	fmt.Fprintf(w, "FAIL  %-12s %6.1f s  %v\n", r.name, r.took.Seconds(), r.err)
+	fmt.Fprintf(w, "%-5s %-12s %6.1f s  %v\n", r.word(), r.name, r.took.Seconds(), r.err)
 	log := ending(strings.TrimSpace(r.log), maxLog)
 	if log != "" {
 		fmt.Fprintf(w, "      %s\n", strings.ReplaceAll(log, "\n", "\n      "))
@@ -65,11 +76,7 @@ func summarize(w io.Writer, lanes [][]step, results []result, took time.Duration
 	for _, lane := range lanes {
 		for _, s := range lane {
 			r := byName[s.name]
-			word := "ok"
-			if r.err != nil {
-				word = "FAIL"
-			}
-			fmt.Fprintf(table, "%s\t%s\t%.1f\t%d\t%d\t%d\n", r.name, word, r.took.Seconds(), r.passed, r.failed, r.skipped)
+			fmt.Fprintf(table, "%s\t%s\t%.1f\t%d\t%d\t%d\n", r.name, r.word(), r.took.Seconds(), r.passed, r.failed, r.skipped)
 			total.add(r.counts)
 			notes = append(notes, r.notes...)
 		}

@@ -229,6 +229,18 @@ func TestSummaryEndsWithTheCounts(t *testing.T) {
 	}
 }
 
+func TestAStepThatRanNothingIsNotCalledOk(t *testing.T) {
+	for want, r := range map[string]result{
+		"ok":   {counts: counts{passed: 1, skipped: 1}},
+		"skip": {counts: counts{skipped: 1}},
+		"FAIL": {counts: counts{skipped: 1}, err: errors.New("bad")},
+	} {
+		if got := r.word(); got != want {
+			t.Errorf("%+v is called %s, want %s", r.counts, got, want)
+		}
+	}
+}
+
 func TestLongFailuresKeepTheirEnd(t *testing.T) {
 	if got := ending("short", 10); got != "short" {
 		t.Errorf("ending = %q", got)
