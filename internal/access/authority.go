@@ -22,15 +22,6 @@ type Catalogs interface {
 	Fresh(context.Context) (*policy.Catalog, error)
 }
 
-// Fixed is a catalogue that never changes.
-type Fixed struct{ Catalog *policy.Catalog }
-
-// Current implements Catalogs.
-func (f Fixed) Current() (*policy.Catalog, bool) { return f.Catalog, true }
-
-// Fresh implements Catalogs.
-func (f Fixed) Fresh(context.Context) (*policy.Catalog, error) { return f.Catalog, nil }
-
 // AuthorityConfig is what an Authority needs.
 type AuthorityConfig struct {
 	DB       store.DB

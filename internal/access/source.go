@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/crn"
@@ -57,15 +56,4 @@ func (s Standing) Active(ctx context.Context, sub *policy.Subject) (bool, error)
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// ServiceMay tells whether a service, by its CRN, may do an action to a
-// resource by an authorization between the two. Errors are those of the store.
-func (s *Service) ServiceMay(ctx context.Context, serviceCRN, action string, target policy.Resource, now time.Time) (bool, error) {
-	subject := ServiceSubject(serviceCRN)
-	if subject.Source.ServiceName == "" {
-		return false, nil
-	}
-	d, err := s.Authority.Decide(ctx, policy.Request{Subject: subject, Action: action, Resource: target, Environment: policy.Environment{Now: now}})
-	return d.Allowed, err
 }

@@ -304,9 +304,10 @@ func TestServicesActByAuthorization(t *testing.T) {
 		t.Errorf("answers %s\n%s", got, a.Body)
 	}
 	for source, want := range map[string]bool{crn("cloud-object-storage", "cos1::"): true, crn("project", "p::"): false, "no crn": false} {
-		yes, err := s.Access.ServiceMay(t.Context(), source, "kms.secrets.list", policy.Resource{Account: acct, ServiceName: "kms"}, s.Now())
-		if err != nil || yes != want {
-			t.Errorf("%s: %v %v, want %v", source, yes, err, want)
+		d, err := s.Access.Authority.Decide(t.Context(), policy.Request{Subject: access.ServiceSubject(source), Action: "kms.secrets.list",
+			Resource: policy.Resource{Account: acct, ServiceName: "kms"}, Environment: policy.Environment{Now: s.Now()}})
+		if err != nil || d.Allowed != want {
+			t.Errorf("%s: %v %v, want %v", source, d.Allowed, err, want)
 		}
 	}
 }
