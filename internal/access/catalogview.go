@@ -108,13 +108,13 @@ func (r Roles) Actions(service string, crns ...string) []policy.Action {
 
 // LastPermit tells how often and when last a policy allowed something.
 func (s *Service) LastPermit(ctx context.Context, p *Policy) (store.Activity, error) {
-	return s.Authority.permits.Get(ctx, p.Account, p.ID)
+	return s.Authority.Permits(ctx, p.Account, p.ID)
 }
 
 // LastPermits is LastPermit for all policies of an account that ever allowed
 // something, by policy id.
 func (s *Service) LastPermits(ctx context.Context, account string) (map[string]store.Activity, error) {
-	list, err := s.Authority.permits.List(ctx, account)
+	list, err := s.Authority.AllPermits(ctx, account)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func mayGive(ctx context.Context, r store.Reader, p *Policy) error {
 		if err == nil && g.Template != nil && !g.Controls.AddPolicies {
 			return closedByEnterprise("policies to this access group")
 		}
-		return ignoreNotFound(err)
+		return fault.Ignore(fault.NotFound, err)
 	}
 	profile, err := profileOf(ctx, r, p)
 	if err == nil && profile != nil && profile.Template != "" && !profile.Controls.Policies.Add {

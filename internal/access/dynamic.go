@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 )
 
@@ -62,7 +63,7 @@ func (s *Service) admitted(ctx context.Context, accountID, iamID string) ([]admi
 	}
 	snapshot, err := s.Authority.Snapshot(ctx, accountID)
 	if err != nil || !snapshot.HasRules() {
-		return nil, ignoreNotFound(err)
+		return nil, fault.Ignore(fault.NotFound, err)
 	}
 	people, err := s.Logins.Logins(ctx, accountID, iamID)
 	if err != nil {

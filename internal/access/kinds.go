@@ -1,7 +1,6 @@
 // Package access owns what gives access: stored policies, custom roles, access
 // groups with members and dynamic rules, and the account settings about them.
-// It compiles an account's into a policy.Snapshot and asks policy.Decide; it
-// decides nothing itself and knows no wire format.
+// Package authority makes decisions of them; this one knows no wire format.
 package access
 
 import (

@@ -40,7 +40,7 @@ func (s *Service) LayPolicy(ctx context.Context, tx store.Tx, policyID string, d
 func LiftPolicy(ctx context.Context, tx store.Tx, account, policyID string) error {
 	p, err := Policies.Get(ctx, tx, account, policyID)
 	if err != nil {
-		return ignoreNotFound(err)
+		return fault.Ignore(fault.NotFound, err)
 	}
 	return Policies.Delete(ctx, tx, p, policyEvent("delete", p))
 }
@@ -79,7 +79,7 @@ func (s *Service) LayRole(ctx context.Context, tx store.Tx, account, roleID stri
 func (s *Service) LiftRole(ctx context.Context, tx store.Tx, account, roleID string) error {
 	r, err := CustomRoles.Get(ctx, tx, account, roleID)
 	if err != nil {
-		return ignoreNotFound(err)
+		return fault.Ignore(fault.NotFound, err)
 	}
 	return s.DeleteRoleIn(ctx, tx, r)
 }
@@ -108,7 +108,7 @@ func (s *Service) LayControl(ctx context.Context, tx store.Tx, account, controlI
 func LiftControl(ctx context.Context, tx store.Tx, account, controlID string) error {
 	c, err := Controls.Get(ctx, tx, account, controlID)
 	if err != nil {
-		return ignoreNotFound(err)
+		return fault.Ignore(fault.NotFound, err)
 	}
 	return Controls.Delete(ctx, tx, c, store.Event{Action: "iam-access-management.action-control.delete", Name: c.Service,
 		Message: "IAM Access Management: delete action control on " + c.Service})
@@ -253,7 +253,7 @@ func (s *Service) layGroupRules(ctx context.Context, tx store.Tx, g *Group, want
 func (s *Service) LiftGroup(ctx context.Context, tx store.Tx, account, groupID string) error {
 	g, err := Groups.Get(ctx, tx, account, groupID)
 	if err != nil {
-		return ignoreNotFound(err)
+		return fault.Ignore(fault.NotFound, err)
 	}
 	return dissolve(ctx, tx, g)
 }

@@ -273,11 +273,11 @@ func (s *Service) Describe(ctx context.Context, accountID, iamID string) (Person
 		if err == nil {
 			return Person{Name: p.Name, Description: p.Description}, nil
 		}
-		return Person{}, ignoreNotFound(err)
+		return Person{}, fault.Ignore(fault.NotFound, err)
 	}
 	u, err := account.Users.Get(ctx, r, accountID, iamID)
 	if err != nil {
-		return Person{}, ignoreNotFound(err)
+		return Person{}, fault.Ignore(fault.NotFound, err)
 	}
 	return Person{Name: u.Name, Email: u.Email}, nil
 }

@@ -153,7 +153,7 @@ func (s *Service) checkTagQuota(ctx context.Context, doc *policy.Policy) error {
 	if err == nil && snapshot.Tagged() >= s.Limits.TagPolicies {
 		return quotaExceeded(s.Limits.TagPolicies)
 	}
-	return ignoreNotFound(err)
+	return fault.Ignore(fault.NotFound, err)
 }
 
 // CreatePolicyIn is CreatePolicy inside a transaction.
@@ -181,7 +181,7 @@ func (s *Service) CreatePolicyIn(ctx context.Context, tx store.Tx, doc *policy.P
 func (s *Service) checkPlace(ctx context.Context, tx store.Tx, p *Policy) error {
 	switch subject := p.Owner; {
 	case subject == policy.PublicAccessGroupID:
-		set, err := settingsOf(ctx, tx, p.Account)
+		set, err := SettingsOf(ctx, tx, p.Account)
 		if err == nil && set.PublicAccessOff {
 			err = &fault.Error{Kind: fault.Conflict, Code: "public_access_disabled", Message: "Public access is switched off in this account."}
 		}
@@ -202,7 +202,7 @@ func (s *Service) checkPlace(ctx context.Context, tx store.Tx, p *Policy) error 
 		if err == nil && sid.Locked {
 			return &fault.Error{Kind: fault.Conflict, Code: "locked", Message: "Service ID '" + objectID + "' is locked: its policies cannot be changed."}
 		}
-		return ignoreNotFound(err)
+		return fault.Ignore(fault.NotFound, err)
 	}
 	return nil
 }
@@ -229,7 +229,7 @@ func (s *Service) checkRoom(ctx context.Context, tx store.Tx, p *Policy, inAccou
 	if err != nil {
 		return err
 	}
-	all, own, known := s.Authority.mostPolicies(p.Account, p.Owner, head)
+	all, own, known := s.Authority.MostPolicies(p.Account, p.Owner, head)
 	query := store.Query{Account: p.Account, Parent: string(policy.StateActive)}
 	if inAccount && (!known || all >= s.Limits.Policies) {
 		n, err := Policies.Count(ctx, tx, query)

@@ -1,11 +1,13 @@
 package access
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -24,11 +26,28 @@ type Limits struct {
 // DefaultLimits are those of the official service's documentation.
 var DefaultLimits = Limits{Groups: 500, GroupsPerMember: 50, RulesPerGroup: 5, Policies: 4020, PoliciesPerOwner: 1000, TagPolicies: 500, CustomRoles: 40}
 
+// Authority is what this package asks of the snapshots that decisions are made
+// from; package authority has it.
+type Authority interface {
+	Catalog() *policy.Catalog
+	// Snapshot gives the current snapshot of an account, fault.NotFound when
+	// there is no such account.
+	Snapshot(ctx context.Context, account string) (*policy.Snapshot, error)
+	// MostPolicies gives numbers that the active policies of an account, and of
+	// one subject in it, cannot exceed when the account's log is at head. It
+	// reads nothing; ok is false when there is nothing to go by.
+	MostPolicies(account, subject string, head int64) (all, own int, ok bool)
+	// Permits tells how often and when last a policy allowed something, AllPermits
+	// of every policy of an account that ever did.
+	Permits(ctx context.Context, account, policyID string) (store.Activity, error)
+	AllPermits(ctx context.Context, account string) ([]store.Activity, error)
+}
+
 // Service changes what gives access. All fields but Logins are required. It is
 // safe for concurrent use.
 type Service struct {
 	DB        store.DB
-	Authority *Authority
+	Authority Authority
 	IDs       id.Generator
 	Now       func() time.Time
 	Limits    Limits

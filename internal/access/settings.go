@@ -14,10 +14,11 @@ import (
 // GetSettings gives an account's access settings. Every account has them: those
 // that were never written are the defaults, at version 0.
 func (s *Service) GetSettings(ctx context.Context, account string) (*Settings, error) {
-	return settingsOf(ctx, s.DB.Direct(), account)
+	return SettingsOf(ctx, s.DB.Direct(), account)
 }
 
-func settingsOf(ctx context.Context, r store.Reader, account string) (*Settings, error) {
+// SettingsOf is GetSettings over a reader.
+func SettingsOf(ctx context.Context, r store.Reader, account string) (*Settings, error) {
 	got, err := SettingsByAcct.Get(ctx, r, account, account)
 	if errors.Is(err, fault.NotFound) {
 		return &Settings{Meta: store.Meta{Account: account, ID: account, Tag: "0-" + account}}, nil
@@ -28,7 +29,7 @@ func settingsOf(ctx context.Context, r store.Reader, account string) (*Settings,
 func (s *Service) changeSettings(ctx context.Context, account, ifMatch string, ev store.Event, fn func(store.Tx, *Settings) error) (*Settings, error) {
 	var out *Settings
 	err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
-		if out, err = settingsOf(ctx, tx, account); err != nil {
+		if out, err = SettingsOf(ctx, tx, account); err != nil {
 			return err
 		}
 		if ifMatch != "" {

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/config"
-	"github.com/kagiban/kagiban/internal/demo"
-	"github.com/kagiban/kagiban/internal/devapi"
+	"github.com/kagiban/kagiban/internal/dev/demo"
+	"github.com/kagiban/kagiban/internal/dev/devapi"
 	"github.com/kagiban/kagiban/internal/store"
 )
 

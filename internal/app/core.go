@@ -20,15 +20,16 @@ import (
 	"github.com/kagiban/kagiban/internal/api/iamtoken"
 	"github.com/kagiban/kagiban/internal/api/kagibanv1"
 	"github.com/kagiban/kagiban/internal/audit"
+	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/catalog"
-	"github.com/kagiban/kagiban/internal/devapi"
+	"github.com/kagiban/kagiban/internal/dev/devapi"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/idp"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
@@ -44,7 +45,7 @@ type core struct {
 	secrets   *secrets
 	objects   *cache.Cache // what decisions and tokens ask of identities
 	services  *catalog.Registry
-	authority *access.Authority
+	authority *authority.Authority
 	access    *access.Service
 	accounts  *account.Service
 	identity  *identity.Service
@@ -125,7 +126,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		return err
 	}
 	c.objects = cache.New(a.db, objectsKept)
-	c.authority = access.NewAuthority(access.AuthorityConfig{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
+	c.authority = authority.New(authority.Config{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
 	c.feed = audit.NewFeed(a.db)
 	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: a.cfg.accessLimits()}
 	var clients []token.Client
@@ -147,7 +148,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	}
 	c.accounts = account.New(account.Config{DB: a.db, Now: a.now, Departed: departed})
 	c.identity = identity.New(identity.Config{
-		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: page.NewSealer(c.secrets.pageKey),
+		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: lists.NewSealer(c.secrets.pageKey),
 		Activity: c.tokens, GroupRules: a.countGroupRules, Departed: access.Depart,
 	})
 	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: a.cfg.treeLimits()}
@@ -198,10 +199,10 @@ func (a *App) table(c *core) []httpapi.Operation {
 		Identities: c.identity, Accounts: c.accounts, Templates: c.templates, Reports: c.reports, IdPs: c.idps, BaseURL: a.publicURL(),
 	}).Operations()...)
 	table = append(table, accountmanagementv4.New(c.accounts).Operations()...)
-	table = append(table, enterprisemanagementv1.New(c.tree, c.identity, c.access, page.NewSealer(c.secrets.pageKey)).Operations()...)
+	table = append(table, enterprisemanagementv1.New(c.tree, c.identity, c.access, lists.NewSealer(c.secrets.pageKey)).Operations()...)
 	table = append(table, iampolicymanagementv1.New(c.access, c.templates).Operations()...)
 	table = append(table, iamaccessgroupsv2.New(c.access, c.templates).Operations()...)
-	table = append(table, authz.New(c.access, access.Standing{Cache: c.objects}).Operations()...)
+	table = append(table, authz.New(c.access, c.authority, authority.Standing{Cache: c.objects}).Operations()...)
 	table = append(table, catalogadmin.New(c.services, a.home).Operations()...)
 	table = append(table, kagibanv1.New(kagibanv1.Config{
 		DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending,

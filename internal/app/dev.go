@@ -10,8 +10,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/kagiban/kagiban/internal/demo"
-	"github.com/kagiban/kagiban/internal/devapi"
+	"github.com/kagiban/kagiban/internal/dev/demo"
+	"github.com/kagiban/kagiban/internal/dev/devapi"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/secret"
 )

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/app"
-	"github.com/kagiban/kagiban/internal/demo"
+	"github.com/kagiban/kagiban/internal/dev/demo"
 )
 
 // whoami asks for something that needs a living token.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kagiban/kagiban/internal/demo"
+	"github.com/kagiban/kagiban/internal/dev/demo"
 )
 
 // console logs the demo's user with a password in.

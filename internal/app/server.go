@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kagiban/kagiban/internal/devapi"
+	"github.com/kagiban/kagiban/internal/dev/devapi"
 )
 
 // limits are the time limits of connections and of what serves them. A client that sends its request

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -35,7 +35,7 @@ func (a *App) actAs(c *core) token.ActAs {
 
 // placeIn finds the places of accounts in their enterprises, from memory when
 // nothing has changed.
-func placeIn(objects *cache.Cache) access.Place {
+func placeIn(objects *cache.Cache) authority.Place {
 	return func(ctx context.Context, account string) (string, []string, error) {
 		m, err := cache.Get(ctx, objects, enterprise.Members, "", account)
 		if errors.Is(err, fault.NotFound) {

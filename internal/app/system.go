@@ -40,7 +40,7 @@ func newSystem(a *App, table func() []httpapi.Operation) *system {
 func (s *system) operations() []httpapi.Operation {
 	probe := httpapi.Public("probes of load balancers carry no token; the answer names no internals")
 	open := func(id, path string, access httpapi.Access, serve func(context.Context, *httpapi.Call, http.ResponseWriter, *http.Request) error) httpapi.Operation {
-		return httpapi.Raw(systemFamily, id, http.MethodGet, path, http.StatusOK, access, serve)
+		return httpapi.OldRaw(systemFamily, id, http.MethodGet, path, http.StatusOK, access, serve)
 	}
 	return []httpapi.Operation{
 		httpapi.Describing[struct{}, about](open("get_page", "/{$}", httpapi.Public("says what this server is"), s.page)).AnsweringText("text/html"),

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/config"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
@@ -95,6 +96,11 @@ func (w *walker) Decide(ctx context.Context, r policy.Request) (policy.Decision,
 	d, err := w.app.core.authority.Decide(ctx, r)
 	w.decisions = append(w.decisions, asked{r, d})
 	return d, err
+}
+
+// Rights implements httpapi.Authorizer.
+func (w *walker) Rights(ctx context.Context, r policy.Request) (asker.Rights, error) {
+	return w.app.core.authority.Rights(ctx, r)
 }
 
 // request is an operation with everything that a request needs.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/app"
 	"github.com/kagiban/kagiban/internal/config"
-	"github.com/kagiban/kagiban/internal/demo"
+	"github.com/kagiban/kagiban/internal/dev/demo"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/signing"
 )

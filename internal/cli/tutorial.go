@@ -11,9 +11,9 @@ import (
 
 	"github.com/kagiban/kagiban/internal/app"
 	"github.com/kagiban/kagiban/internal/client"
+	"github.com/kagiban/kagiban/internal/dev/tutorial"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/signing"
-	"github.com/kagiban/kagiban/internal/tutorial"
 )
 
 // tutorialFlags are the flags of `kagiban demo tutorial`.

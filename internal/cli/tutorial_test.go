@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/app"
-	"github.com/kagiban/kagiban/internal/demo"
+	"github.com/kagiban/kagiban/internal/dev/demo"
+	"github.com/kagiban/kagiban/internal/dev/tutorial"
 	"github.com/kagiban/kagiban/internal/signing"
-	"github.com/kagiban/kagiban/internal/tutorial"
 )
 
 // stage is a development server in this process that the tutorial was played on.

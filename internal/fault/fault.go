@@ -122,3 +122,11 @@ func Of(err error) *Error {
 	}
 	return &Error{Kind: Internal, Cause: err}
 }
+
+// Ignore makes errors of a kind no error.
+func Ignore(kind Kind, err error) error {
+	if errors.Is(err, kind) {
+		return nil
+	}
+	return err
+}

@@ -42,7 +42,7 @@ func (w *wide) Validate() error {
 }
 
 func bindBench(t testing.TB) *bench {
-	op := httpapi.Op(family, "put", http.MethodPut, "/v1/{id}", 200, public(), nil, echo[wide]).Limited(1000)
+	op := httpapi.OldOp(family, "put", http.MethodPut, "/v1/{id}", 200, public(), nil, echo[wide]).Limited(1000)
 	b := &bench{}
 	var err error
 	b.Router, err = httpapi.NewRouter(httpapi.Config{Operations: []httpapi.Operation{op}, Log: discard, Default: family})
@@ -111,9 +111,9 @@ func TestARequestTypeThatCannotBeBoundIsRefusedAtStart(t *testing.T) {
 		ID string `path:"nowhere"`
 	}
 	for name, build := range map[string]func(){
-		"a float":           func() { httpapi.Op(family, "x", "GET", "/x", 200, public(), nil, echo[floats]) },
-		"a missing segment": func() { httpapi.Op(family, "x", "GET", "/x", 200, public(), nil, echo[stray]) },
-		"no struct":         func() { httpapi.Op(family, "x", "GET", "/x", 200, public(), nil, echo[int]) },
+		"a float":           func() { httpapi.OldOp(family, "x", "GET", "/x", 200, public(), nil, echo[floats]) },
+		"a missing segment": func() { httpapi.OldOp(family, "x", "GET", "/x", 200, public(), nil, echo[stray]) },
+		"no struct":         func() { httpapi.OldOp(family, "x", "GET", "/x", 200, public(), nil, echo[int]) },
 	} {
 		func() {
 			defer func() {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 )
@@ -39,6 +40,9 @@ type Authenticator interface {
 // of the resource's account.
 type Authorizer interface {
 	Decide(ctx context.Context, r policy.Request) (policy.Decision, error)
+	// Rights gives what the subject of a request holds in the account of its
+	// resource, in its environment.
+	Rights(ctx context.Context, r policy.Request) (asker.Rights, error)
 }
 
 // Call is one request on its way. It belongs to the goroutine of the request.
@@ -95,19 +99,34 @@ func (c *Call) Authorize(ctx context.Context, action string, target Target) erro
 	return c.rt.decide(ctx, c, action, target)
 }
 
-// Allowed tells whether the caller may do the action, for operations that show
-// more to some callers than to others.
-func (c *Call) Allowed(ctx context.Context, action string, target Target) (bool, error) {
+// A Call is how the domain knows who asks.
+var _ asker.Asker = (*Call)(nil)
+
+// Subject implements asker.Asker.
+func (c *Call) Subject() policy.Subject {
+	if c.Caller == nil {
+		return policy.Subject{}
+	}
+	return c.Caller.Subject
+}
+
+// May implements asker.Asker. Of operations without an action of their own, what
+// was asked last stands in the log line.
+func (c *Call) May(ctx context.Context, action string, target Target) (bool, error) {
 	d, err := c.rt.cfg.Authorizer.Decide(ctx, c.question(action, target))
+	if err == nil && c.Op.Access.Action == "" {
+		c.Action, c.Decision = action, &d
+	}
 	return d.Allowed, err
 }
 
+// Rights implements asker.Asker.
+func (c *Call) Rights(ctx context.Context, account string) (asker.Rights, error) {
+	return c.rt.cfg.Authorizer.Rights(ctx, c.question("", Target{Account: account}))
+}
+
 func (c *Call) question(action string, target Target) policy.Request {
-	q := policy.Request{Action: action, Resource: target, Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
-	if c.Caller != nil {
-		q.Subject = c.Caller.Subject
-	}
-	return q
+	return policy.Request{Subject: c.Subject(), Action: action, Resource: target, Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
 }
 
 func (rt *Router) authorize(ctx context.Context, c *Call, target Target) error {
@@ -126,18 +145,8 @@ func (rt *Router) decide(ctx context.Context, c *Call, action string, target Tar
 	if d.Allowed {
 		return nil
 	}
-	// Another account's object must be indistinguishable from none: only
-	// inside the caller's own account does a refusal say that the object is there.
-	if c.Caller == nil || target.Account != c.Caller.Account {
-		if c.absent != nil {
-			return c.absent
-		}
-		return &fault.Error{Kind: fault.NotFound, Code: "not_found", Number: "BXNIM0102E", Message: "Unable to find object",
-			Details: "No object that the caller may know of was found."}
-	}
-	return &fault.Error{Kind: fault.Forbidden, Code: "not_authorized", Number: "BXNIM0501E",
-		Message: "You are not authorized to perform this operation.",
-		Details: "Action " + action + " is not granted."}
+	sub := c.Subject()
+	return asker.Refusal(&sub, action, target, c.absent)
 }
 
 func writeEmpty(w http.ResponseWriter, c *Call) error {

@@ -13,10 +13,10 @@ func TestCoverageComparesTheTableWithTheSDK(t *testing.T) {
 		ID string `path:"key_id"`
 	}
 	covered, err := httpapi.Cover([]httpapi.Operation{
-		httpapi.Op(identity, "get_api_key", http.MethodGet, "/v1/apikeys/{key_id}", 200, public(), nil, echo[keyID]),
-		httpapi.NotBuilt(identity, "list_idps", http.MethodGet, "/v1/idps", 200, public()),
-		httpapi.Op(identity, "delete_api_key", http.MethodPost, "/v1/apikeys/{key_id}", 204, public(), nil, echo[keyID]),
-		httpapi.Op(identity, "our_own", http.MethodGet, "/own", 200, public(), nil, echo[empty]),
+		httpapi.OldOp(identity, "get_api_key", http.MethodGet, "/v1/apikeys/{key_id}", 200, public(), nil, echo[keyID]),
+		httpapi.OldNotBuilt(identity, "list_idps", http.MethodGet, "/v1/idps", 200, public()),
+		httpapi.OldOp(identity, "delete_api_key", http.MethodPost, "/v1/apikeys/{key_id}", 204, public(), nil, echo[keyID]),
+		httpapi.OldOp(identity, "our_own", http.MethodGet, "/own", 200, public(), nil, echo[empty]),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -126,7 +127,7 @@ func inAccount[T any](account string) func(context.Context, *httpapi.Call, *T) (
 func public() httpapi.Access { return httpapi.Public("for the test") }
 
 func get[T any](id, path string, access httpapi.Access) httpapi.Operation {
-	return httpapi.Op(family, id, http.MethodGet, path, http.StatusOK, access, inAccount[T](home), echo[T])
+	return httpapi.OldOp(family, id, http.MethodGet, path, http.StatusOK, access, inAccount[T](home), echo[T])
 }
 
 var discard = slog.New(slog.DiscardHandler)
@@ -135,4 +136,8 @@ func (b *bench) send(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	b.ServeHTTP(w, r)
 	return w
+}
+
+func (granted) Rights(ctx context.Context, _ policy.Request) (asker.Rights, error) {
+	return asker.System.Rights(ctx, "")
 }

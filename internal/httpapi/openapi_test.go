@@ -68,8 +68,8 @@ func at(t *testing.T, v any, path ...string) any {
 
 func TestTheDocumentDescribesWhatTheBinderReads(t *testing.T) {
 	doc := describe(t,
-		httpapi.Op(family, "plant", http.MethodPost, "/v1/{garden}", 201, httpapi.Action("thing.do"), inAccount[plant](home), echo[plant]),
-		httpapi.Op(family, "get", http.MethodGet, "/v1/{garden}", 200, public(), nil, echo[named2]))
+		httpapi.OldOp(family, "plant", http.MethodPost, "/v1/{garden}", 201, httpapi.Action("thing.do"), inAccount[plant](home), echo[plant]),
+		httpapi.OldOp(family, "get", http.MethodGet, "/v1/{garden}", 200, public(), nil, echo[named2]))
 	row := at(t, doc, "paths", "/v1/{garden}", "post")
 	if got := at(t, row, "operationId"); got != "things_plant" {
 		t.Errorf("operationId is %v", got)

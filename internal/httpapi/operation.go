@@ -15,8 +15,8 @@ import (
 	"github.com/kagiban/kagiban/internal/policy"
 )
 
-// Operation is a row of the table of operations. Build rows with Op, Raw and
-// NotBuilt; a row that is wrong makes NewRouter fail.
+// Operation is a row of the table of operations, as the router and all reports
+// read it. Table makes it from a Row; one that is wrong makes NewRouter fail.
 type Operation struct {
 	ID      string  // the SDK's operation name in snake case, e.g. "create_api_key"
 	Family  *Family // API family: envelope, headers, SDK package
@@ -85,12 +85,12 @@ type Family struct {
 // Target is the resource that an operation touches.
 type Target = policy.Resource
 
-// Op makes a row from a typed handler. In is a struct whose fields are bound
+// OldOp makes a row from a typed handler. In is a struct whose fields are bound
 // by tags `path:"name"`, `query:"name"`, `header:"Name"`; a field named Body
 // is decoded from the JSON body. Out is encoded as JSON; handlers of rows with
 // status 204 return nil. target finds the resource (and answers NotFound);
 // it may be nil for Self and Public rows.
-func Op[In, Out any](f *Family, id, method, path string, success int, access Access,
+func OldOp[In, Out any](f *Family, id, method, path string, success int, access Access,
 	target func(context.Context, *Call, *In) (Target, error),
 	handle func(context.Context, *Call, *In) (*Out, error)) Operation {
 
@@ -138,11 +138,11 @@ func Op[In, Out any](f *Family, id, method, path string, success int, access Acc
 	}
 }
 
-// Raw makes a row whose handler reads and writes HTTP itself: forms, XML, event
+// OldRaw makes a row whose handler reads and writes HTTP itself: forms, XML, event
 // streams, hot paths. Authentication has happened; a Raw row with an Action
 // must call Call.Authorize before it acts. The context knows the origin of
 // writes; the request's own does not.
-func Raw(f *Family, id, method, path string, success int, access Access,
+func OldRaw(f *Family, id, method, path string, success int, access Access,
 	handle func(context.Context, *Call, http.ResponseWriter, *http.Request) error) Operation {
 	return Operation{
 		ID: id, Family: f, Method: method, Path: path, Success: success, Access: access, Built: true,
@@ -152,9 +152,9 @@ func Raw(f *Family, id, method, path string, success int, access Access,
 	}
 }
 
-// NotBuilt makes a row of an operation that is known and not offered yet. It
+// OldNotBuilt makes a row of an operation that is known and not offered yet. It
 // authenticates the caller and answers 501.
-func NotBuilt(f *Family, id, method, path string, success int, access Access) Operation {
+func OldNotBuilt(f *Family, id, method, path string, success int, access Access) Operation {
 	return Operation{
 		ID: id, Family: f, Method: method, Path: path, Success: success, Access: access,
 		serve: func(context.Context, *Router, *Call, http.ResponseWriter, *http.Request) error {

@@ -44,7 +44,7 @@ func TestAnActionWithoutResourceCannotBeWritten(t *testing.T) {
 			t.Error("a row with an action and no target was taken")
 		}
 	}()
-	httpapi.Op(family, "x", http.MethodGet, "/x", 200, httpapi.Action("thing.do"), nil, echo[empty])
+	httpapi.OldOp(family, "x", http.MethodGet, "/x", 200, httpapi.Action("thing.do"), nil, echo[empty])
 }
 
 func TestRefusalsComeInTheDocumentedOrder(t *testing.T) {
@@ -55,7 +55,7 @@ func TestRefusalsComeInTheDocumentedOrder(t *testing.T) {
 		}
 	}
 	var found error
-	op := httpapi.Op(family, "change", http.MethodPut, "/change", http.StatusOK, httpapi.Action("thing.forbidden"),
+	op := httpapi.OldOp(family, "change", http.MethodPut, "/change", http.StatusOK, httpapi.Action("thing.forbidden"),
 		func(context.Context, *httpapi.Call, *in) (httpapi.Target, error) {
 			return httpapi.Target{Account: home}, found
 		},
@@ -86,7 +86,7 @@ func TestRefusalsComeInTheDocumentedOrder(t *testing.T) {
 
 func TestAnotherAccountsObjectLooksLikeNone(t *testing.T) {
 	row := func(id, account string) httpapi.Operation {
-		return httpapi.Op(family, id, http.MethodGet, "/"+id, 200, httpapi.Action("thing.forbidden"), inAccount[empty](account), echo[empty])
+		return httpapi.OldOp(family, id, http.MethodGet, "/"+id, 200, httpapi.Action("thing.forbidden"), inAccount[empty](account), echo[empty])
 	}
 	b := newBench(t, nil, row("own", home), row("foreign", foreign))
 	refused(t, b.do("GET", "/own", ""), 403)
@@ -166,7 +166,7 @@ func TestAnEscapedSlashStaysInItsSegment(t *testing.T) {
 func escape(s string) string { return strings.NewReplacer("/", "%2F", ":", "%3A").Replace(s) }
 
 func TestAPanicIsHiddenFromTheClientAndKeptInTheLog(t *testing.T) {
-	b := newBench(t, nil, httpapi.Op(family, "boom", http.MethodGet, "/boom", 200, public(), nil,
+	b := newBench(t, nil, httpapi.OldOp(family, "boom", http.MethodGet, "/boom", 200, public(), nil,
 		func(context.Context, *httpapi.Call, *empty) (*empty, error) { panic("secret inside") }))
 	w := b.do("GET", "/boom", "")
 	if code, _ := refused(t, w, 500); code != "internal_error" {
@@ -184,7 +184,7 @@ func TestAPanicIsHiddenFromTheClientAndKeptInTheLog(t *testing.T) {
 }
 
 func TestAnInternalErrorShowsNoText(t *testing.T) {
-	b := newBench(t, nil, httpapi.Op(family, "broken", http.MethodGet, "/broken", 200, public(), nil,
+	b := newBench(t, nil, httpapi.OldOp(family, "broken", http.MethodGet, "/broken", 200, public(), nil,
 		func(context.Context, *httpapi.Call, *empty) (*empty, error) {
 			return nil, errors.New("dial tcp 10.0.0.1: password rejected")
 		}))
@@ -208,7 +208,7 @@ func TestKindsOfFaultHaveTheirStatus(t *testing.T) {
 }
 
 func TestTooManyRequestsSayWhenToComeBack(t *testing.T) {
-	b := newBench(t, nil, httpapi.Op(family, "busy", http.MethodGet, "/busy", 200, public(), nil,
+	b := newBench(t, nil, httpapi.OldOp(family, "busy", http.MethodGet, "/busy", 200, public(), nil,
 		func(context.Context, *httpapi.Call, *empty) (*empty, error) {
 			return nil, &fault.Error{Kind: fault.RateLimited, RetryAfter: 1500 * time.Millisecond}
 		}))
@@ -220,7 +220,7 @@ func TestTooManyRequestsSayWhenToComeBack(t *testing.T) {
 }
 
 func TestAnOperationThatIsNotBuiltAuthenticatesAndSaysSo(t *testing.T) {
-	b := newBench(t, nil, httpapi.NotBuilt(family, "later", http.MethodGet, "/later", 200, httpapi.Action("thing.do")))
+	b := newBench(t, nil, httpapi.OldNotBuilt(family, "later", http.MethodGet, "/later", 200, httpapi.Action("thing.do")))
 	refused(t, b.do("GET", "/later", "", "Authorization", ""), 401)
 	if _, message := refused(t, b.do("GET", "/later", ""), 501); !strings.Contains(message, "later") {
 		t.Errorf("message %q does not name the operation", message)
@@ -231,7 +231,7 @@ func TestInterceptedCallsNeverReachTheHandler(t *testing.T) {
 	reached := false
 	b := newBench(t, func(c *httpapi.Config) {
 		c.Intercept = func(context.Context, *httpapi.Call) error { return fault.New(fault.Unavailable, "ordered") }
-	}, httpapi.Op(family, "one", http.MethodGet, "/one", 200, public(), nil,
+	}, httpapi.OldOp(family, "one", http.MethodGet, "/one", 200, public(), nil,
 		func(context.Context, *httpapi.Call, *empty) (*empty, error) { reached = true; return nil, nil }))
 	refused(t, b.do("GET", "/one", ""), 503)
 	if reached {
@@ -241,7 +241,7 @@ func TestInterceptedCallsNeverReachTheHandler(t *testing.T) {
 
 func TestWritesKnowTheirOrigin(t *testing.T) {
 	var got store.Origin
-	b := newBench(t, nil, httpapi.Op(family, "one", http.MethodGet, "/one", 204, httpapi.Self("for the test"), nil,
+	b := newBench(t, nil, httpapi.OldOp(family, "one", http.MethodGet, "/one", 204, httpapi.Self("for the test"), nil,
 		func(ctx context.Context, _ *httpapi.Call, _ *empty) (*empty, error) {
 			got = store.OriginOf(ctx)
 			return nil, nil
@@ -287,7 +287,7 @@ func TestTheLogHasOneLinePerCallAndNoSecrets(t *testing.T) {
 }
 
 func TestAnAbortedHandlerIsNotAnswered(t *testing.T) {
-	b := newBench(t, nil, httpapi.Raw(family, "abort", http.MethodGet, "/abort", 200, public(),
+	b := newBench(t, nil, httpapi.OldRaw(family, "abort", http.MethodGet, "/abort", 200, public(),
 		func(context.Context, *httpapi.Call, http.ResponseWriter, *http.Request) error {
 			panic(http.ErrAbortHandler)
 		}))

@@ -8,8 +8,7 @@ import (
 	"strings"
 
 	"github.com/kagiban/kagiban/internal/fault"
-	"github.com/kagiban/kagiban/internal/filter"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -26,7 +25,7 @@ type ListQuery struct {
 	Filter  string `json:"f,omitempty"`
 	Sort    string `json:"o,omitempty"`
 	Order   string `json:"d,omitempty"` // "asc" or "desc"
-	Size    *int   `json:"z,omitempty"` // nil: page.DefaultSize
+	Size    *int   `json:"z,omitempty"` // nil: lists.DefaultSize
 
 	PageToken string `json:"-"`
 }
@@ -59,8 +58,8 @@ type listing struct {
 	kind   listKind
 	query  ListQuery
 	size   int
-	filter *filter.Filter
-	at     page.Token // zero: the first page
+	filter *lists.Filter
+	at     lists.Token // zero: the first page
 }
 
 // open checks a query, and completes it from its page token.
@@ -92,15 +91,15 @@ func (s *Service) open(kind listKind, q ListQuery) (*listing, error) {
 	if l.query.Size != nil {
 		requested = *l.query.Size
 	}
-	if l.size, err = page.Size(requested, l.query.Size != nil, "pagesize"); err != nil {
+	if l.size, err = lists.Size(requested, l.query.Size != nil, "pagesize"); err != nil {
 		return nil, err
 	}
-	l.filter, err = filter.Parse(l.query.Filter, kind.attributes)
+	l.filter, err = lists.ParseFilter(l.query.Filter, kind.attributes)
 	return l, err
 }
 
 // resume takes the query over from the page token.
-func (l *listing) resume(pages *page.Sealer) error {
+func (l *listing) resume(pages *lists.Sealer) error {
 	token, err := pages.Read(l.query.PageToken, "pagetoken")
 	if err != nil {
 		return err
@@ -158,14 +157,14 @@ func read[T any](ctx context.Context, s *Service, l *listing, c *store.Collectio
 	}
 	out := &Page[T]{Items: got.items, Offset: got.offset, Limit: l.size}
 	bound := l.bind()
-	out.First = s.Pages.Seal(page.Token{Query: bound})
+	out.First = s.Pages.Seal(lists.Token{Query: bound})
 	if got.before {
 		first := cursor(any(got.items[0]).(store.Entity).Base(), base.Order)
-		out.Previous = s.Pages.Seal(page.Token{Query: bound, Cursor: first, Back: true, Offset: max(0, got.offset-l.size)})
+		out.Previous = s.Pages.Seal(lists.Token{Query: bound, Cursor: first, Back: true, Offset: max(0, got.offset-l.size)})
 	}
 	if got.after {
 		last := cursor(any(got.items[len(got.items)-1]).(store.Entity).Base(), base.Order)
-		out.Next = s.Pages.Seal(page.Token{Query: bound, Cursor: last, Offset: got.offset + len(got.items)})
+		out.Next = s.Pages.Seal(lists.Token{Query: bound, Cursor: last, Offset: got.offset + len(got.items)})
 	}
 	return out, nil
 }

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
 )
@@ -44,7 +44,7 @@ func newService(t testing.TB) (*identity.Service, *time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return identity.New(identity.Config{DB: db, Now: clock, Hasher: hasher, Sealer: sealer, Pages: page.NewSealer(make([]byte, 32))}), &now
+	return identity.New(identity.Config{DB: db, Now: clock, Hasher: hasher, Sealer: sealer, Pages: lists.NewSealer(make([]byte, 32))}), &now
 }
 
 // Whatever the size of pages, the order and the filter: going forward shows

@@ -10,7 +10,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -24,7 +24,7 @@ type Config struct {
 	Random io.Reader
 	Hasher *secret.Hasher // of secret.PurposeAPIKey
 	Sealer *secret.Sealer
-	Pages  *page.Sealer
+	Pages  *lists.Sealer
 	// Activity tells when identities were last used; nil reads the counters
 	// of the store, which lag behind by one flush of the token service.
 	Activity ActivityReader

@@ -153,6 +153,60 @@ func (c *Collection[T]) Delete(ctx context.Context, tx Tx, obj *T, ev Event) err
 	return tx.Write(ctx, Change{Op: Delete, Record: &Record{Kind: c.kind, Meta: *m}, From: m.Version, Event: ev})
 }
 
+// ErrUnchanged is what a change gives Edit when there is nothing to write.
+var ErrUnchanged = errors.New("nothing to write")
+
+// Edit writes a changed copy of an object that was found before, in a
+// transaction of its own; found stays as it is. change gets the copy (its lists
+// and maps are shared with found: replace them, never write into them) and may
+// run more than once; with ErrUnchanged nothing is written. Edit fails with
+// ErrMoved when another write came first: what was decided about found is void.
+func (c *Collection[T]) Edit(ctx context.Context, db DB, found *T, change func(Tx, *T) (Event, error)) (*T, error) {
+	var obj *T
+	err := db.Update(ctx, func(tx Tx) error {
+		next := *found
+		obj = &next
+		ev, err := change(tx, obj)
+		if err != nil {
+			return err
+		}
+		return moved(c.Update(ctx, tx, obj, ev))
+	})
+	if errors.Is(err, ErrUnchanged) {
+		return found, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return obj, nil
+}
+
+// Remove deletes an object that was found before, in a transaction of its own,
+// after what before does in it. It fails as Edit does.
+func (c *Collection[T]) Remove(ctx context.Context, db DB, found *T, before func(Tx) (Event, error)) error {
+	return db.Update(ctx, func(tx Tx) error {
+		ev, err := before(tx)
+		if err != nil {
+			return err
+		}
+		return moved(c.Delete(ctx, tx, found, ev))
+	})
+}
+
+// Hold fails with ErrMoved when an object is not as it was found.
+func (c *Collection[T]) Hold(ctx context.Context, tx Tx, found *T) error {
+	m := any(found).(Entity).Base()
+	return tx.Hold(ctx, c.kind, m.Account, m.ID, m.Version)
+}
+
+// moved gives the error of a write to an object that was there when it was found.
+func moved(err error) error {
+	if errors.Is(err, fault.NotFound) {
+		return fmt.Errorf("deleted meanwhile: %w", ErrMoved)
+	}
+	return err
+}
+
 func (c *Collection[T]) write(ctx context.Context, tx Tx, op Op, obj *T, m *Meta, from int64, ev Event) error {
 	m.ModifiedAt, m.ModifiedBy = tx.Now(), OriginOf(ctx).IAMID
 	m.Tag = c.ids.ETag(m.Version)

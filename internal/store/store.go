@@ -9,6 +9,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/kagiban/kagiban/internal/fault"
 )
 
 // System is the account of objects that belong to the installation itself:
@@ -177,9 +179,19 @@ type Tx interface {
 	// even when fn swallows it. Event's Account, Kind, Target, Parent, Op and At
 	// are filled in from the record when empty, Origin from the context.
 	Write(ctx context.Context, c Change) error
+	// Hold fails with ErrMoved when an object is not at a version any more, or
+	// gone. What was found before the transaction and holds is as if it had been
+	// read in it.
+	Hold(ctx context.Context, kind, account, id string, version int64) error
 	// Tokens gives the transaction's view of the short-lived records.
 	Tokens() Tokens
 }
+
+// ErrMoved tells that an object was written or deleted after it was found and
+// before the transaction that relied on it ended. It is a fault.Stale. What was
+// decided about the object is void: find it again, and decide again.
+var ErrMoved = &fault.Error{Kind: fault.Stale, Code: "conflict", Message: "The object was changed since it was read.",
+	Details: "Others keep changing it at the same time. Try again."}
 
 // DB is a store. All methods are safe for concurrent use.
 type DB interface {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
@@ -142,7 +141,7 @@ func sourceOf(c *Claims) policy.Source {
 	if c.Kind() != policy.KindService {
 		return policy.Source{}
 	}
-	return access.SourceOf(c.Identifier)
+	return policy.SourceOf(c.Identifier)
 }
 
 // ActAs decides whether somebody may act as all instances of a service.

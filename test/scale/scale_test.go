@@ -14,6 +14,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/id"
@@ -35,7 +36,7 @@ const (
 type world struct {
 	db        store.DB
 	registry  *catalog.Registry
-	authority *access.Authority
+	authority *authority.Authority
 	templates *template.Service
 }
 
@@ -61,7 +62,7 @@ func found(ctx context.Context, db store.DB) (*world, error) {
 	if w.registry, err = catalog.NewRegistry(ctx, db, set, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, err
 	}
-	w.authority = access.NewAuthority(access.AuthorityConfig{DB: db, Catalogs: w.registry})
+	w.authority = authority.New(authority.Config{DB: db, Catalogs: w.registry})
 	acc := &access.Service{DB: db, Authority: w.authority, Now: time.Now, Limits: access.DefaultLimits}
 	limits := enterprise.DefaultLimits
 	limits.Accounts = 1 << 20

@@ -25,7 +25,7 @@ func New(accounts *account.Service) *API { return &API{accounts} }
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
 	return []httpapi.Operation{
-		httpapi.Op(Family, "get_account", http.MethodGet, "/v4/accounts/{account_id}", http.StatusOK,
+		httpapi.OldOp(Family, "get_account", http.MethodGet, "/v4/accounts/{account_id}", http.StatusOK,
 			httpapi.Self("every identity may read what its own account is called"), nil, a.get),
 	}
 }

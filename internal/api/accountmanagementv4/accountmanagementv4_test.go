@@ -12,6 +12,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/accountmanagementv4"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -125,4 +126,8 @@ func TestAnAccountWithoutItsOwnersMembershipIsRead(t *testing.T) {
 	if status, got := get(t, router, own, own); status != 200 || got["owner_userid"] != "" {
 		t.Errorf("%d %v", status, got)
 	}
+}
+
+func (byAccount) Rights(ctx context.Context, _ policy.Request) (asker.Rights, error) {
+	return asker.System.Rights(ctx, "")
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -53,11 +54,11 @@ type Server struct {
 	T         testing.TB
 	DB        store.DB
 	Registry  *catalog.Registry
-	Authority *access.Authority
+	Authority *authority.Authority
 	Access    *access.Service
 	Identity  *identity.Service
 	Templates *template.Service
-	Standing  access.Standing
+	Standing  authority.Standing
 	Router    *httpapi.Router
 
 	offset atomic.Int64 // of the clock from Noon
@@ -80,7 +81,7 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 	if s.Registry, err = catalog.NewRegistry(ctx, s.DB, set, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
-	s.Authority = access.NewAuthority(access.AuthorityConfig{DB: s.DB, Catalogs: s.Registry})
+	s.Authority = authority.New(authority.Config{DB: s.DB, Catalogs: s.Registry})
 	s.Access = &access.Service{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: access.DefaultLimits}
 	tree := &enterprise.Service{DB: s.DB, Accounts: account.New(account.Config{DB: s.DB, Now: s.Now}), Now: s.Now, Limits: enterprise.DefaultLimits}
 	hasher, err := secret.NewHasher(make([]byte, secret.PepperSize), secret.PurposeAPIKey)
@@ -90,7 +91,7 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher})
 	s.Templates = template.New(s.DB, tree, id.Generator{}, s.Now, kinds.All(s.Identity, s.Access)...)
 	objects := cache.New(s.DB, 1000)
-	s.Standing = access.Standing{Cache: objects}
+	s.Standing = authority.Standing{Cache: objects}
 	if rows != nil {
 		operations := rows(s)
 		s.Router, err = httpapi.NewRouter(httpapi.Config{

@@ -33,7 +33,9 @@ const (
 type m = map[string]any
 
 func serve(t testing.TB) *apitest.Server {
-	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation { return authz.New(s.Access, s.Standing).Operations() })
+	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
+		return authz.New(s.Access, s.Authority, s.Standing).Operations()
+	})
 }
 
 func crn(service, rest string) string {
@@ -304,7 +306,7 @@ func TestServicesActByAuthorization(t *testing.T) {
 		t.Errorf("answers %s\n%s", got, a.Body)
 	}
 	for source, want := range map[string]bool{crn("cloud-object-storage", "cos1::"): true, crn("project", "p::"): false, "no crn": false} {
-		d, err := s.Access.Authority.Decide(t.Context(), policy.Request{Subject: access.ServiceSubject(source), Action: "kms.secrets.list",
+		d, err := s.Authority.Decide(t.Context(), policy.Request{Subject: policy.ServiceSubject(source), Action: "kms.secrets.list",
 			Resource: policy.Resource{Account: acct, ServiceName: "kms"}, Environment: policy.Environment{Now: s.Now()}})
 		if err != nil || d.Allowed != want {
 			t.Errorf("%s: %v %v, want %v", source, d.Allowed, err, want)

@@ -191,7 +191,7 @@ func (a *API) bulk(ctx context.Context, c *httpapi.Call, w http.ResponseWriter, 
 func (a *API) mayAskAll(ctx context.Context, c *httpapi.Call, q *question, list []policy.Resource) (bool, error) {
 	yes, err := a.mayAsk(ctx, c, q)
 	for i := 0; !yes && err == nil && i < len(list); i++ {
-		one, failed := c.Allowed(ctx, actionAsk, list[i])
+		one, failed := c.May(ctx, actionAsk, list[i])
 		if failed != nil || !one {
 			return false, failed
 		}

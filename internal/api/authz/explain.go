@@ -127,7 +127,7 @@ func (a *API) explain(ctx context.Context, c *httpapi.Call, in *explainIn) (*Exp
 	if !yes {
 		return nil, &fault.Error{Kind: fault.Forbidden, Code: "not_authorized", Message: notYours}
 	}
-	s, err := a.access.Authority.Snapshot(ctx, q.Resource.Account)
+	s, err := a.authority.Snapshot(ctx, q.Resource.Account)
 	if err != nil {
 		return nil, err
 	}

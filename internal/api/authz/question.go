@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
@@ -338,7 +337,7 @@ func (q *question) finish() {
 		sub.Kind = policy.KindService
 	case strings.HasPrefix(sub.IAMID, id.CRNPrefix):
 		sub.Kind = policy.KindService
-		sub.Source = access.SourceOf(strings.TrimPrefix(sub.IAMID, id.CRNPrefix))
+		sub.Source = policy.SourceOf(strings.TrimPrefix(sub.IAMID, id.CRNPrefix))
 		sub.Account = sub.Source.AccountID
 	default:
 		sub.Kind = policy.KindOf(sub.IAMID)

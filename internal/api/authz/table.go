@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -22,12 +23,15 @@ var Family = &httpapi.Family{Name: "authz", Title: "Authorization decisions", Se
 
 // API serves the table. It is safe for concurrent use.
 type API struct {
-	access   *access.Service
-	standing access.Standing
+	access    *access.Service
+	authority *authority.Authority
+	standing  authority.Standing
 }
 
 // New makes the API over the access service.
-func New(a *access.Service, s access.Standing) *API { return &API{a, s} }
+func New(a *access.Service, auth *authority.Authority, s authority.Standing) *API {
+	return &API{a, auth, s}
+}
 
 // actionAsk is what a caller needs on a service to ask about it: who may read
 // its policies can work the answers out.
@@ -37,12 +41,12 @@ const actionAsk = "iam.policy.read"
 func (a *API) Operations() []httpapi.Operation {
 	each := httpapi.Self("each question is decided on its own: it is answered to the service that it is about, to its own subject, and to those who may read the service's policies")
 	return []httpapi.Operation{
-		httpapi.Describing[authzIn, authzOut](httpapi.Raw(Family, "authorize", http.MethodPost, "/v2/authz", 200, each, a.authorize)),
-		httpapi.Describing[bulkIn, bulkOut](httpapi.Raw(Family, "authorize_bulk", http.MethodPut, "/v2/authz/bulk", 200, each, a.bulk)),
-		httpapi.Describing[authzIn, rolesOut](httpapi.Raw(Family, "list_authorized_roles", http.MethodPost, "/v2/authz/roles", 200, each, a.roles)),
-		httpapi.Op(Family, "explain_decision", http.MethodPost, "/v2/authz/explain", 200, each, nil, a.explain),
-		httpapi.Op(Family, "list_authorized_identities", http.MethodPost, "/v2/authz/who_can", 200, httpapi.Action(actionAsk), onService, a.whoCan),
-		httpapi.Op(Family, "compare_policy", http.MethodPost, "/v2/authz/what_if", 200, httpapi.Action(actionAsk), a.onPolicy, a.whatIf),
+		httpapi.Describing[authzIn, authzOut](httpapi.OldRaw(Family, "authorize", http.MethodPost, "/v2/authz", 200, each, a.authorize)),
+		httpapi.Describing[bulkIn, bulkOut](httpapi.OldRaw(Family, "authorize_bulk", http.MethodPut, "/v2/authz/bulk", 200, each, a.bulk)),
+		httpapi.Describing[authzIn, rolesOut](httpapi.OldRaw(Family, "list_authorized_roles", http.MethodPost, "/v2/authz/roles", 200, each, a.roles)),
+		httpapi.OldOp(Family, "explain_decision", http.MethodPost, "/v2/authz/explain", 200, each, nil, a.explain),
+		httpapi.OldOp(Family, "list_authorized_identities", http.MethodPost, "/v2/authz/who_can", 200, httpapi.Action(actionAsk), onService, a.whoCan),
+		httpapi.OldOp(Family, "compare_policy", http.MethodPost, "/v2/authz/what_if", 200, httpapi.Action(actionAsk), a.onPolicy, a.whatIf),
 	}
 }
 
@@ -74,11 +78,11 @@ func (a *API) mayRead(ctx context.Context, c *httpapi.Call, r *policy.Resource) 
 	if r.ServiceName == "" {
 		whole.ServiceType, whole.ServiceGroupID = r.ServiceType, r.ServiceGroupID
 	}
-	yes, err := c.Allowed(ctx, actionAsk, whole)
+	yes, err := c.May(ctx, actionAsk, whole)
 	if yes || err != nil {
 		return yes, err
 	}
-	return c.Allowed(ctx, actionAsk, *r)
+	return c.May(ctx, actionAsk, *r)
 }
 
 // serves tells whether a service is another one or has it as a part.
@@ -89,7 +93,7 @@ func serves(service, other string) bool {
 // snapshot gives an account's snapshot; nil for an account that is not there,
 // which denies everything.
 func (a *API) snapshot(ctx context.Context, account string) (*policy.Snapshot, error) {
-	s, err := a.access.Authority.Snapshot(ctx, account)
+	s, err := a.authority.Snapshot(ctx, account)
 	if errors.Is(err, fault.NotFound) {
 		return nil, nil
 	}
@@ -102,7 +106,7 @@ func (a *API) snapshot(ctx context.Context, account string) (*policy.Snapshot, e
 func (a *API) active(ctx context.Context, s *policy.Snapshot, q *question) (bool, error) {
 	yes, err := a.standing.Active(ctx, &q.Subject)
 	if err == nil {
-		err = a.access.Authority.Locate(ctx, &q.Subject)
+		err = a.authority.Locate(ctx, &q.Subject)
 	}
 	if err != nil || !yes || q.shown && q.session == "" {
 		return yes, err
@@ -119,5 +123,5 @@ func (a *API) decide(ctx context.Context, s *policy.Snapshot, q *question) (poli
 	if err != nil || !active {
 		return policy.Decision{Reason: policy.ReasonNoPolicy, Seq: s.Seq()}, err
 	}
-	return a.access.Authority.DecideIn(s, &q.Request), nil
+	return a.authority.DecideIn(s, &q.Request), nil
 }

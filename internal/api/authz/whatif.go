@@ -82,7 +82,7 @@ func wireAttributes(list []policy.Attribute) []Attribute {
 }
 
 func (a *API) whoCan(ctx context.Context, c *httpapi.Call, in *whoCanIn) (*Grantees, error) {
-	s, err := a.access.Authority.Snapshot(ctx, in.q.Resource.Account)
+	s, err := a.authority.Snapshot(ctx, in.q.Resource.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (a *API) whatIf(ctx context.Context, _ *httpapi.Call, in *whatIfIn) (*Shift
 		}
 		changes = append(changes, policy.PutPolicy(&next))
 	}
-	before, err := a.access.Authority.Snapshot(ctx, accountID)
+	before, err := a.authority.Snapshot(ctx, accountID)
 	if err != nil {
 		return nil, err
 	}

@@ -39,11 +39,11 @@ func (a *API) Operations() []httpapi.Operation {
 	const one = "/kagiban/v1/services/{name}"
 	on := func(verb string) httpapi.Access { return httpapi.Action("kagiban.service." + verb) }
 	return []httpapi.Operation{
-		httpapi.Op(Family, "create_service", http.MethodPost, "/kagiban/v1/services", 201, on("create"), atHome[createIn](a), a.create),
-		httpapi.Op(Family, "list_services", http.MethodGet, "/kagiban/v1/services", 200, on("read"), atHome[listIn](a), a.list),
-		httpapi.Op(Family, "get_service", http.MethodGet, one, 200, on("read"), atHome[nameIn](a), a.get),
-		httpapi.Op(Family, "replace_service", http.MethodPut, one, 200, on("update"), atHome[replaceIn](a), a.replace),
-		httpapi.Op(Family, "delete_service", http.MethodDelete, one, 204, on("delete"), atHome[nameIn](a), a.delete),
+		httpapi.OldOp(Family, "create_service", http.MethodPost, "/kagiban/v1/services", 201, on("create"), atHome[createIn](a), a.create),
+		httpapi.OldOp(Family, "list_services", http.MethodGet, "/kagiban/v1/services", 200, on("read"), atHome[listIn](a), a.list),
+		httpapi.OldOp(Family, "get_service", http.MethodGet, one, 200, on("read"), atHome[nameIn](a), a.get),
+		httpapi.OldOp(Family, "replace_service", http.MethodPut, one, 200, on("update"), atHome[replaceIn](a), a.replace),
+		httpapi.OldOp(Family, "delete_service", http.MethodDelete, one, 204, on("delete"), atHome[nameIn](a), a.delete),
 	}
 }
 

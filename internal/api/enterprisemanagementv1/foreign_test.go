@@ -10,7 +10,7 @@ import (
 	"github.com/kagiban/kagiban/internal/api/enterprisemanagementv1"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -28,7 +28,7 @@ type two struct {
 func serve(t testing.TB) *two {
 	t.Helper()
 	s := &two{Server: apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
-		return enterprisemanagementv1.New(s.Templates.Tree, s.Identity, s.Access, page.NewSealer(make([]byte, 32))).Operations()
+		return enterprisemanagementv1.New(s.Templates.Tree, s.Identity, s.Access, lists.NewSealer(make([]byte, 32))).Operations()
 	})}
 	s.mine, s.myGroup = s.grow(apitest.Account, apitest.Owner)
 	s.foreign, s.groupOfForeign = s.grow(apitest.Other, apitest.OtherOwner)

@@ -9,7 +9,7 @@ import (
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -27,8 +27,8 @@ func (p pageIn) size() (int, error) {
 	switch {
 	case p.Limit == nil || *p.Limit == 0:
 		return defaultLimit, nil
-	case *p.Limit < 0 || *p.Limit > page.MaxSize:
-		return 0, fault.Field("limit", "Parameter 'limit' must be between 0 and %d.", page.MaxSize)
+	case *p.Limit < 0 || *p.Limit > lists.MaxSize:
+		return 0, fault.Field("limit", "Parameter 'limit' must be between 0 and %d.", lists.MaxSize)
 	}
 	return *p.Limit, nil
 }
@@ -56,9 +56,9 @@ func collect[N, W any](a *API, c *httpapi.Call, size int, query string, base fun
 			return true, err
 		}
 		if len(out.Resources) == size {
-			token := a.pages.Seal(page.Token{Cursor: *store.CursorAt(store.ByID, base(last)), Query: query})
+			token := a.pages.Seal(lists.Token{Cursor: *store.CursorAt(store.ByID, base(last)), Query: query})
 			// Relative on the official service; the pager reads only next_docid.
-			out.NextURL = strings.TrimPrefix(page.Link("", c.URL, "next_docid", token), c.Base)
+			out.NextURL = strings.TrimPrefix(lists.Link("", c.URL, "next_docid", token), c.Base)
 			return false, nil
 		}
 		last = n
@@ -94,7 +94,7 @@ func (a *API) listEnterprises(ctx context.Context, c *httpapi.Call, in *listEnte
 		of := cmp.Or(in.EnterpriseAccount, in.Account)
 		yes := of != "" && c.Caller.Account == of || e.Owner == c.Caller.IAMID
 		if !yes {
-			if yes, err = c.Allowed(ctx, "enterprise.enterprise.retrieve", node(e.Account, "enterprise", e.ID)); err != nil {
+			if yes, err = c.May(ctx, "enterprise.enterprise.retrieve", node(e.Account, "enterprise", e.ID)); err != nil {
 				return nil, err
 			}
 		}
@@ -204,7 +204,7 @@ func (a *API) listGroups(ctx context.Context, c *httpapi.Call, in *listGroupsIn)
 			if err != nil {
 				return false, err
 			}
-			return c.Allowed(ctx, "enterprise.account-group.retrieve", t)
+			return c.May(ctx, "enterprise.account-group.retrieve", t)
 		})
 }
 
@@ -240,6 +240,6 @@ func (a *API) listAccounts(ctx context.Context, c *httpapi.Call, in *listAccount
 			if err != nil {
 				return false, err
 			}
-			return c.Allowed(ctx, "enterprise.account.retrieve", t)
+			return c.May(ctx, "enterprise.account.retrieve", t)
 		})
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 )
 
 // Family is the API's name, title and envelope. The SDK's service URL ends in
@@ -61,12 +61,12 @@ type API struct {
 	tree   *enterprise.Service
 	ids    *identity.Service
 	access *access.Service
-	pages  *page.Sealer
+	pages  *lists.Sealer
 }
 
 // New makes the API over the tree. What a new account may begin with is made by
 // ids and acc.
-func New(tree *enterprise.Service, ids *identity.Service, acc *access.Service, pages *page.Sealer) *API {
+func New(tree *enterprise.Service, ids *identity.Service, acc *access.Service, pages *lists.Sealer) *API {
 	return &API{tree, ids, acc, pages}
 }
 
@@ -74,22 +74,22 @@ func New(tree *enterprise.Service, ids *identity.Service, acc *access.Service, p
 func (a *API) Operations() []httpapi.Operation {
 	on, own := httpapi.Action, httpapi.Self("lists only what the caller may read")
 	return []httpapi.Operation{
-		httpapi.Op(Family, "create_enterprise", http.MethodPost, "/v1/enterprises", 202, on("billing.enterprise.create"), onSource, a.createEnterprise),
-		httpapi.Op(Family, "list_enterprises", http.MethodGet, "/v1/enterprises", 200, own, nil, a.listEnterprises),
-		httpapi.Op(Family, "get_enterprise", http.MethodGet, "/v1/enterprises/{enterprise_id}", 200, on("enterprise.enterprise.retrieve"), onEnterprise[enterpriseIn](a), a.getEnterprise),
-		httpapi.Op(Family, "update_enterprise", http.MethodPatch, "/v1/enterprises/{enterprise_id}", 204, on("enterprise.enterprise.update"), onEnterprise[updateEnterpriseIn](a), a.updateEnterprise),
-		httpapi.Op(Family, "import_account_to_enterprise", http.MethodPut, "/v1/enterprises/{enterprise_id}/import/accounts/{account_id}", 202, on("enterprise.enterprise.import"), onEnterprise[importIn](a), a.importAccount),
-		httpapi.Op(Family, "create_account", http.MethodPost, "/v1/accounts", 202, on("enterprise.account.create"), onParent[createAccountIn](a, "enterprise.account.create"), a.createAccount).Limited(16 << 10),
-		httpapi.Op(Family, "list_accounts", http.MethodGet, "/v1/accounts", 200, own, nil, a.listAccounts),
-		httpapi.Op(Family, "get_account", http.MethodGet, "/v1/accounts/{account_id}", 200, on("enterprise.account.retrieve"), onAccount[accountIn](a, "enterprise.account.retrieve"), a.getAccount),
-		httpapi.Op(Family, "update_account", http.MethodPatch, "/v1/accounts/{account_id}", 202, on("enterprise.account.move"), onMove(a), a.moveAccount),
-		httpapi.Op(Family, "delete_account", http.MethodDelete, "/v1/accounts/{account_id}", 204, on("enterprise.account.delete"), onAccount[accountIn](a, "enterprise.account.delete"), a.deleteAccount),
-		httpapi.Op(Family, "update_account_traits", http.MethodPatch, "/v1/accounts/{account_id}/traits", 200, on("iam-identity.account.update"), onTraits, a.updateTraits),
-		httpapi.Op(Family, "create_account_group", http.MethodPost, "/v1/account-groups", 201, on("enterprise.account-group.create"), onParent[createGroupIn](a, "enterprise.account-group.create"), a.createGroup),
-		httpapi.Op(Family, "list_account_groups", http.MethodGet, "/v1/account-groups", 200, own, nil, a.listGroups),
-		httpapi.Op(Family, "get_account_group", http.MethodGet, "/v1/account-groups/{account_group_id}", 200, on("enterprise.account-group.retrieve"), onGroup[groupIn](a, "enterprise.account-group.retrieve"), a.getGroup),
-		httpapi.Op(Family, "update_account_group", http.MethodPatch, "/v1/account-groups/{account_group_id}", 204, on("enterprise.account-group.update"), onGroup[updateGroupIn](a, "enterprise.account-group.update"), a.updateGroup),
-		httpapi.Op(Family, "delete_account_group", http.MethodDelete, "/v1/account-groups/{account_group_id}", 204, on("enterprise.account-group.delete"), onGroup[groupIn](a, "enterprise.account-group.delete"), a.deleteGroup),
+		httpapi.OldOp(Family, "create_enterprise", http.MethodPost, "/v1/enterprises", 202, on("billing.enterprise.create"), onSource, a.createEnterprise),
+		httpapi.OldOp(Family, "list_enterprises", http.MethodGet, "/v1/enterprises", 200, own, nil, a.listEnterprises),
+		httpapi.OldOp(Family, "get_enterprise", http.MethodGet, "/v1/enterprises/{enterprise_id}", 200, on("enterprise.enterprise.retrieve"), onEnterprise[enterpriseIn](a), a.getEnterprise),
+		httpapi.OldOp(Family, "update_enterprise", http.MethodPatch, "/v1/enterprises/{enterprise_id}", 204, on("enterprise.enterprise.update"), onEnterprise[updateEnterpriseIn](a), a.updateEnterprise),
+		httpapi.OldOp(Family, "import_account_to_enterprise", http.MethodPut, "/v1/enterprises/{enterprise_id}/import/accounts/{account_id}", 202, on("enterprise.enterprise.import"), onEnterprise[importIn](a), a.importAccount),
+		httpapi.OldOp(Family, "create_account", http.MethodPost, "/v1/accounts", 202, on("enterprise.account.create"), onParent[createAccountIn](a, "enterprise.account.create"), a.createAccount).Limited(16 << 10),
+		httpapi.OldOp(Family, "list_accounts", http.MethodGet, "/v1/accounts", 200, own, nil, a.listAccounts),
+		httpapi.OldOp(Family, "get_account", http.MethodGet, "/v1/accounts/{account_id}", 200, on("enterprise.account.retrieve"), onAccount[accountIn](a, "enterprise.account.retrieve"), a.getAccount),
+		httpapi.OldOp(Family, "update_account", http.MethodPatch, "/v1/accounts/{account_id}", 202, on("enterprise.account.move"), onMove(a), a.moveAccount),
+		httpapi.OldOp(Family, "delete_account", http.MethodDelete, "/v1/accounts/{account_id}", 204, on("enterprise.account.delete"), onAccount[accountIn](a, "enterprise.account.delete"), a.deleteAccount),
+		httpapi.OldOp(Family, "update_account_traits", http.MethodPatch, "/v1/accounts/{account_id}/traits", 200, on("iam-identity.account.update"), onTraits, a.updateTraits),
+		httpapi.OldOp(Family, "create_account_group", http.MethodPost, "/v1/account-groups", 201, on("enterprise.account-group.create"), onParent[createGroupIn](a, "enterprise.account-group.create"), a.createGroup),
+		httpapi.OldOp(Family, "list_account_groups", http.MethodGet, "/v1/account-groups", 200, own, nil, a.listGroups),
+		httpapi.OldOp(Family, "get_account_group", http.MethodGet, "/v1/account-groups/{account_group_id}", 200, on("enterprise.account-group.retrieve"), onGroup[groupIn](a, "enterprise.account-group.retrieve"), a.getGroup),
+		httpapi.OldOp(Family, "update_account_group", http.MethodPatch, "/v1/account-groups/{account_group_id}", 204, on("enterprise.account-group.update"), onGroup[updateGroupIn](a, "enterprise.account-group.update"), a.updateGroup),
+		httpapi.OldOp(Family, "delete_account_group", http.MethodDelete, "/v1/account-groups/{account_group_id}", 204, on("enterprise.account-group.delete"), onGroup[groupIn](a, "enterprise.account-group.delete"), a.deleteGroup),
 	}
 }
 
@@ -110,7 +110,7 @@ func reach(ctx context.Context, c *httpapi.Call, action, root, kind, nodeID, ent
 	}
 	chain = append(chain, node(root, "enterprise", ent))
 	for _, t := range chain {
-		yes, err := c.Allowed(ctx, action, t)
+		yes, err := c.May(ctx, action, t)
 		if err != nil {
 			return self, err
 		}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/kagiban/kagiban/internal/api/templatewire"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/httpapi/templatewire"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
@@ -180,7 +180,7 @@ func inAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn) 
 }
 
 type assignmentList struct {
-	page.Offsets
+	lists.Offsets
 	Assignments []*assignmentOut `json:"assignments"`
 }
 
@@ -189,7 +189,7 @@ func (a *API) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssi
 	if err != nil {
 		return nil, err
 	}
-	head, from, to, err := page.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	head, from, to, err := lists.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
 	if err != nil {
 		return nil, err
 	}

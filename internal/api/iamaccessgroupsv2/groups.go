@@ -8,7 +8,7 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 )
 
 // group is an access group on the wire. description is never absent: the
@@ -61,7 +61,7 @@ func (a *API) create(ctx context.Context, c *httpapi.Call, in *createIn) (*group
 }
 
 type groupList struct {
-	page.Offsets
+	lists.Offsets
 	Groups []*group `json:"groups"`
 }
 
@@ -98,7 +98,7 @@ func (a *API) list(ctx context.Context, c *httpapi.Call, in *listIn) (*groupList
 	if err != nil {
 		return nil, err
 	}
-	head, from, to, err := page.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	head, from, to, err := lists.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
 	if err != nil {
 		return nil, err
 	}

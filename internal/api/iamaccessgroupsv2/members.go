@@ -10,7 +10,7 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 )
 
 // item is one entry of a bulk answer: its own status and errors.
@@ -121,7 +121,7 @@ type member struct {
 }
 
 type memberList struct {
-	page.Offsets
+	lists.Offsets
 	Members []member `json:"members"`
 }
 
@@ -168,7 +168,7 @@ func (a *API) listMembers(ctx context.Context, c *httpapi.Call, in *listMembersI
 		}
 		sortByPerson(all, people, key, desc)
 	}
-	head, from, to, err := page.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	head, from, to, err := lists.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
 	if err != nil {
 		return nil, err
 	}

@@ -6,10 +6,10 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/kagiban/kagiban/internal/api/templatewire"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/httpapi/templatewire"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
@@ -30,21 +30,21 @@ func (a *API) templateRows() []httpapi.Operation {
 	const all, assignments = "/v1/group_templates", "/v1/group_assignments"
 	const one, version, assigned = all + "/{template_id}", all + "/{template_id}/versions/{version_num}", assignments + "/{assignment_id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "create_template", http.MethodPost, all, 201, on("create"), a.onNewTemplate, a.createTemplate),
-		httpapi.Op(Family, "list_templates", http.MethodGet, all, 200, on("read"), inTemplates, a.listTemplates),
-		httpapi.Op(Family, "create_template_version", http.MethodPost, one+"/versions", 201, on("create"), templatewire.OnTemplate[newVersionIn](k), a.addVersion),
-		httpapi.Op(Family, "list_template_versions", http.MethodGet, one+"/versions", 200, on("read"), templatewire.OnTemplate[listVersionsIn](k), a.listVersions),
-		httpapi.Op(Family, "get_template_version", http.MethodGet, version, 200, on("read"), templatewire.OnTemplate[versionIn](k), a.version),
-		httpapi.Op(Family, "update_template_version", http.MethodPut, version, 201, on("update"), templatewire.OnTemplate[updateVersionIn](k), a.updateVersion),
-		httpapi.Op(Family, "delete_template_version", http.MethodDelete, version, 204, on("delete"), templatewire.OnTemplate[versionIn](k), a.deleteVersion),
-		httpapi.Op(Family, "commit_template", http.MethodPost, version+"/commit", 204, on("update"), templatewire.OnTemplate[commitIn](k), a.commit),
-		httpapi.Op(Family, "get_latest_template_version", http.MethodGet, one, 200, on("read"), templatewire.OnTemplate[templateIn](k), a.latest),
-		httpapi.Op(Family, "delete_template", http.MethodDelete, one, 204, on("delete"), templatewire.OnTemplate[templateIn](k), a.deleteTemplate),
-		httpapi.Op(Family, "create_assignment", http.MethodPost, assignments, 202, as("create"), a.onAssigned, a.assign),
-		httpapi.Op(Family, "list_assignments", http.MethodGet, assignments, 200, as("read"), inAssignments, a.listAssignments),
-		httpapi.Op(Family, "get_assignment", http.MethodGet, assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](k), a.assignment),
-		httpapi.Op(Family, "update_assignment", http.MethodPatch, assigned, 202, as("update"), templatewire.OnAssignment[reassignIn](k), a.reassign),
-		httpapi.Op(Family, "delete_assignment", http.MethodDelete, assigned, 202, as("delete"), templatewire.OnAssignment[assignmentIn](k), a.unassign),
+		httpapi.OldOp(Family, "create_template", http.MethodPost, all, 201, on("create"), a.onNewTemplate, a.createTemplate),
+		httpapi.OldOp(Family, "list_templates", http.MethodGet, all, 200, on("read"), inTemplates, a.listTemplates),
+		httpapi.OldOp(Family, "create_template_version", http.MethodPost, one+"/versions", 201, on("create"), templatewire.OnTemplate[newVersionIn](k), a.addVersion),
+		httpapi.OldOp(Family, "list_template_versions", http.MethodGet, one+"/versions", 200, on("read"), templatewire.OnTemplate[listVersionsIn](k), a.listVersions),
+		httpapi.OldOp(Family, "get_template_version", http.MethodGet, version, 200, on("read"), templatewire.OnTemplate[versionIn](k), a.version),
+		httpapi.OldOp(Family, "update_template_version", http.MethodPut, version, 201, on("update"), templatewire.OnTemplate[updateVersionIn](k), a.updateVersion),
+		httpapi.OldOp(Family, "delete_template_version", http.MethodDelete, version, 204, on("delete"), templatewire.OnTemplate[versionIn](k), a.deleteVersion),
+		httpapi.OldOp(Family, "commit_template", http.MethodPost, version+"/commit", 204, on("update"), templatewire.OnTemplate[commitIn](k), a.commit),
+		httpapi.OldOp(Family, "get_latest_template_version", http.MethodGet, one, 200, on("read"), templatewire.OnTemplate[templateIn](k), a.latest),
+		httpapi.OldOp(Family, "delete_template", http.MethodDelete, one, 204, on("delete"), templatewire.OnTemplate[templateIn](k), a.deleteTemplate),
+		httpapi.OldOp(Family, "create_assignment", http.MethodPost, assignments, 202, as("create"), a.onAssigned, a.assign),
+		httpapi.OldOp(Family, "list_assignments", http.MethodGet, assignments, 200, as("read"), inAssignments, a.listAssignments),
+		httpapi.OldOp(Family, "get_assignment", http.MethodGet, assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](k), a.assignment),
+		httpapi.OldOp(Family, "update_assignment", http.MethodPatch, assigned, 202, as("update"), templatewire.OnAssignment[reassignIn](k), a.reassign),
+		httpapi.OldOp(Family, "delete_assignment", http.MethodDelete, assigned, 202, as("delete"), templatewire.OnAssignment[assignmentIn](k), a.unassign),
 	}
 }
 
@@ -280,7 +280,7 @@ func inTemplates(ctx context.Context, c *httpapi.Call, in *listTemplatesIn) (htt
 }
 
 type templateList struct {
-	page.Offsets
+	lists.Offsets
 	Templates []*templateOut `json:"group_templates"`
 }
 
@@ -289,7 +289,7 @@ func (a *API) listTemplates(ctx context.Context, c *httpapi.Call, in *listTempla
 	if err != nil {
 		return nil, err
 	}
-	head, from, to, err := page.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	head, from, to, err := lists.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
 	if err != nil {
 		return nil, err
 	}
@@ -315,7 +315,7 @@ type listVersionsIn struct {
 }
 
 type versionList struct {
-	page.Offsets
+	lists.Offsets
 	Versions []*templateOut `json:"group_template_versions"`
 }
 
@@ -328,7 +328,7 @@ func (a *API) listVersions(ctx context.Context, c *httpapi.Call, in *listVersion
 	if err != nil {
 		return nil, err
 	}
-	head, from, to, err := page.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	head, from, to, err := lists.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
 	if err != nil {
 		return nil, err
 	}

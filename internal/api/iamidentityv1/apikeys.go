@@ -14,16 +14,16 @@ func (a *API) keyRows() []httpapi.Operation {
 	const one = "/v1/apikeys/{id}"
 	own := httpapi.Self("keys of one's own need no permission; the handler asks for those of others")
 	return []httpapi.Operation{
-		httpapi.Op(Family, "list_api_keys", "GET", "/v1/apikeys", 200, own, nil, a.listKeys),
-		httpapi.Op(Family, "create_api_key", "POST", "/v1/apikeys", 201, own, nil, a.createKey),
-		httpapi.Op(Family, "get_api_keys_details", "GET", "/v1/apikeys/details", 200, act("apikey.get"), at[keyDetailsIn](a), a.keyDetails),
-		httpapi.Op(Family, "get_api_key", "GET", one, 200, act("apikey.get"), at[getKeyIn](a), a.getKey),
-		httpapi.Op(Family, "update_api_key", "PUT", one, 200, act("apikey.update"), at[updateKeyIn](a), a.updateKey),
-		httpapi.Op(Family, "delete_api_key", "DELETE", one, 204, act("apikey.delete"), at[keyRef](a), a.deleteKey),
-		httpapi.Op(Family, "lock_api_key", "POST", one+"/lock", 204, act("apikey.update"), at[keyRef](a), a.lockKey),
-		httpapi.Op(Family, "unlock_api_key", "DELETE", one+"/lock", 204, act("apikey.update"), at[keyRef](a), a.unlockKey),
-		httpapi.Op(Family, "disable_api_key", "POST", one+"/disable", 204, act("apikey.update"), at[keyRef](a), a.disableKey),
-		httpapi.Op(Family, "enable_api_key", "DELETE", one+"/disable", 204, act("apikey.update"), at[keyRef](a), a.enableKey),
+		httpapi.OldOp(Family, "list_api_keys", "GET", "/v1/apikeys", 200, own, nil, a.listKeys),
+		httpapi.OldOp(Family, "create_api_key", "POST", "/v1/apikeys", 201, own, nil, a.createKey),
+		httpapi.OldOp(Family, "get_api_keys_details", "GET", "/v1/apikeys/details", 200, act("apikey.get"), at[keyDetailsIn](a), a.keyDetails),
+		httpapi.OldOp(Family, "get_api_key", "GET", one, 200, act("apikey.get"), at[getKeyIn](a), a.getKey),
+		httpapi.OldOp(Family, "update_api_key", "PUT", one, 200, act("apikey.update"), at[updateKeyIn](a), a.updateKey),
+		httpapi.OldOp(Family, "delete_api_key", "DELETE", one, 204, act("apikey.delete"), at[keyRef](a), a.deleteKey),
+		httpapi.OldOp(Family, "lock_api_key", "POST", one+"/lock", 204, act("apikey.update"), at[keyRef](a), a.lockKey),
+		httpapi.OldOp(Family, "unlock_api_key", "DELETE", one+"/lock", 204, act("apikey.update"), at[keyRef](a), a.unlockKey),
+		httpapi.OldOp(Family, "disable_api_key", "POST", one+"/disable", 204, act("apikey.update"), at[keyRef](a), a.disableKey),
+		httpapi.OldOp(Family, "enable_api_key", "DELETE", one+"/disable", 204, act("apikey.update"), at[keyRef](a), a.enableKey),
 	}
 }
 
@@ -122,7 +122,7 @@ func (a *API) storedValue(ctx context.Context, c *httpapi.Call, r foundKey) (sec
 	if !r.key.StoreValue {
 		return secret.Value{}, nil
 	}
-	yes, err := c.Allowed(ctx, "iam-identity.apikey.create", r.target)
+	yes, err := c.May(ctx, "iam-identity.apikey.create", r.target)
 	if err != nil || !yes {
 		return secret.Value{}, err
 	}
@@ -307,7 +307,7 @@ func (a *API) authorizeKeyList(ctx context.Context, c *httpapi.Call, q *identity
 		c.Seeks("Account", q.Account)
 		all := target(q.Account, typeAPIKey, "", "", "")
 		// The list holds no values, so the reviewers of metadata may see it too.
-		if review, err := c.Allowed(ctx, "iam-identity.apikey.review", all); err != nil || review {
+		if review, err := c.May(ctx, "iam-identity.apikey.review", all); err != nil || review {
 			return err
 		}
 		return c.Authorize(ctx, "iam-identity.apikey.manage", all)

@@ -10,11 +10,11 @@ import (
 func (a *API) groupRows() []httpapi.Operation {
 	const all, one = "/v1/serviceid_groups", "/v1/serviceid_groups/{id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "list_service_id_group", "GET", all, 200, act("serviceid-group.list"), at[listGroupsIn](a), a.listGroups),
-		httpapi.Op(Family, "create_service_id_group", "POST", all, 201, act("serviceid-group.create"), at[createGroupIn](a), a.createGroup),
-		httpapi.Op(Family, "get_service_id_group", "GET", one, 200, act("serviceid-group.get"), at[groupRef](a), a.getGroup),
-		httpapi.Op(Family, "update_service_id_group", "PUT", one, 200, act("serviceid-group.update"), at[updateGroupIn](a), a.updateGroup),
-		httpapi.Op(Family, "delete_service_id_group", "DELETE", one, 204, act("serviceid-group.delete"), at[groupRef](a), a.deleteGroup),
+		httpapi.OldOp(Family, "list_service_id_group", "GET", all, 200, act("serviceid-group.list"), at[listGroupsIn](a), a.listGroups),
+		httpapi.OldOp(Family, "create_service_id_group", "POST", all, 201, act("serviceid-group.create"), at[createGroupIn](a), a.createGroup),
+		httpapi.OldOp(Family, "get_service_id_group", "GET", one, 200, act("serviceid-group.get"), at[groupRef](a), a.getGroup),
+		httpapi.OldOp(Family, "update_service_id_group", "PUT", one, 200, act("serviceid-group.update"), at[updateGroupIn](a), a.updateGroup),
+		httpapi.OldOp(Family, "delete_service_id_group", "DELETE", one, 204, act("serviceid-group.delete"), at[groupRef](a), a.deleteGroup),
 	}
 }
 

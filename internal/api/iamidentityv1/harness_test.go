@@ -15,13 +15,14 @@ import (
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/iamidentityv1"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/idp"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/secret"
@@ -86,7 +87,7 @@ func newServer(t testing.TB, limits ...func(*identity.Limits)) *server {
 		change(&l)
 	}
 	s.accounts = account.New(account.Config{DB: db, Now: clock})
-	s.ids = identity.New(identity.Config{DB: db, Now: clock, Hasher: testHasher(t), Sealer: testSealer(t), Pages: page.NewSealer(make([]byte, 32)), Limits: l})
+	s.ids = identity.New(identity.Config{DB: db, Now: clock, Hasher: testHasher(t), Sealer: testSealer(t), Pages: lists.NewSealer(make([]byte, 32)), Limits: l})
 	s.tree = &enterprise.Service{DB: db, Accounts: s.accounts, Now: clock, Limits: enterprise.DefaultLimits}
 	s.reports = report.New(report.Config{DB: db, Now: clock, Run: func(job func()) { job() }})
 	t.Cleanup(s.reports.Close)
@@ -300,4 +301,8 @@ func (s *server) lastEvent(accountID string) store.Event {
 	}
 	s.t.Fatal("no event")
 	return store.Event{}
+}
+
+func (*server) Rights(ctx context.Context, _ policy.Request) (asker.Rights, error) {
+	return asker.System.Rights(ctx, "")
 }

@@ -15,17 +15,17 @@ import (
 func (a *API) idpRows() []httpapi.Operation {
 	const all, one = "/v1/idps", "/v1/idps/{idp_id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "list_idps", "GET", all, 200, act("idp.list"), at[listIdPsIn](a), a.listIdPs),
-		httpapi.Op(Family, "create_idp", "POST", all, 201, act("idp.create"), at[createIdPIn](a), a.createIdP),
-		httpapi.Op(Family, "get_idp", "GET", one, 200, act("idp.get"), at[getIdPIn](a), a.getIdP),
-		httpapi.Op(Family, "update_idp", "PUT", one, 200, act("idp.update"), at[updateIdPIn](a), a.updateIdP),
-		httpapi.Op(Family, "delete_idp", "DELETE", one, 204, act("idp.delete"), at[idpRef](a), a.deleteIdP),
-		httpapi.Op(Family, "list_consumer_accounts", "GET", one+"/consumers", 200, act("idp.get"), at[idpRef](a), a.listConsumers),
-		httpapi.Raw(Family, "export_saml_metadata", "GET", one+"/saml/metadata", 200, act("idp.get"), a.exportMetadata).AnsweringText("text/xml"),
-		httpapi.Describing[importQuery, IdP](httpapi.Raw(Family, "import_saml_idp_metadata", "PUT", one+"/saml/metadata", 200, act("idp.update"), a.importMetadata)).
+		httpapi.OldOp(Family, "list_idps", "GET", all, 200, act("idp.list"), at[listIdPsIn](a), a.listIdPs),
+		httpapi.OldOp(Family, "create_idp", "POST", all, 201, act("idp.create"), at[createIdPIn](a), a.createIdP),
+		httpapi.OldOp(Family, "get_idp", "GET", one, 200, act("idp.get"), at[getIdPIn](a), a.getIdP),
+		httpapi.OldOp(Family, "update_idp", "PUT", one, 200, act("idp.update"), at[updateIdPIn](a), a.updateIdP),
+		httpapi.OldOp(Family, "delete_idp", "DELETE", one, 204, act("idp.delete"), at[idpRef](a), a.deleteIdP),
+		httpapi.OldOp(Family, "list_consumer_accounts", "GET", one+"/consumers", 200, act("idp.get"), at[idpRef](a), a.listConsumers),
+		httpapi.OldRaw(Family, "export_saml_metadata", "GET", one+"/saml/metadata", 200, act("idp.get"), a.exportMetadata).AnsweringText("text/xml"),
+		httpapi.Describing[importQuery, IdP](httpapi.OldRaw(Family, "import_saml_idp_metadata", "PUT", one+"/saml/metadata", 200, act("idp.update"), a.importMetadata)).
 			TakingText("text/xml"),
-		httpapi.Op(Family, "get_idp_test_result", "GET", one+"/test", 200, act("idp.test"), at[idpRef](a), a.getIdPTest),
-		httpapi.Op(Family, "test_idp", "POST", one+"/test", 200, act("idp.test"), at[idpRef](a), a.testIdP),
+		httpapi.OldOp(Family, "get_idp_test_result", "GET", one+"/test", 200, act("idp.test"), at[idpRef](a), a.getIdPTest),
+		httpapi.OldOp(Family, "test_idp", "POST", one+"/test", 200, act("idp.test"), at[idpRef](a), a.testIdP),
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 func (a *API) limitRows() []httpapi.Operation {
 	const path = "/v1/accounts/{account_id}/limits/identity"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "get_account_limits", "GET", path, 200, act("account.get"), at[getLimitsIn](a), a.getLimits),
-		httpapi.Op(Family, "bulk_list_account_entity_consumption", "POST", path, 200, act("account.get"), at[postLimitsIn](a), a.postLimits),
+		httpapi.OldOp(Family, "get_account_limits", "GET", path, 200, act("account.get"), at[getLimitsIn](a), a.getLimits),
+		httpapi.OldOp(Family, "bulk_list_account_entity_consumption", "POST", path, 200, act("account.get"), at[postLimitsIn](a), a.postLimits),
 	}
 }
 

@@ -10,13 +10,13 @@ import (
 func (a *API) loginRows() []httpapi.Operation {
 	const login, all, one = "/v2/loginsettings/{account_id}", "/v2/loginsettings/{account_id}/idps", "/v2/loginsettings/{account_id}/idps/{idp_id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "get_login_settings", "GET", login, 200, act("account.get"), at[accountRef](a), a.getLogin),
-		httpapi.Op(Family, "update_login_settings", "PUT", login, 200, act("account.update"), at[updateLoginIn](a), a.updateLogin),
-		httpapi.Op(Family, "list_idp_settings", "GET", all, 200, act("idp.list"), at[listBindingsIn](a), a.listBindings),
-		httpapi.Op(Family, "get_idp_setting", "GET", one, 200, act("idp.get"), at[bindingRef](a), a.getBinding),
-		httpapi.Op(Family, "add_idp_setting", "POST", one, 200, act("account.enable_idp"), at[addBindingIn](a), a.addBinding),
-		httpapi.Op(Family, "update_idp_setting", "PUT", one, 200, act("account.enable_idp"), at[updateBindingIn](a), a.updateBinding),
-		httpapi.Op(Family, "remove_idp_setting", "DELETE", one, 204, act("account.disable_idp"), at[bindingRef](a), a.removeBinding),
+		httpapi.OldOp(Family, "get_login_settings", "GET", login, 200, act("account.get"), at[accountRef](a), a.getLogin),
+		httpapi.OldOp(Family, "update_login_settings", "PUT", login, 200, act("account.update"), at[updateLoginIn](a), a.updateLogin),
+		httpapi.OldOp(Family, "list_idp_settings", "GET", all, 200, act("idp.list"), at[listBindingsIn](a), a.listBindings),
+		httpapi.OldOp(Family, "get_idp_setting", "GET", one, 200, act("idp.get"), at[bindingRef](a), a.getBinding),
+		httpapi.OldOp(Family, "add_idp_setting", "POST", one, 200, act("account.enable_idp"), at[addBindingIn](a), a.addBinding),
+		httpapi.OldOp(Family, "update_idp_setting", "PUT", one, 200, act("account.enable_idp"), at[updateBindingIn](a), a.updateBinding),
+		httpapi.OldOp(Family, "remove_idp_setting", "DELETE", one, 204, act("account.disable_idp"), at[bindingRef](a), a.removeBinding),
 	}
 }
 

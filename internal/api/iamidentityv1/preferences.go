@@ -11,10 +11,10 @@ func (a *API) preferenceRows() []httpapi.Operation {
 	const all = "/v1/preferences/accounts/{account_id}/identities/{iam_id}"
 	const one = all + "/{service}/{preference_id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "update_preference_on_scope_account", "PUT", one, 200, act("preferences.update"), at[setPreferenceIn](a), a.setPreference),
-		httpapi.Op(Family, "delete_preferences_on_scope_account", "DELETE", one, 204, act("preferences.update"), at[preferenceRef](a), a.deletePreference),
-		httpapi.Op(Family, "get_preferences_on_scope_account", "GET", one, 200, act("preferences.read"), at[preferenceRef](a), a.getPreference),
-		httpapi.Op(Family, "get_all_preferences_on_scope_account", "GET", all, 200, act("preferences.read"), at[preferencesRef](a), a.getPreferences),
+		httpapi.OldOp(Family, "update_preference_on_scope_account", "PUT", one, 200, act("preferences.update"), at[setPreferenceIn](a), a.setPreference),
+		httpapi.OldOp(Family, "delete_preferences_on_scope_account", "DELETE", one, 204, act("preferences.update"), at[preferenceRef](a), a.deletePreference),
+		httpapi.OldOp(Family, "get_preferences_on_scope_account", "GET", one, 200, act("preferences.read"), at[preferenceRef](a), a.getPreference),
+		httpapi.OldOp(Family, "get_all_preferences_on_scope_account", "GET", all, 200, act("preferences.read"), at[preferencesRef](a), a.getPreferences),
 	}
 }
 

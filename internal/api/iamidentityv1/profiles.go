@@ -12,23 +12,23 @@ func (a *API) profileRows() []httpapi.Operation {
 	const rules, rule = one + "/rules", one + "/rules/{rule_id}"
 	const links, link = one + "/links", one + "/links/{link_id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "create_profile", "POST", all, 201, act("profile.create"), at[createProfileIn](a), a.createProfile),
-		httpapi.Op(Family, "list_profiles", "GET", all, 200, act("profile.get"), at[listProfilesIn](a), a.listProfiles),
-		httpapi.Op(Family, "get_profile", "GET", one, 200, act("profile.get"), at[getProfileIn](a), a.getProfile),
-		httpapi.Op(Family, "update_profile", "PUT", one, 200, act("profile.update"), at[updateProfileIn](a), a.updateProfile),
-		httpapi.Op(Family, "delete_profile", "DELETE", one, 204, act("profile.delete"), at[profileRef](a), a.deleteProfile),
+		httpapi.OldOp(Family, "create_profile", "POST", all, 201, act("profile.create"), at[createProfileIn](a), a.createProfile),
+		httpapi.OldOp(Family, "list_profiles", "GET", all, 200, act("profile.get"), at[listProfilesIn](a), a.listProfiles),
+		httpapi.OldOp(Family, "get_profile", "GET", one, 200, act("profile.get"), at[getProfileIn](a), a.getProfile),
+		httpapi.OldOp(Family, "update_profile", "PUT", one, 200, act("profile.update"), at[updateProfileIn](a), a.updateProfile),
+		httpapi.OldOp(Family, "delete_profile", "DELETE", one, 204, act("profile.delete"), at[profileRef](a), a.deleteProfile),
 
-		httpapi.Op(Family, "create_claim_rule", "POST", rules, 201, act("profile.update"), at[createRuleIn](a), a.createRule),
-		httpapi.Op(Family, "list_claim_rules", "GET", rules, 200, act("profile.get"), at[profileRef](a), a.listRules),
-		httpapi.Op(Family, "get_claim_rule", "GET", rule, 200, act("profile.get"), at[ruleRef](a), a.getRule),
-		httpapi.Op(Family, "update_claim_rule", "PUT", rule, 200, act("profile.update"), at[updateRuleIn](a), a.updateRule),
-		httpapi.Op(Family, "delete_claim_rule", "DELETE", rule, 204, act("profile.update"), at[ruleRef](a), a.deleteRule),
+		httpapi.OldOp(Family, "create_claim_rule", "POST", rules, 201, act("profile.update"), at[createRuleIn](a), a.createRule),
+		httpapi.OldOp(Family, "list_claim_rules", "GET", rules, 200, act("profile.get"), at[profileRef](a), a.listRules),
+		httpapi.OldOp(Family, "get_claim_rule", "GET", rule, 200, act("profile.get"), at[ruleRef](a), a.getRule),
+		httpapi.OldOp(Family, "update_claim_rule", "PUT", rule, 200, act("profile.update"), at[updateRuleIn](a), a.updateRule),
+		httpapi.OldOp(Family, "delete_claim_rule", "DELETE", rule, 204, act("profile.update"), at[ruleRef](a), a.deleteRule),
 
-		httpapi.Op(Family, "create_link", "POST", links, 201, act("profile.update"), at[createLinkIn](a), a.createLink),
-		httpapi.Op(Family, "list_links", "GET", links, 200, act("profile.get"), at[profileRef](a), a.listLinks),
-		httpapi.Op(Family, "delete_link_by_parameters", "DELETE", links, 204, act("profile.update"), at[deleteLinkToIn](a), a.deleteLinkTo),
-		httpapi.Op(Family, "get_link", "GET", link, 200, act("profile.get"), at[linkRef](a), a.getLink),
-		httpapi.Op(Family, "delete_link", "DELETE", link, 204, act("profile.update"), at[linkRef](a), a.deleteLink),
+		httpapi.OldOp(Family, "create_link", "POST", links, 201, act("profile.update"), at[createLinkIn](a), a.createLink),
+		httpapi.OldOp(Family, "list_links", "GET", links, 200, act("profile.get"), at[profileRef](a), a.listLinks),
+		httpapi.OldOp(Family, "delete_link_by_parameters", "DELETE", links, 204, act("profile.update"), at[deleteLinkToIn](a), a.deleteLinkTo),
+		httpapi.OldOp(Family, "get_link", "GET", link, 200, act("profile.get"), at[linkRef](a), a.getLink),
+		httpapi.OldOp(Family, "delete_link", "DELETE", link, 204, act("profile.update"), at[linkRef](a), a.deleteLink),
 	}
 }
 

@@ -14,11 +14,11 @@ import (
 func (a *API) reportRows() []httpapi.Operation {
 	const inactivity, mfa = "/v1/activity/accounts/{account_id}/report", "/v1/mfa/accounts/{account_id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "create_report", "POST", inactivity, 202, act("report.create"), at[createReportIn](a), a.createReport),
-		httpapi.Op(Family, "get_report", "GET", inactivity+"/{reference}", 200, act("report.get"), at[reportRef](a), a.getReport).MayBePending(),
-		httpapi.Op(Family, "get_mfa_status", "GET", mfa+"/status", 200, act("mfa-status.get"), at[mfaStatusIn](a), a.getMFAStatus),
-		httpapi.Op(Family, "create_mfa_report", "POST", mfa+"/report", 202, act("mfa-status.get"), at[createMFAReportIn](a), a.createMFAReport),
-		httpapi.Op(Family, "get_mfa_report", "GET", mfa+"/report/{reference}", 200, act("mfa-status.get"), at[reportRef](a), a.getMFAReport).MayBePending(),
+		httpapi.OldOp(Family, "create_report", "POST", inactivity, 202, act("report.create"), at[createReportIn](a), a.createReport),
+		httpapi.OldOp(Family, "get_report", "GET", inactivity+"/{reference}", 200, act("report.get"), at[reportRef](a), a.getReport).MayBePending(),
+		httpapi.OldOp(Family, "get_mfa_status", "GET", mfa+"/status", 200, act("mfa-status.get"), at[mfaStatusIn](a), a.getMFAStatus),
+		httpapi.OldOp(Family, "create_mfa_report", "POST", mfa+"/report", 202, act("mfa-status.get"), at[createMFAReportIn](a), a.createMFAReport),
+		httpapi.OldOp(Family, "get_mfa_report", "GET", mfa+"/report/{reference}", 200, act("mfa-status.get"), at[reportRef](a), a.getMFAReport).MayBePending(),
 	}
 }
 

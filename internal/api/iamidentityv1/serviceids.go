@@ -11,13 +11,13 @@ func (a *API) serviceIDRows() []httpapi.Operation {
 	const all, one = "/v1/serviceids", "/v1/serviceids/{id}"
 	member := httpapi.Self("every member of an account may create service IDs unless the account restricts it; the handler asks then")
 	return []httpapi.Operation{
-		httpapi.Op(Family, "list_service_ids", "GET", all, 200, act("serviceid.get"), at[listServiceIDsIn](a), a.listServiceIDs),
-		httpapi.Op(Family, "create_service_id", "POST", all, 201, member, nil, a.createServiceID),
-		httpapi.Op(Family, "get_service_id", "GET", one, 200, act("serviceid.get"), at[getServiceIDIn](a), a.getServiceID),
-		httpapi.Op(Family, "update_service_id", "PUT", one, 200, act("serviceid.update"), at[updateServiceIDIn](a), a.updateServiceID),
-		httpapi.Op(Family, "delete_service_id", "DELETE", one, 204, act("serviceid.delete"), at[serviceIDRef](a), a.deleteServiceID),
-		httpapi.Op(Family, "lock_service_id", "POST", one+"/lock", 204, act("serviceid.update"), at[serviceIDRef](a), a.lockServiceID),
-		httpapi.Op(Family, "unlock_service_id", "DELETE", one+"/lock", 204, act("serviceid.update"), at[serviceIDRef](a), a.unlockServiceID),
+		httpapi.OldOp(Family, "list_service_ids", "GET", all, 200, act("serviceid.get"), at[listServiceIDsIn](a), a.listServiceIDs),
+		httpapi.OldOp(Family, "create_service_id", "POST", all, 201, member, nil, a.createServiceID),
+		httpapi.OldOp(Family, "get_service_id", "GET", one, 200, act("serviceid.get"), at[getServiceIDIn](a), a.getServiceID),
+		httpapi.OldOp(Family, "update_service_id", "PUT", one, 200, act("serviceid.update"), at[updateServiceIDIn](a), a.updateServiceID),
+		httpapi.OldOp(Family, "delete_service_id", "DELETE", one, 204, act("serviceid.delete"), at[serviceIDRef](a), a.deleteServiceID),
+		httpapi.OldOp(Family, "lock_service_id", "POST", one+"/lock", 204, act("serviceid.update"), at[serviceIDRef](a), a.lockServiceID),
+		httpapi.OldOp(Family, "unlock_service_id", "DELETE", one+"/lock", 204, act("serviceid.update"), at[serviceIDRef](a), a.unlockServiceID),
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 func (a *API) settingsRows() []httpapi.Operation {
 	const own, effective = "/v1/accounts/{account_id}/settings/identity", "/v1/accounts/{account_id}/effective_settings/identity"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "get_account_settings", "GET", own, 200, act("account.get"), at[getSettingsIn](a), a.getSettings),
-		httpapi.Op(Family, "update_account_settings", "PUT", own, 200, act("account.update"), at[updateSettingsIn](a), a.updateSettings),
-		httpapi.Op(Family, "get_effective_account_settings", "GET", effective, 200, act("account.get"), at[getSettingsIn](a), a.getEffectiveSettings),
+		httpapi.OldOp(Family, "get_account_settings", "GET", own, 200, act("account.get"), at[getSettingsIn](a), a.getSettings),
+		httpapi.OldOp(Family, "update_account_settings", "PUT", own, 200, act("account.update"), at[updateSettingsIn](a), a.updateSettings),
+		httpapi.OldOp(Family, "get_effective_account_settings", "GET", effective, 200, act("account.get"), at[getSettingsIn](a), a.getEffectiveSettings),
 	}
 }
 

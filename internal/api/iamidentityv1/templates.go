@@ -8,11 +8,11 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/api/templatewire"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/httpapi/templatewire"
 	"github.com/kagiban/kagiban/internal/id"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
@@ -45,21 +45,21 @@ func (t *templated) rows(one, assignment string) []httpapi.Operation {
 	single, versions := t.path+"/{template_id}", t.path+"/{template_id}/versions"
 	version, assigned := versions+"/{version}", t.assignments+"/{assignment_id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "list_"+one+"s", "GET", t.path, 200, on("read"), t.inAccount, t.listTemplates),
-		httpapi.Op(Family, "create_"+one, "POST", t.path, 201, on("create"), t.inBody, t.create),
-		httpapi.Op(Family, "get_latest_"+one+"_version", "GET", single, 200, on("read"), templatewire.OnTemplate[latestIn](&t.Kind), t.latest),
-		httpapi.Op(Family, "delete_all_versions_of_"+one, "DELETE", single, 204, on("delete"), templatewire.OnTemplate[latestIn](&t.Kind), t.deleteAll),
-		httpapi.Op(Family, "list_versions_of_"+one, "GET", versions, 200, on("read"), templatewire.OnTemplate[versionsIn](&t.Kind), t.listVersions),
-		httpapi.Op(Family, "create_"+one+"_version", "POST", versions, 201, on("create"), templatewire.OnTemplate[newVersionIn](&t.Kind), t.addVersion),
-		httpapi.Op(Family, "get_"+one+"_version", "GET", version, 200, on("read"), templatewire.OnTemplate[versionIn](&t.Kind), t.version),
-		httpapi.Op(Family, "update_"+one+"_version", "PUT", version, 200, on("update"), templatewire.OnTemplate[updateVersionIn](&t.Kind), t.update),
-		httpapi.Op(Family, "delete_"+one+"_version", "DELETE", version, 204, on("delete"), templatewire.OnTemplate[versionIn](&t.Kind), t.deleteVersion),
-		httpapi.Op(Family, "commit_"+one, "POST", version+"/commit", 204, on("update"), templatewire.OnTemplate[versionIn](&t.Kind), t.commit),
-		httpapi.Op(Family, "list_"+assignment+"s", "GET", t.assignments, 200, as("read"), t.inAssignments, t.listAssignments),
-		httpapi.Op(Family, "create_"+assignment, "POST", t.assignments, 202, as("create"), t.onAssigned, t.assign),
-		httpapi.Op(Family, "get_"+assignment, "GET", assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](&t.Kind), t.assignment),
-		httpapi.Op(Family, "delete_"+assignment, "DELETE", assigned, 202, as("delete"), templatewire.OnAssignment[assignmentIn](&t.Kind), t.unassign),
-		httpapi.Op(Family, "update_"+assignment, "PATCH", assigned, 202, as("update"), templatewire.OnAssignment[reassignIn](&t.Kind), t.reassign),
+		httpapi.OldOp(Family, "list_"+one+"s", "GET", t.path, 200, on("read"), t.inAccount, t.listTemplates),
+		httpapi.OldOp(Family, "create_"+one, "POST", t.path, 201, on("create"), t.inBody, t.create),
+		httpapi.OldOp(Family, "get_latest_"+one+"_version", "GET", single, 200, on("read"), templatewire.OnTemplate[latestIn](&t.Kind), t.latest),
+		httpapi.OldOp(Family, "delete_all_versions_of_"+one, "DELETE", single, 204, on("delete"), templatewire.OnTemplate[latestIn](&t.Kind), t.deleteAll),
+		httpapi.OldOp(Family, "list_versions_of_"+one, "GET", versions, 200, on("read"), templatewire.OnTemplate[versionsIn](&t.Kind), t.listVersions),
+		httpapi.OldOp(Family, "create_"+one+"_version", "POST", versions, 201, on("create"), templatewire.OnTemplate[newVersionIn](&t.Kind), t.addVersion),
+		httpapi.OldOp(Family, "get_"+one+"_version", "GET", version, 200, on("read"), templatewire.OnTemplate[versionIn](&t.Kind), t.version),
+		httpapi.OldOp(Family, "update_"+one+"_version", "PUT", version, 200, on("update"), templatewire.OnTemplate[updateVersionIn](&t.Kind), t.update),
+		httpapi.OldOp(Family, "delete_"+one+"_version", "DELETE", version, 204, on("delete"), templatewire.OnTemplate[versionIn](&t.Kind), t.deleteVersion),
+		httpapi.OldOp(Family, "commit_"+one, "POST", version+"/commit", 204, on("update"), templatewire.OnTemplate[versionIn](&t.Kind), t.commit),
+		httpapi.OldOp(Family, "list_"+assignment+"s", "GET", t.assignments, 200, as("read"), t.inAssignments, t.listAssignments),
+		httpapi.OldOp(Family, "create_"+assignment, "POST", t.assignments, 202, as("create"), t.onAssigned, t.assign),
+		httpapi.OldOp(Family, "get_"+assignment, "GET", assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](&t.Kind), t.assignment),
+		httpapi.OldOp(Family, "delete_"+assignment, "DELETE", assigned, 202, as("delete"), templatewire.OnAssignment[assignmentIn](&t.Kind), t.unassign),
+		httpapi.OldOp(Family, "update_"+assignment, "PATCH", assigned, 202, as("update"), templatewire.OnAssignment[reassignIn](&t.Kind), t.reassign),
 	}
 }
 
@@ -309,7 +309,7 @@ func (in *listTemplatesIn) Validate() error {
 	if in.Limit == nil {
 		return nil
 	}
-	_, err := page.Size(*in.Limit, true, "limit")
+	_, err := lists.Size(*in.Limit, true, "limit")
 	return err
 }
 
@@ -328,7 +328,7 @@ func (t *templated) inAccount(_ context.Context, c *httpapi.Call, in *listTempla
 // cut gives one page of a list that is held whole: templates, versions and
 // assignments are few. query binds the token to the list.
 func cut[T any](a *API, path, query string, in *listTemplatesIn, list []T) ([]T, Paging, error) {
-	size := page.DefaultSize
+	size := lists.DefaultSize
 	if in.Limit != nil {
 		size = *in.Limit
 	}
@@ -341,7 +341,7 @@ func cut[T any](a *API, path, query string, in *listTemplatesIn, list []T) ([]T,
 		start = min(tok.Offset, len(list))
 	}
 	link := func(at int) string {
-		q := url.Values{"pagetoken": {a.ids.Pages.Seal(page.Token{Offset: at, Query: query})}, "limit": {strconv.Itoa(size)}}
+		q := url.Values{"pagetoken": {a.ids.Pages.Seal(lists.Token{Offset: at, Query: query})}, "limit": {strconv.Itoa(size)}}
 		if in.AccountID != "" {
 			q.Set("account_id", in.AccountID)
 		}

@@ -12,11 +12,11 @@ func (a *API) trustRows() []httpapi.Operation {
 	const all = "/v1/profiles/{profile_id}/identities"
 	const kind, one = all + "/{identity_type}", all + "/{identity_type}/{identifier_id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "get_profile_identities", "GET", all, 200, act("profile.get"), at[profileRef](a), a.getTrusts),
-		httpapi.Op(Family, "set_profile_identities", "PUT", all, 200, act("profile.update"), at[setTrustsIn](a), a.setTrusts),
-		httpapi.Op(Family, "set_profile_identity", "POST", kind, 200, act("profile.update"), at[setTrustIn](a), a.setTrust),
-		httpapi.Op(Family, "get_profile_identity", "GET", one, 200, act("profile.get"), at[trustRef](a), a.getTrust),
-		httpapi.Op(Family, "delete_profile_identity", "DELETE", one, 204, act("profile.update"), at[trustRef](a), a.deleteTrust),
+		httpapi.OldOp(Family, "get_profile_identities", "GET", all, 200, act("profile.get"), at[profileRef](a), a.getTrusts),
+		httpapi.OldOp(Family, "set_profile_identities", "PUT", all, 200, act("profile.update"), at[setTrustsIn](a), a.setTrusts),
+		httpapi.OldOp(Family, "set_profile_identity", "POST", kind, 200, act("profile.update"), at[setTrustIn](a), a.setTrust),
+		httpapi.OldOp(Family, "get_profile_identity", "GET", one, 200, act("profile.get"), at[trustRef](a), a.getTrust),
+		httpapi.OldOp(Family, "delete_profile_identity", "DELETE", one, 204, act("profile.update"), at[trustRef](a), a.deleteTrust),
 	}
 }
 

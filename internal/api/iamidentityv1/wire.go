@@ -9,7 +9,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/page"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -74,7 +74,7 @@ func (a *API) activity(ctx context.Context, c *httpapi.Call, wanted bool, m *sto
 	if !wanted {
 		return nil, nil
 	}
-	allowed, err := c.Allowed(ctx, "iam-identity.activity.get", t)
+	allowed, err := c.May(ctx, "iam-identity.activity.get", t)
 	if err != nil || !allowed {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func paging[T any](a *API, path string, p *identity.Page[T]) Paging {
 		if token == "" {
 			return ""
 		}
-		return page.Link(a.base, &url.URL{Path: path}, "pagetoken", token)
+		return lists.Link(a.base, &url.URL{Path: path}, "pagetoken", token)
 	}
 	return Paging{Offset: p.Offset, Limit: p.Limit, First: link(p.First), Previous: link(p.Previous), Next: link(p.Next)}
 }

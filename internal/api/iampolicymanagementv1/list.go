@@ -136,7 +136,7 @@ func (a *API) listed(ctx context.Context, c *httpapi.Call, in *listIn) ([]*acces
 		if !in.matches(p) {
 			continue
 		}
-		yes, err := c.Allowed(ctx, "iam.policy.read", policy.ScopeOf(&p.Doc))
+		yes, err := c.May(ctx, "iam.policy.read", policy.ScopeOf(&p.Doc))
 		if err != nil {
 			return nil, pageHead{}, err
 		}

@@ -81,7 +81,7 @@ func (a *API) listRoles(ctx context.Context, c *httpapi.Call, in *listRolesIn) (
 		if in.ServiceGroupID != "" && !a.access.InGroup(r.Service, in.ServiceGroupID) {
 			continue
 		}
-		yes, err := c.Allowed(ctx, "iam-access-management.customRole.read", roleTarget(r.Account, r.ID))
+		yes, err := c.May(ctx, "iam-access-management.customRole.read", roleTarget(r.Account, r.ID))
 		if err != nil {
 			return nil, err
 		}

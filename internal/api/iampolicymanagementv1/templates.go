@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kagiban/kagiban/internal/api/templatewire"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/httpapi/templatewire"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
@@ -69,21 +69,21 @@ func (t *templated) rows() []httpapi.Operation {
 	all, one := t.templatesPath(), t.templatesPath()+"/{template_id}"
 	version, assigned := one+"/versions/{version}", t.assignmentsPath()+"/{assignment_id}"
 	return []httpapi.Operation{
-		httpapi.Op(Family, "list_"+t.Name+"_templates", http.MethodGet, all, 200, on("read"), t.inTemplateAccount, t.list),
-		httpapi.Op(Family, "create_"+t.Name+"_template", http.MethodPost, all, 201, on("create"), t.onNewTemplate, templatewire.Worded(k, templatewire.Template, t.create)),
-		httpapi.Op(Family, "get_"+t.Name+"_template", http.MethodGet, one, 200, on("read"), templatewire.OnTemplate[templateIn](k), templatewire.Worded(k, templatewire.Template, t.latest)),
-		httpapi.Op(Family, "delete_"+t.Name+"_template", http.MethodDelete, one, 204, on("delete"), templatewire.OnTemplate[templateIn](k), templatewire.Worded(k, templatewire.Template, t.deleteAll)),
-		httpapi.Op(Family, "create_"+t.Name+"_template_version", http.MethodPost, one+"/versions", 201, on("create"), templatewire.OnTemplate[newVersionIn](k), templatewire.Worded(k, templatewire.Template, t.addVersion)),
-		httpapi.Op(Family, "list_"+t.Name+"_template_versions", http.MethodGet, one+"/versions", 200, on("read"), templatewire.OnTemplate[listVersionsIn](k), templatewire.Worded(k, templatewire.Template, t.listVersions)),
-		httpapi.Op(Family, "replace_"+t.Name+"_template", http.MethodPut, version, 200, on("update"), templatewire.OnTemplate[replaceVersionIn](k), templatewire.Worded(k, templatewire.Template, t.replaceVersion)),
-		httpapi.Op(Family, "get_"+t.Name+"_template_version", http.MethodGet, version, 200, on("read"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.version)),
-		httpapi.Op(Family, "delete_"+t.Name+"_template_version", http.MethodDelete, version, 204, on("delete"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.deleteVersion)),
-		httpapi.Op(Family, "commit_"+t.Name+"_template", http.MethodPost, version+"/commit", 204, on("update"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.commit)),
-		httpapi.Op(Family, "list_"+t.Name+"_assignments", http.MethodGet, t.assignmentsPath(), 200, as("read"), t.inAssignmentAccount, t.listAssignments),
-		httpapi.Op(Family, "create_"+t.Name+"_template_assignment", http.MethodPost, t.assignmentsPath(), 201, as("create"), t.onAssigned, templatewire.Worded(k, templatewire.Assigning, t.assign)),
-		httpapi.Op(Family, "get_"+t.Name+"_assignment", http.MethodGet, assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](k), templatewire.Worded(k, templatewire.Assignment, t.assignment)),
-		httpapi.Op(Family, "update_"+t.Name+"_assignment", http.MethodPatch, assigned, 200, as("update"), templatewire.OnAssignment[reassignIn](k), templatewire.Worded(k, templatewire.Assigning, t.reassign)),
-		httpapi.Op(Family, "delete_"+t.Name+"_assignment", http.MethodDelete, assigned, 204, as("delete"), templatewire.OnAssignment[assignmentIn](k), templatewire.Worded(k, templatewire.Assignment, t.unassign)),
+		httpapi.OldOp(Family, "list_"+t.Name+"_templates", http.MethodGet, all, 200, on("read"), t.inTemplateAccount, t.list),
+		httpapi.OldOp(Family, "create_"+t.Name+"_template", http.MethodPost, all, 201, on("create"), t.onNewTemplate, templatewire.Worded(k, templatewire.Template, t.create)),
+		httpapi.OldOp(Family, "get_"+t.Name+"_template", http.MethodGet, one, 200, on("read"), templatewire.OnTemplate[templateIn](k), templatewire.Worded(k, templatewire.Template, t.latest)),
+		httpapi.OldOp(Family, "delete_"+t.Name+"_template", http.MethodDelete, one, 204, on("delete"), templatewire.OnTemplate[templateIn](k), templatewire.Worded(k, templatewire.Template, t.deleteAll)),
+		httpapi.OldOp(Family, "create_"+t.Name+"_template_version", http.MethodPost, one+"/versions", 201, on("create"), templatewire.OnTemplate[newVersionIn](k), templatewire.Worded(k, templatewire.Template, t.addVersion)),
+		httpapi.OldOp(Family, "list_"+t.Name+"_template_versions", http.MethodGet, one+"/versions", 200, on("read"), templatewire.OnTemplate[listVersionsIn](k), templatewire.Worded(k, templatewire.Template, t.listVersions)),
+		httpapi.OldOp(Family, "replace_"+t.Name+"_template", http.MethodPut, version, 200, on("update"), templatewire.OnTemplate[replaceVersionIn](k), templatewire.Worded(k, templatewire.Template, t.replaceVersion)),
+		httpapi.OldOp(Family, "get_"+t.Name+"_template_version", http.MethodGet, version, 200, on("read"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.version)),
+		httpapi.OldOp(Family, "delete_"+t.Name+"_template_version", http.MethodDelete, version, 204, on("delete"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.deleteVersion)),
+		httpapi.OldOp(Family, "commit_"+t.Name+"_template", http.MethodPost, version+"/commit", 204, on("update"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.commit)),
+		httpapi.OldOp(Family, "list_"+t.Name+"_assignments", http.MethodGet, t.assignmentsPath(), 200, as("read"), t.inAssignmentAccount, t.listAssignments),
+		httpapi.OldOp(Family, "create_"+t.Name+"_template_assignment", http.MethodPost, t.assignmentsPath(), 201, as("create"), t.onAssigned, templatewire.Worded(k, templatewire.Assigning, t.assign)),
+		httpapi.OldOp(Family, "get_"+t.Name+"_assignment", http.MethodGet, assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](k), templatewire.Worded(k, templatewire.Assignment, t.assignment)),
+		httpapi.OldOp(Family, "update_"+t.Name+"_assignment", http.MethodPatch, assigned, 200, as("update"), templatewire.OnAssignment[reassignIn](k), templatewire.Worded(k, templatewire.Assigning, t.reassign)),
+		httpapi.OldOp(Family, "delete_"+t.Name+"_assignment", http.MethodDelete, assigned, 204, as("delete"), templatewire.OnAssignment[assignmentIn](k), templatewire.Worded(k, templatewire.Assignment, t.unassign)),
 	}
 }
 

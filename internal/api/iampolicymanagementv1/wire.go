@@ -208,7 +208,7 @@ func (a *API) named(ctx context.Context, c *httpapi.Call, schema policy.Version,
 	}
 	p, out := conflict.Existing, *e
 	out.Body = nil
-	if yes, denied := c.Allowed(ctx, "iam.policy.read", policy.ScopeOf(&p.Doc)); denied != nil || !yes {
+	if yes, denied := c.May(ctx, "iam.policy.read", policy.ScopeOf(&p.Doc)); denied != nil || !yes {
 		return &out
 	}
 	ref := conflictRef{ETag: p.Tag, Policy: a.wireV2(c, p)}

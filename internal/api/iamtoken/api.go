@@ -57,22 +57,22 @@ func (a *API) Operations() []httpapi.Operation {
 	credential := httpapi.Public("the credential is in the form")
 	published := httpapi.Public("verifiers and clients read it before they have a token")
 	rows := []httpapi.Operation{
-		httpapi.Describing[tokenForm, tokenBody](httpapi.Raw(f, "get_token", http.MethodPost, "/identity/token", http.StatusOK, credential, a.token)),
-		httpapi.Describing[none, keySet](httpapi.Raw(f, "get_keys", http.MethodGet, "/identity/keys", http.StatusOK, published, a.keys)),
-		httpapi.Describing[none, discoveryDocument](httpapi.Raw(f, "get_openid_configuration", http.MethodGet, "/identity/.well-known/openid-configuration", http.StatusOK, published, a.configuration)),
-		httpapi.Describing[none, discoveryDocument](httpapi.Raw(f, "get_openid_configuration_of_host", http.MethodGet, "/.well-known/openid-configuration", http.StatusOK, published, a.configuration)),
-		httpapi.Describing[introspectForm, introspection](httpapi.Raw(f, "introspect_token", http.MethodPost, "/identity/introspect", http.StatusOK, httpapi.Public("the client authenticates with its secret"), a.introspect)),
-		httpapi.Describing[none, claimsBody](httpapi.Raw(f, "get_user_info", http.MethodGet, "/identity/userinfo", http.StatusOK, httpapi.Public("answers 200 to bad tokens, too"), a.userInfo)),
-		httpapi.Describing[userInfoForm, claimsBody](httpapi.Raw(f, "post_user_info", http.MethodPost, "/identity/userinfo", http.StatusOK, httpapi.Public("answers 200 to bad tokens, too"), a.userInfo)),
-		httpapi.Describing[profilesForm, profileList](httpapi.Raw(f, "list_assumable_profiles", http.MethodPost, "/identity/profiles", http.StatusOK, credential, a.profiles)),
-		httpapi.Describing[profilesQuery, profileList](httpapi.Raw(f, "get_assumable_profiles", http.MethodGet, "/identity/profiles", http.StatusOK, credential, a.profiles)),
-		httpapi.Raw(f, "get_passcode_page", http.MethodGet, "/identity/passcode", http.StatusOK, httpapi.Public("shows a form that asks for the password"), a.passcodePage).AnsweringText("text/html"),
-		httpapi.Describing[passcodeForm, passcodeBody](httpapi.Raw(f, "create_passcode", http.MethodPost, "/identity/passcode", http.StatusOK, credential, a.passcode)).AnsweringText("text/html"),
-		httpapi.Raw(f, "logout", http.MethodGet, "/identity/logout", http.StatusOK, credential, a.logout).AnsweringText("text/html"),
-		httpapi.Raw(f, "post_logout", http.MethodPost, "/identity/logout", http.StatusNoContent, credential, a.logout),
-		httpapi.Raw(f, "update_session_state", http.MethodPatch, "/v1/sessions/{session_id}/state", http.StatusNoContent,
+		httpapi.Describing[tokenForm, tokenBody](httpapi.OldRaw(f, "get_token", http.MethodPost, "/identity/token", http.StatusOK, credential, a.token)),
+		httpapi.Describing[none, keySet](httpapi.OldRaw(f, "get_keys", http.MethodGet, "/identity/keys", http.StatusOK, published, a.keys)),
+		httpapi.Describing[none, discoveryDocument](httpapi.OldRaw(f, "get_openid_configuration", http.MethodGet, "/identity/.well-known/openid-configuration", http.StatusOK, published, a.configuration)),
+		httpapi.Describing[none, discoveryDocument](httpapi.OldRaw(f, "get_openid_configuration_of_host", http.MethodGet, "/.well-known/openid-configuration", http.StatusOK, published, a.configuration)),
+		httpapi.Describing[introspectForm, introspection](httpapi.OldRaw(f, "introspect_token", http.MethodPost, "/identity/introspect", http.StatusOK, httpapi.Public("the client authenticates with its secret"), a.introspect)),
+		httpapi.Describing[none, claimsBody](httpapi.OldRaw(f, "get_user_info", http.MethodGet, "/identity/userinfo", http.StatusOK, httpapi.Public("answers 200 to bad tokens, too"), a.userInfo)),
+		httpapi.Describing[userInfoForm, claimsBody](httpapi.OldRaw(f, "post_user_info", http.MethodPost, "/identity/userinfo", http.StatusOK, httpapi.Public("answers 200 to bad tokens, too"), a.userInfo)),
+		httpapi.Describing[profilesForm, profileList](httpapi.OldRaw(f, "list_assumable_profiles", http.MethodPost, "/identity/profiles", http.StatusOK, credential, a.profiles)),
+		httpapi.Describing[profilesQuery, profileList](httpapi.OldRaw(f, "get_assumable_profiles", http.MethodGet, "/identity/profiles", http.StatusOK, credential, a.profiles)),
+		httpapi.OldRaw(f, "get_passcode_page", http.MethodGet, "/identity/passcode", http.StatusOK, httpapi.Public("shows a form that asks for the password"), a.passcodePage).AnsweringText("text/html"),
+		httpapi.Describing[passcodeForm, passcodeBody](httpapi.OldRaw(f, "create_passcode", http.MethodPost, "/identity/passcode", http.StatusOK, credential, a.passcode)).AnsweringText("text/html"),
+		httpapi.OldRaw(f, "logout", http.MethodGet, "/identity/logout", http.StatusOK, credential, a.logout).AnsweringText("text/html"),
+		httpapi.OldRaw(f, "post_logout", http.MethodPost, "/identity/logout", http.StatusNoContent, credential, a.logout),
+		httpapi.OldRaw(f, "update_session_state", http.MethodPatch, "/v1/sessions/{session_id}/state", http.StatusNoContent,
 			httpapi.Public("the client authenticates with its secret; session ids cannot be guessed"), a.sessionState),
-		httpapi.NotBuilt(f, "get_authorization", http.MethodGet, "/identity/authorize", http.StatusFound, httpapi.Public("begins a login in the browser")),
+		httpapi.OldNotBuilt(f, "get_authorization", http.MethodGet, "/identity/authorize", http.StatusFound, httpapi.Public("begins a login in the browser")),
 	}
 	for i := range rows {
 		rows[i] = rows[i].Limited(bodyLimit)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/iamtoken"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
@@ -125,7 +126,7 @@ func newWorld(t testing.TB, change ...func(*token.Config)) *world {
 		}
 	})
 	api := iamtoken.New(w.tokens, iamtoken.Options{BaseURL: baseURL})
-	echo := httpapi.Op(&httpapi.Family{Name: "test", WriteError: httpapi.WriteErrors}, "who_am_i", http.MethodGet, "/whoami", http.StatusOK,
+	echo := httpapi.OldOp(&httpapi.Family{Name: "test", WriteError: httpapi.WriteErrors}, "who_am_i", http.MethodGet, "/whoami", http.StatusOK,
 		httpapi.Self("shows the caller"), nil, func(_ context.Context, c *httpapi.Call, _ *struct{}) (*httpapi.Caller, error) { return c.Caller, nil })
 	w.router, err = httpapi.NewRouter(httpapi.Config{
 		Operations: append(api.Operations(), echo), Authenticator: iamtoken.Authenticator{Tokens: w.tokens}, Authorizer: allowAll{},
@@ -473,4 +474,8 @@ func (w *world) dump() string {
 		}
 	}
 	return b.String()
+}
+
+func (allowAll) Rights(ctx context.Context, _ policy.Request) (asker.Rights, error) {
+	return asker.System.Rights(ctx, "")
 }

@@ -36,7 +36,7 @@ func New(cfg Config) *API { return &API{cfg} }
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
 	return []httpapi.Operation{
-		httpapi.Op(Family, "list_events", http.MethodGet, "/kagiban/v1/accounts/{account_id}/events", http.StatusOK,
+		httpapi.OldOp(Family, "list_events", http.MethodGet, "/kagiban/v1/accounts/{account_id}/events", http.StatusOK,
 			httpapi.Action("kagiban.event.read"), a.ofAccount, a.list),
 	}
 }

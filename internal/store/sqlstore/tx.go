@@ -204,6 +204,24 @@ func (tx *Tx) delete(ctx context.Context, r *store.Record, from int64) error {
 	return err
 }
 
+// Hold implements store.Tx.
+func (tx *Tx) Hold(ctx context.Context, kind, account, id string, version int64) error {
+	if tx.guard.failed != nil {
+		return tx.guard.failed
+	}
+	holds := false
+	err := each(ctx, &tx.guard, func(rows *sql.Rows) error {
+		var now int64
+		err := rows.Scan(&now)
+		holds = now == version
+		return err
+	}, objectVersion, account, kind, id)
+	if err == nil && !holds {
+		err = fmt.Errorf("%s %s is not at version %d: %w", kind, id, version, store.ErrMoved)
+	}
+	return err
+}
+
 // missed tells why a write at a version found no row.
 func (tx *Tx) missed(ctx context.Context, r *store.Record, from int64) error {
 	var version int64
@@ -218,7 +236,7 @@ func (tx *Tx) missed(ctx context.Context, r *store.Record, from int64) error {
 	case !found:
 		return fault.NotFound
 	}
-	return fmt.Errorf("version is %d, not %d: %w", version, from, fault.Stale)
+	return fmt.Errorf("version is %d, not %d: %w", version, from, store.ErrMoved)
 }
 
 func (tx *Tx) addKeys(ctx context.Context, r *store.Record, keys []store.Key) error {

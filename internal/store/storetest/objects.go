@@ -113,6 +113,47 @@ var objectTests = []test{
 		e.fails(e.remove(newBadge("a1", "none", "x")), fault.NotFound)
 		e.equal(len(e.events("a1")), 2)
 	}},
+	{"what was found is changed at the version that was found, or not at all", func(e *env) {
+		found := e.create(newBadge("a1", "b1", "one"))
+		paint := func(color string) func(store.Tx, *badge) (store.Event, error) {
+			return func(_ store.Tx, b *badge) (store.Event, error) {
+				b.Color = color
+				return store.Event{Action: "paint"}, nil
+			}
+		}
+		blue, err := badges.Edit(e.ctx, e.db, found, paint("blue"))
+		e.must(err)
+		e.equal([]any{found.Color, found.Version, blue.Color, blue.Version}, []any{"red", int64(1), "blue", int64(2)})
+		for _, old := range []func() error{
+			func() error { _, err := badges.Edit(e.ctx, e.db, found, paint("green")); return err },
+			func() error {
+				return badges.Remove(e.ctx, e.db, found, func(store.Tx) (store.Event, error) { return store.Event{Action: "r"}, nil })
+			},
+			func() error {
+				return e.db.Update(e.ctx, func(tx store.Tx) error { return badges.Hold(e.ctx, tx, found) })
+			},
+		} {
+			if err := old(); !errors.Is(err, store.ErrMoved) || !errors.Is(err, fault.Stale) {
+				e.Errorf("from an old version: %v", err)
+			}
+		}
+		same, err := badges.Edit(e.ctx, e.db, found, func(store.Tx, *badge) (store.Event, error) { return store.Event{}, store.ErrUnchanged })
+		e.must(err)
+		e.equal(same, found)
+		e.must(e.db.Update(e.ctx, func(tx store.Tx) error { return badges.Hold(e.ctx, tx, blue) }))
+		e.must(badges.Remove(e.ctx, e.db, blue, func(store.Tx) (store.Event, error) { return store.Event{Action: "r"}, nil }))
+		for _, gone := range []func() error{
+			func() error { _, err := badges.Edit(e.ctx, e.db, blue, paint("green")); return err },
+			func() error {
+				return e.db.Update(e.ctx, func(tx store.Tx) error { return badges.Hold(e.ctx, tx, blue) })
+			},
+		} {
+			if err := gone(); !errors.Is(err, store.ErrMoved) {
+				e.Errorf("after deletion: %v", err)
+			}
+		}
+		e.equal(len(e.events("a1")), 3)
+	}},
 	{"an object without account, kind or id is not stored", func(e *env) {
 		for _, b := range []*badge{newBadge("", "b1", "n"), newBadge("a1", "", "n")} {
 			if e.tryCreate(b) == nil {

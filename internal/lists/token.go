@@ -1,8 +1,8 @@
-// Package page makes and reads page tokens and decides page sizes: the one way
-// in which lists are cut into pages. A token is opaque to clients, bound to
+// Package lists is how lists are selected and cut into pages: the filter
+// language, page sizes, offsets, and page tokens. A token is opaque to clients, bound to
 // the query that it came from, and signed, so that a forged or foreign one is
 // a bad request and never a look at other rows.
-package page
+package lists
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package access_test
+package authority_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/pgstore"
@@ -107,7 +108,7 @@ func BenchmarkLoad(b *testing.B) {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		b.StartTimer()
-		a := access.NewAuthority(access.AuthorityConfig{DB: s.DB, Catalogs: s.Registry})
+		a := authority.New(authority.Config{DB: s.DB, Catalogs: s.Registry})
 		if _, err := a.Decide(b.Context(), q); err != nil {
 			b.Fatal(err)
 		}
@@ -141,7 +142,7 @@ func BenchmarkManyWriters(b *testing.B) {
 			fill(b, s, 10_000)
 			limits := access.DefaultLimits
 			limits.Policies = 1_000_000
-			authority := access.NewAuthority(access.AuthorityConfig{DB: db, Catalogs: s.Registry})
+			authority := authority.New(authority.Config{DB: db, Catalogs: s.Registry})
 			defer authority.Close()
 			service := &access.Service{DB: db, Authority: authority, Now: s.Now, Limits: limits}
 			if decide {

@@ -1,4 +1,4 @@
-package filter_test
+package lists_test
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/fault"
-	"github.com/kagiban/kagiban/internal/filter"
+	"github.com/kagiban/kagiban/internal/lists"
 )
 
 var attributes = []string{"name", "description", "locked"}
@@ -49,7 +49,7 @@ func TestFilterSelects(t *testing.T) {
 		{`not (not (name eq "go"))`, false, true},
 	}
 	for _, tt := range tests {
-		f, err := filter.Parse(tt.text, attributes)
+		f, err := lists.ParseFilter(tt.text, attributes)
 		if err != nil {
 			t.Errorf("%s: %v", tt.text, err)
 			continue
@@ -73,7 +73,7 @@ func TestWrongFilterIsABadRequestThatNamesTheParameter(t *testing.T) {
 		`not name eq "a"`, `name eq "a\n"`, "name eq \"a\x01\"", `name eq "\`, `name eq "a" & name eq "b"`, `name eq "a" andname eq "b"`,
 		`name eq 5`, `name eq null`, `=`, "name eq \"\xff\"", strings.Repeat(`name eq "a" or `, 200) + `name pr`, deep, many, nots,
 	} {
-		f, err := filter.Parse(text, attributes)
+		f, err := lists.ParseFilter(text, attributes)
 		var e *fault.Error
 		if !errors.As(err, &e) || e.Kind != fault.Invalid || e.Field != "filter" {
 			t.Errorf("%.60s: got %v, %v", text, f, err)
@@ -86,7 +86,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		parsed, err := filter.Parse(text, attributes)
+		parsed, err := lists.ParseFilter(text, attributes)
 		if err != nil {
 			if e := fault.Of(err); e.Kind != fault.Invalid || e.Field != "filter" {
 				t.Fatalf("error without field: %v", err)
@@ -94,8 +94,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		printed := parsed.String()
-		again, err := filter.Parse(printed, attributes)
-		if len(printed) > filter.MaxLength {
+		again, err := lists.ParseFilter(printed, attributes)
+		if len(printed) > lists.MaxFilterLength {
 			return // printing adds parentheses
 		}
 		if err != nil || again.String() != printed {

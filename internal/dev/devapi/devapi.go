@@ -44,16 +44,16 @@ func New(cfg Config) *API { return &API{cfg: cfg} }
 // Operations gives the rows.
 func (a *API) Operations() []httpapi.Operation {
 	return []httpapi.Operation{
-		httpapi.Op(Family, "get_clock", http.MethodGet, "/dev/v1/clock", http.StatusOK, access, nil, a.getClock),
-		httpapi.Op(Family, "set_clock", http.MethodPost, "/dev/v1/clock", http.StatusOK, access, nil, a.setClock),
-		httpapi.Op(Family, "delete_clock", http.MethodDelete, "/dev/v1/clock", http.StatusOK, access, nil, a.deleteClock),
-		httpapi.Op(Family, "list_faults", http.MethodGet, "/dev/v1/faults", http.StatusOK, access, nil, a.listFaults),
-		httpapi.Op(Family, "create_fault", http.MethodPost, "/dev/v1/faults", http.StatusCreated, access, nil, a.createFault),
-		httpapi.Op(Family, "delete_faults", http.MethodDelete, "/dev/v1/faults", http.StatusNoContent, access, nil, a.deleteFaults),
-		httpapi.Op(Family, "delete_fault", http.MethodDelete, "/dev/v1/faults/{id}", http.StatusNoContent, access, nil, a.deleteFault),
-		httpapi.Op(Family, "list_requests", http.MethodGet, "/dev/v1/requests", http.StatusOK, access, nil, a.listRequests),
-		httpapi.Op(Family, "list_dev_events", http.MethodGet, "/dev/v1/events", http.StatusOK, access, nil, a.listEvents),
-		httpapi.Op(Family, "reset", http.MethodPost, ResetPath, http.StatusNoContent, access, nil, a.reset),
+		httpapi.OldOp(Family, "get_clock", http.MethodGet, "/dev/v1/clock", http.StatusOK, access, nil, a.getClock),
+		httpapi.OldOp(Family, "set_clock", http.MethodPost, "/dev/v1/clock", http.StatusOK, access, nil, a.setClock),
+		httpapi.OldOp(Family, "delete_clock", http.MethodDelete, "/dev/v1/clock", http.StatusOK, access, nil, a.deleteClock),
+		httpapi.OldOp(Family, "list_faults", http.MethodGet, "/dev/v1/faults", http.StatusOK, access, nil, a.listFaults),
+		httpapi.OldOp(Family, "create_fault", http.MethodPost, "/dev/v1/faults", http.StatusCreated, access, nil, a.createFault),
+		httpapi.OldOp(Family, "delete_faults", http.MethodDelete, "/dev/v1/faults", http.StatusNoContent, access, nil, a.deleteFaults),
+		httpapi.OldOp(Family, "delete_fault", http.MethodDelete, "/dev/v1/faults/{id}", http.StatusNoContent, access, nil, a.deleteFault),
+		httpapi.OldOp(Family, "list_requests", http.MethodGet, "/dev/v1/requests", http.StatusOK, access, nil, a.listRequests),
+		httpapi.OldOp(Family, "list_dev_events", http.MethodGet, "/dev/v1/events", http.StatusOK, access, nil, a.listEvents),
+		httpapi.OldOp(Family, "reset", http.MethodPost, ResetPath, http.StatusNoContent, access, nil, a.reset),
 	}
 }
 

@@ -1,10 +1,11 @@
-package access
+package authority
 
 import (
 	"context"
 	"errors"
 	"slices"
 
+	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -13,8 +14,8 @@ import (
 
 // relevant are the kinds of object that a snapshot is made of.
 var relevant = map[string]bool{
-	account.Accounts.Kind(): true, Policies.Kind(): true, CustomRoles.Kind(): true, Groups.Kind(): true,
-	Members.Kind(): true, GroupRules.Kind(): true, SettingsByAcct.Kind(): true, Controls.Kind(): true,
+	account.Accounts.Kind(): true, access.Policies.Kind(): true, access.CustomRoles.Kind(): true, access.Groups.Kind(): true,
+	access.Members.Kind(): true, access.GroupRules.Kind(): true, access.SettingsByAcct.Kind(): true, access.Controls.Kind(): true,
 }
 
 // maxEvents is how many events are worth replaying: reading an object for each
@@ -74,10 +75,10 @@ func changesOf(ctx context.Context, r store.Reader, accountID string, events []s
 		for i := range events {
 			e := &events[i]
 			w := e.Written()
-			if w.Kind == GroupRules.Kind() { // a group's rules are compiled together
-				w.Kind, w.ID = Groups.Kind(), e.Parent
+			if w.Kind == access.GroupRules.Kind() { // a group's rules are compiled together
+				w.Kind, w.ID = access.Groups.Kind(), e.Parent
 			}
-			if w.Account != accountID || !relevant[w.Kind] || groups != (w.Kind == Groups.Kind()) {
+			if w.Account != accountID || !relevant[w.Kind] || groups != (w.Kind == access.Groups.Kind()) {
 				continue
 			}
 			if err := visit(w, e); err != nil {
@@ -91,23 +92,23 @@ func changesOf(ctx context.Context, r store.Reader, accountID string, events []s
 // reread gives the changes that bring one object to its present state.
 func reread(ctx context.Context, r store.Reader, w store.Ref, e *store.Event) ([]policy.Change, error) {
 	switch w.Kind {
-	case Policies.Kind():
-		return read(ctx, r, Policies, w, policy.RemovePolicy(w.ID), func(p *Policy) policy.Change { return policy.PutPolicy(engineForm(p)) })
-	case Members.Kind():
-		group, iamID := SplitMemberID(w.ID)
-		return read(ctx, r, Members, w, policy.RemoveMembers(group, iamID), func(m *Member) policy.Change { return policy.AddMembers(m.Parent, m.Owner) })
-	case CustomRoles.Kind():
-		return read(ctx, r, CustomRoles, w, policy.RemoveCustomRole(e.CRN), func(c *CustomRole) policy.Change { return policy.PutCustomRole(roleForm(c)) })
-	case Controls.Kind():
-		return read(ctx, r, Controls, w, policy.RemoveControl(w.ID), func(c *Control) policy.Change { return policy.PutControl(controlForm(c)) })
-	case Groups.Kind():
+	case access.Policies.Kind():
+		return read(ctx, r, access.Policies, w, policy.RemovePolicy(w.ID), func(p *access.Policy) policy.Change { return policy.PutPolicy(engineForm(p)) })
+	case access.Members.Kind():
+		group, iamID := access.SplitMemberID(w.ID)
+		return read(ctx, r, access.Members, w, policy.RemoveMembers(group, iamID), func(m *access.Member) policy.Change { return policy.AddMembers(m.Parent, m.Owner) })
+	case access.CustomRoles.Kind():
+		return read(ctx, r, access.CustomRoles, w, policy.RemoveCustomRole(e.CRN), func(c *access.CustomRole) policy.Change { return policy.PutCustomRole(roleForm(c)) })
+	case access.Controls.Kind():
+		return read(ctx, r, access.Controls, w, policy.RemoveControl(w.ID), func(c *access.Control) policy.Change { return policy.PutControl(controlForm(c)) })
+	case access.Groups.Kind():
 		g, err := loadGroup(ctx, r, w.Account, w.ID)
 		if errors.Is(err, fault.NotFound) {
 			return []policy.Change{policy.RemoveGroup(w.ID)}, nil
 		}
 		return []policy.Change{policy.PutGroup(g)}, err
-	case SettingsByAcct.Kind():
-		set, err := settingsOf(ctx, r, w.Account)
+	case access.SettingsByAcct.Kind():
+		set, err := access.SettingsOf(ctx, r, w.Account)
 		if err != nil {
 			return nil, err
 		}

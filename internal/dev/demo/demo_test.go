@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kagiban/kagiban/internal/account"
-	"github.com/kagiban/kagiban/internal/demo"
+	"github.com/kagiban/kagiban/internal/dev/demo"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"

@@ -1,13 +1,19 @@
-package access
+// Package authority is the decider: it compiles what gives access in an account
+// (package access stores it) into a policy.Snapshot, keeps the snapshots fresh by
+// the event log, and asks policy.Decide. It counts permits, and notes what the
+// setting for identities of other accounts said. It decides nothing itself.
+package authority
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/kagiban/kagiban/internal/activity"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
@@ -22,8 +28,8 @@ type Catalogs interface {
 	Fresh(context.Context) (*policy.Catalog, error)
 }
 
-// AuthorityConfig is what an Authority needs.
-type AuthorityConfig struct {
+// Config is what an Authority needs.
+type Config struct {
 	DB       store.DB
 	Catalogs Catalogs
 	// Place tells where accounts stand in their enterprise; nil: nowhere.
@@ -90,8 +96,8 @@ type built struct {
 	foreign  int64 // of view.foreign
 }
 
-// NewAuthority makes an Authority that follows the store's events until Close.
-func NewAuthority(c AuthorityConfig) *Authority {
+// New makes an Authority that follows the store's events until Close.
+func New(c Config) *Authority {
 	if c.MaxSize == 0 {
 		c.MaxSize = DefaultMaxSize
 	}
@@ -108,6 +114,17 @@ func (a *Authority) Close() { a.cancel() }
 // it every few seconds.
 func (a *Authority) Flush(ctx context.Context) error {
 	return errors.Join(a.permits.Flush(ctx), a.external.flush(ctx))
+}
+
+// Permits tells how often and when last a policy allowed something.
+func (a *Authority) Permits(ctx context.Context, accountID, policyID string) (store.Activity, error) {
+	return a.permits.Get(ctx, accountID, policyID)
+}
+
+// AllPermits is Permits for all policies of an account that ever allowed
+// something; the subjects are policy ids.
+func (a *Authority) AllPermits(ctx context.Context, accountID string) ([]store.Activity, error) {
+	return a.permits.List(ctx, accountID)
 }
 
 // Catalog is the catalogue in memory.
@@ -207,6 +224,41 @@ func (a *Authority) Decide(ctx context.Context, r policy.Request) (policy.Decisi
 	return a.DecideIn(s, &r), nil
 }
 
+// Rights gives what the subject of a request holds in the account of its
+// resource, at this moment and in its environment; nothing in an account that is
+// not there.
+func (a *Authority) Rights(ctx context.Context, r policy.Request) (asker.Rights, error) {
+	if err := a.Locate(ctx, &r.Subject); err != nil {
+		return nil, err
+	}
+	s, err := a.Snapshot(ctx, r.Resource.Account)
+	if err = fault.Ignore(fault.NotFound, err); err != nil {
+		return nil, err
+	}
+	return rights{s, r}, nil
+}
+
+// rights are those of a request's subject; without snapshot there are none.
+type rights struct {
+	snapshot *policy.Snapshot
+	request  policy.Request
+}
+
+// Lacks implements asker.Rights.
+func (r rights) Lacks(on policy.Resource, actions []string) string {
+	r.request.Resource = on
+	var held []string
+	if r.snapshot != nil {
+		held = policy.ActionsOn(r.snapshot, &r.request).Actions
+	}
+	for _, action := range actions {
+		if _, ok := slices.BinarySearch(held, action); !ok {
+			return action
+		}
+	}
+	return ""
+}
+
 // Locate completes a service that acts for itself with the enterprise and the
 // account groups of its account, by which authorization policies may name it.
 func (a *Authority) Locate(ctx context.Context, sub *policy.Subject) error {
@@ -265,11 +317,11 @@ func (a *Authority) current(v *view) *policy.Snapshot {
 	return b.snapshot
 }
 
-// mostPolicies gives numbers that the active policies of an account, and of one
+// MostPolicies gives numbers that the active policies of an account, and of one
 // subject in it, cannot exceed when the account's log is at head: those of the
 // snapshot in memory, and one for each event since. It reads nothing; ok is
 // false when there is no snapshot to go by.
-func (a *Authority) mostPolicies(accountID, subject string, head int64) (all, own int, ok bool) {
+func (a *Authority) MostPolicies(accountID, subject string, head int64) (all, own int, ok bool) {
 	v := a.held(accountID)
 	if v == nil {
 		return 0, 0, false

@@ -1,8 +1,4 @@
-// Package filter is the filter language of lists: comparisons of an attribute
-// with a quoted text, joined by and, or, not and parentheses, as SCIM (RFC 7644
-// section 3.4.2.2) has it. It owns no attribute: every list says which ones it
-// has and gives their values.
-package filter
+package lists
 
 import (
 	"slices"
@@ -15,12 +11,15 @@ import (
 // Bounds of a filter. The official clients send one comparison; a list of 2,000
 // objects evaluates the filter for each of them.
 const (
-	MaxLength = 1024 // bytes
-	MaxTerms  = 32   // comparisons
-	MaxDepth  = 16   // nested parentheses and negations
+	MaxFilterLength = 1024 // bytes
+	MaxTerms        = 32   // comparisons
+	MaxDepth        = 16   // nested parentheses and negations
 )
 
-// Filter is a parsed filter. It is immutable and safe for concurrent use; a
+// Filter is a parsed filter: comparisons of an attribute with a quoted text,
+// joined by and, or, not and parentheses, as SCIM (RFC 7644 section 3.4.2.2) has
+// it. It owns no attribute: every list says which ones it has and gives their
+// values. It is immutable and safe for concurrent use; a
 // nil Filter matches everything.
 type Filter struct{ root node }
 
@@ -31,7 +30,7 @@ func (f *Filter) Match(value func(attribute string) string) bool {
 	return f == nil || f.root.match(value)
 }
 
-// String prints the filter so that Parse reads the same filter again.
+// String prints the filter so that ParseFilter reads the same filter again.
 func (f *Filter) String() string {
 	if f == nil {
 		return ""
@@ -131,15 +130,15 @@ func (j *join) print(b *strings.Builder) {
 // operators are those of SCIM; pr takes no value.
 var operators = []string{"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "pr"}
 
-// Parse reads a filter over the given attributes. Keywords, operators and
+// ParseFilter reads a filter over the given attributes. Keywords, operators and
 // attributes are read without regard to case. The error is fault.Invalid and
 // names the parameter "filter". An empty text gives nil.
-func Parse(text string, attributes []string) (*Filter, error) {
+func ParseFilter(text string, attributes []string) (*Filter, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
-	if len(text) > MaxLength {
-		return nil, fault.Field("filter", "Parameter 'filter' is longer than %d bytes.", MaxLength)
+	if len(text) > MaxFilterLength {
+		return nil, fault.Field("filter", "Parameter 'filter' is longer than %d bytes.", MaxFilterLength)
 	}
 	if !utf8.ValidString(text) {
 		return nil, fault.Field("filter", "Parameter 'filter' is not valid UTF-8.")

@@ -1,12 +1,12 @@
-package access
+package authority
 
 import (
 	"context"
 	"errors"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
-	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -35,7 +35,7 @@ func (a *Authority) load(ctx context.Context, accountID string, catalog *policy.
 		if in.Seq, err = log.Head(ctx, accountID); err != nil {
 			return err
 		}
-		settings, err := settingsOf(ctx, r, accountID)
+		settings, err := access.SettingsOf(ctx, r, accountID)
 		if err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func (a *Authority) load(ctx context.Context, accountID string, catalog *policy.
 }
 
 func loadPolicies(ctx context.Context, r store.Reader, accountID string) ([]*policy.Policy, error) {
-	stored, err := Policies.Scan(ctx, r, store.Query{Account: accountID, Parent: string(policy.StateActive)})
+	stored, err := access.Policies.Scan(ctx, r, store.Query{Account: accountID, Parent: string(policy.StateActive)})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func loadPolicies(ctx context.Context, r store.Reader, accountID string) ([]*pol
 }
 
 // engineForm gives the document with the identity that lives in the metadata.
-func engineForm(p *Policy) *policy.Policy {
+func engineForm(p *access.Policy) *policy.Policy {
 	d := p.Doc
 	d.ID, d.Account = p.ID, p.Account
 	return &d
@@ -75,15 +75,15 @@ func engineForm(p *Policy) *policy.Policy {
 
 func loadGroups(ctx context.Context, r store.Reader, accountID string) ([]policy.Group, error) {
 	all := store.Query{Account: accountID, Order: store.ByID}
-	groups, err := Groups.Scan(ctx, r, all)
+	groups, err := access.Groups.Scan(ctx, r, all)
 	if err != nil {
 		return nil, err
 	}
-	members, err := Members.IDs(ctx, r, all) // they say all: see MemberID
+	members, err := access.Members.IDs(ctx, r, all) // they say all: see MemberID
 	if err != nil {
 		return nil, err
 	}
-	rules, err := GroupRules.Scan(ctx, r, all)
+	rules, err := access.GroupRules.Scan(ctx, r, all)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func loadGroups(ctx context.Context, r store.Reader, accountID string) ([]policy
 		at[g.ID] = &out[i]
 	}
 	for _, m := range members {
-		group, iamID := SplitMemberID(m)
+		group, iamID := access.SplitMemberID(m)
 		if g := at[group]; g != nil {
 			g.Members = append(g.Members, iamID)
 		}
@@ -109,39 +109,39 @@ func loadGroups(ctx context.Context, r store.Reader, accountID string) ([]policy
 
 // loadGroup reads one group with its members and rules.
 func loadGroup(ctx context.Context, r store.Reader, accountID, groupID string) (policy.Group, error) {
-	g, err := Groups.Get(ctx, r, accountID, groupID)
+	g, err := access.Groups.Get(ctx, r, accountID, groupID)
 	if err != nil {
 		return policy.Group{}, err
 	}
 	out := policy.Group{ID: g.ID, Name: g.Name}
-	members, err := Members.List(ctx, r, store.Query{Account: accountID, Parent: groupID, Order: store.ByID})
+	members, err := access.Members.List(ctx, r, store.Query{Account: accountID, Parent: groupID, Order: store.ByID})
 	if err != nil {
 		return out, err
 	}
 	for _, m := range members {
 		out.Members = append(out.Members, m.Owner)
 	}
-	rules, err := GroupRules.List(ctx, r, store.Query{Account: accountID, Parent: groupID, Order: store.ByID})
+	rules, err := access.GroupRules.List(ctx, r, store.Query{Account: accountID, Parent: groupID, Order: store.ByID})
 	for _, rule := range rules {
 		out.Rules = append(out.Rules, ruleForm(rule))
 	}
 	return out, err
 }
 
-func ruleForm(r *GroupRule) policy.DynamicRule {
+func ruleForm(r *access.GroupRule) policy.DynamicRule {
 	return policy.DynamicRule{ID: r.ID, Name: r.Name, Realm: r.RealmName, Expiration: time.Duration(r.Hours) * time.Hour, Conditions: r.Conditions}
 }
 
 func loadRolesAndControls(ctx context.Context, r store.Reader, in *policy.Input) error {
 	all := store.Query{Account: in.Account, Order: store.ByID}
-	roles, err := CustomRoles.List(ctx, r, all)
+	roles, err := access.CustomRoles.List(ctx, r, all)
 	if err != nil {
 		return err
 	}
 	for _, role := range roles {
 		in.CustomRoles = append(in.CustomRoles, roleForm(role))
 	}
-	controls, err := Controls.List(ctx, r, all)
+	controls, err := access.Controls.List(ctx, r, all)
 	if err != nil {
 		return err
 	}
@@ -151,19 +151,11 @@ func loadRolesAndControls(ctx context.Context, r store.Reader, in *policy.Input)
 	return nil
 }
 
-func roleForm(r *CustomRole) policy.CustomRole {
+func roleForm(r *access.CustomRole) policy.CustomRole {
 	return policy.CustomRole{Service: r.Service, Role: policy.Role{CRN: r.CRN(), Name: r.Name, DisplayName: r.DisplayName,
 		Description: r.Description, Kind: policy.RoleCustom, Actions: r.Actions}}
 }
 
-func controlForm(c *Control) policy.ActionControl {
+func controlForm(c *access.Control) policy.ActionControl {
 	return policy.ActionControl{ID: c.ID, Service: c.Service, Actions: c.Actions}
-}
-
-// ignoreNotFound makes absence no error.
-func ignoreNotFound(err error) error {
-	if errors.Is(err, fault.NotFound) {
-		return nil
-	}
-	return err
 }

@@ -1,4 +1,4 @@
-package access_test
+package authority_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -101,13 +102,13 @@ func (tx countingTx) Head(ctx context.Context, account string) (int64, error) {
 }
 
 // counted gives a service whose reads are counted.
-func counted(t *testing.T, s *apitest.Server) (*access.Service, *reads) {
+func counted(t *testing.T, s *apitest.Server) (*access.Service, *authority.Authority, *reads) {
 	t.Helper()
 	n := &reads{}
 	db := countingDB{s.DB, n}
-	authority := access.NewAuthority(access.AuthorityConfig{DB: db, Catalogs: s.Registry})
-	t.Cleanup(authority.Close)
-	return &access.Service{DB: db, Authority: authority, Now: s.Now, Limits: s.Access.Limits}, n
+	a := authority.New(authority.Config{DB: db, Catalogs: s.Registry})
+	t.Cleanup(a.Close)
+	return &access.Service{DB: db, Authority: a, Now: s.Now, Limits: s.Access.Limits}, a, n
 }
 
 // createAndDecide gives what a new policy and the first decision after it read.
@@ -116,9 +117,9 @@ func createAndDecide(t *testing.T, policies int) reads {
 	s := apitest.New(t, nil)
 	s.Access.Limits.Policies = 100_000
 	fill(t, s, policies)
-	service, n := counted(t, s)
+	service, a, n := counted(t, s)
 	q := question("IBMid-1", "iam.policy.read", "kms")
-	if _, err := service.Authority.Decide(t.Context(), q); err != nil {
+	if _, err := a.Decide(t.Context(), q); err != nil {
 		t.Fatal(err)
 	}
 	*n = reads{}
@@ -126,7 +127,7 @@ func createAndDecide(t *testing.T, policies int) reads {
 	if _, err := service.CreatePolicy(t.Context(), doc("IBMid-1", "Viewer", "kms"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := service.Authority.Decide(t.Context(), q); err != nil || !d.Allowed {
+	if d, err := a.Decide(t.Context(), q); err != nil || !d.Allowed {
 		t.Fatalf("decision %+v, error %v, want what the new policy gives", d, err)
 	}
 	return *n

@@ -1,4 +1,4 @@
-package access_test
+package authority_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -120,7 +121,7 @@ func TestNoDecisionIsOlderThanAWriteThatHasReturned(t *testing.T) {
 func TestEventsThatDoNotMatterCostNothing(t *testing.T) {
 	s := serve(t)
 	db := &counting{DB: s.DB}
-	a := access.NewAuthority(access.AuthorityConfig{DB: db, Catalogs: s.Registry})
+	a := authority.New(authority.Config{DB: db, Catalogs: s.Registry})
 	defer a.Close()
 	allowed(t, a, "IBMid-A", "iam.policy.read", "kms")
 	if db.views.Load() != 1 {
@@ -168,7 +169,7 @@ func (c *counting) View(ctx context.Context, fn func(store.Reader) error) error 
 func TestWithoutTheStoreThereIsNoOldAnswer(t *testing.T) {
 	s := serve(t)
 	db := &counting{DB: s.DB}
-	a := access.NewAuthority(access.AuthorityConfig{DB: db, Catalogs: s.Registry})
+	a := authority.New(authority.Config{DB: db, Catalogs: s.Registry})
 	defer a.Close()
 	policyID := s.Grant("IBMid-A", "Viewer", "serviceName=kms")
 	if !allowed(t, a, "IBMid-A", "iam.policy.read", "kms") {
@@ -206,7 +207,7 @@ func TestACallerWhoWaitsCanLeave(t *testing.T) {
 func TestManyAccountsTakeBoundedMemory(t *testing.T) {
 	s := serve(t)
 	const accounts, max = 200, 40
-	a := access.NewAuthority(access.AuthorityConfig{DB: s.DB, Catalogs: s.Registry, MaxSize: max})
+	a := authority.New(authority.Config{DB: s.DB, Catalogs: s.Registry, MaxSize: max})
 	defer a.Close()
 	name := func(i int) string { return fmt.Sprintf("%032x", i+1) }
 	for i := range accounts {

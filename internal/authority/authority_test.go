@@ -1,4 +1,4 @@
-package access_test
+package authority_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
@@ -31,7 +32,7 @@ func question(iamID, action, service string) policy.Request {
 	}
 }
 
-func allowed(t testing.TB, a *access.Authority, iamID, action, service string) bool {
+func allowed(t testing.TB, a *authority.Authority, iamID, action, service string) bool {
 	t.Helper()
 	d, err := a.Decide(context.Background(), question(iamID, action, service))
 	if err != nil {
@@ -180,7 +181,7 @@ func (a *actor) changeSettings(ctx context.Context) (string, error) {
 }
 
 // answers are the decisions about everybody and everything.
-func answers(t *testing.T, a *access.Authority) (out []string) {
+func answers(t *testing.T, a *authority.Authority) (out []string) {
 	t.Helper()
 	for _, iamID := range append([]string{"IBMid-STRANGER"}, people...) {
 		for _, service := range services {
@@ -226,7 +227,7 @@ func TestSnapshotsThatFollowEventsAreThoseBuiltAnew(t *testing.T) {
 
 func compare(t *testing.T, what string, s *apitest.Server) {
 	t.Helper()
-	anew := access.NewAuthority(access.AuthorityConfig{DB: s.DB, Catalogs: s.Registry})
+	anew := authority.New(authority.Config{DB: s.DB, Catalogs: s.Registry})
 	defer anew.Close()
 	if diff := cmp.Diff(answers(t, anew), answers(t, s.Authority)); diff != "" {
 		t.Fatalf("%s: decisions differ (-anew +advanced):\n%s", what, diff)

@@ -1,4 +1,4 @@
-package access_test
+package authority_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/audit"
+	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -99,7 +100,7 @@ func TestMonitoredUsesAreAuditedAndNotOneByOne(t *testing.T) {
 	interaction(s, policy.ExternalLimited)
 	wants("limited", use(s, 1, guest()), eval+"enforced=true Deny 1")
 
-	uses, err := access.ExternalUses.List(t.Context(), s.DB.Direct(), store.Query{Account: acct})
+	uses, err := authority.ExternalUses.List(t.Context(), s.DB.Direct(), store.Query{Account: acct})
 	if err != nil || len(uses) != 3 {
 		t.Fatalf("%d records, %v", len(uses), err)
 	}
