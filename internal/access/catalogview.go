@@ -16,7 +16,7 @@ import (
 // service it gives the service roles that a target offers to other services:
 // none for a target that the catalogue does not know.
 func (s *Service) CatalogRoles(service, group, source string) []policy.Role {
-	catalog := s.Authority.Catalog()
+	catalog := s.authority.Catalog()
 	if group != "" {
 		return catalog.RolesOfGroup(group)
 	}
@@ -34,8 +34,18 @@ func (s *Service) CatalogRoles(service, group, source string) []policy.Role {
 
 // InGroup tells whether a service belongs to a service group.
 func (s *Service) InGroup(service, group string) bool {
-	def, ok := s.Authority.Catalog().Service(service)
+	def, ok := s.authority.Catalog().Service(service)
 	return ok && def.Group == group
+}
+
+// Services gives the services of a service group; without one, all.
+func (s *Service) Services(group string) []policy.Service {
+	return slices.DeleteFunc(s.authority.Catalog().Services(), func(def policy.Service) bool { return group != "" && def.Group != group })
+}
+
+// Snapshot gives the current snapshot of an account.
+func (s *Service) Snapshot(ctx context.Context, account string) (*policy.Snapshot, error) {
+	return s.authority.Snapshot(ctx, account)
 }
 
 // sameRole compares role CRNs: clients write both cloud names.
@@ -57,9 +67,9 @@ type Roles struct {
 // RolesIn gives the roles of an account; of one that is not there, those of
 // the catalogue.
 func (s *Service) RolesIn(ctx context.Context, account string) (Roles, error) {
-	snapshot, err := s.Authority.Snapshot(ctx, account)
+	snapshot, err := s.authority.Snapshot(ctx, account)
 	if errors.Is(err, fault.NotFound) {
-		return Roles{catalog: s.Authority.Catalog()}, nil
+		return Roles{catalog: s.authority.Catalog()}, nil
 	}
 	if err != nil {
 		return Roles{}, err
@@ -108,13 +118,13 @@ func (r Roles) Actions(service string, crns ...string) []policy.Action {
 
 // LastPermit tells how often and when last a policy allowed something.
 func (s *Service) LastPermit(ctx context.Context, p *Policy) (store.Activity, error) {
-	return s.Authority.Permits(ctx, p.Account, p.ID)
+	return s.authority.Permits(ctx, p.Account, p.ID)
 }
 
 // LastPermits is LastPermit for all policies of an account that ever allowed
 // something, by policy id.
 func (s *Service) LastPermits(ctx context.Context, account string) (map[string]store.Activity, error) {
-	list, err := s.Authority.AllPermits(ctx, account)
+	list, err := s.authority.AllPermits(ctx, account)
 	if err != nil {
 		return nil, err
 	}

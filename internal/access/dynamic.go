@@ -58,20 +58,20 @@ type admission struct {
 
 // admitted gives the memberships by rule in an account, of all or of one person.
 func (s *Service) admitted(ctx context.Context, accountID, iamID string) ([]admission, error) {
-	if s.Logins == nil || strings.HasPrefix(iamID, "iam-") {
+	if s.logins == nil || strings.HasPrefix(iamID, "iam-") {
 		return nil, nil
 	}
-	snapshot, err := s.Authority.Snapshot(ctx, accountID)
+	snapshot, err := s.authority.Snapshot(ctx, accountID)
 	if err != nil || !snapshot.HasRules() {
 		return nil, fault.Ignore(fault.NotFound, err)
 	}
-	people, err := s.Logins.Logins(ctx, accountID, iamID)
+	people, err := s.logins.Logins(ctx, accountID, iamID)
 	if err != nil {
 		return nil, err
 	}
 	var out []admission
 	for i := range people {
-		for _, m := range snapshot.Admitted(&people[i], s.Now()) {
+		for _, m := range snapshot.Admitted(&people[i], s.now()) {
 			out = append(out, admission{DynamicMember{people[i].IAMID, people[i].LoginAt, m.Until}, m.GroupID})
 		}
 	}
@@ -83,17 +83,17 @@ func (s *Service) admitted(ctx context.Context, accountID, iamID string) ([]admi
 // one in the account that makes it a member of a group. It asks nothing when the
 // account has no dynamic rules.
 func (s *Service) Recall(ctx context.Context, snapshot *policy.Snapshot, sub *policy.Subject, session string, now time.Time) error {
-	if s.Logins == nil || sub.Kind != policy.KindUser || sub.Account != snapshot.Account() || len(sub.Claims) > 0 || !snapshot.HasRules() {
+	if s.logins == nil || sub.Kind != policy.KindUser || sub.Account != snapshot.Account() || len(sub.Claims) > 0 || !snapshot.HasRules() {
 		return nil
 	}
 	if session != "" {
-		found, err := s.Logins.LoginOf(ctx, sub.Account, session)
+		found, err := s.logins.LoginOf(ctx, sub.Account, session)
 		if err == nil && found != nil && found.IAMID == sub.IAMID {
 			*sub = *found
 		}
 		return err
 	}
-	logins, err := s.Logins.Logins(ctx, sub.Account, sub.IAMID)
+	logins, err := s.logins.Logins(ctx, sub.Account, sub.IAMID)
 	for i := range logins {
 		if len(snapshot.Admitted(&logins[i], now)) > 0 {
 			*sub = logins[i]

@@ -52,15 +52,15 @@ func (s *Service) CreateGroup(ctx context.Context, account, name, description st
 		return nil, err
 	}
 	var g *Group
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
+	err := s.db.Update(ctx, func(tx store.Tx) error {
 		n, err := Groups.Count(ctx, tx, store.Query{Account: account})
 		if err != nil {
 			return err
 		}
-		if n >= s.Limits.Groups {
-			return limitReached("access groups", s.Limits.Groups)
+		if n >= s.limits.Groups {
+			return limitReached("access groups", s.limits.Groups)
 		}
-		g = &Group{Meta: store.Meta{Account: account, ID: s.IDs.New(id.AccessGroup), Name: name, Description: description}}
+		g = &Group{Meta: store.Meta{Account: account, ID: s.ids.New(id.AccessGroup), Name: name, Description: description}}
 		return Groups.Create(ctx, tx, g, groupEvent("create", g))
 	})
 	return g, err
@@ -81,7 +81,7 @@ func (s *Service) GetGroup(ctx context.Context, account, groupID string) (*Group
 	if groupID == policy.PublicAccessGroupID && account != "" {
 		return publicGroup(account), nil
 	}
-	g, err := Groups.Get(ctx, s.DB.Direct(), "", groupID)
+	g, err := Groups.Get(ctx, s.db.Direct(), "", groupID)
 	if errors.Is(err, fault.NotFound) {
 		return nil, NoGroup(groupID)
 	}
@@ -96,7 +96,7 @@ func NoGroup(groupID string) *fault.Error {
 // change reads a group in a transaction, checks the precondition and applies fn.
 func (s *Service) changeGroup(ctx context.Context, groupID, ifMatch string, fn func(store.Tx, *Group) error) (*Group, error) {
 	var g *Group
-	err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
+	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
 		if groupID == policy.PublicAccessGroupID {
 			return &fault.Error{Kind: fault.Forbidden, Code: "forbidden", Message: "The public access group cannot be changed."}
 		}
@@ -248,7 +248,7 @@ func (s *Service) ListGroups(ctx context.Context, q GroupQuery) ([]GroupView, er
 		return nil, err
 	}
 	var out []GroupView
-	err = s.DB.View(ctx, func(r store.Reader) error {
+	err = s.db.View(ctx, func(r store.Reader) error {
 		groups, err := Groups.List(ctx, r, store.Query{Account: q.Account})
 		if err != nil {
 			return err

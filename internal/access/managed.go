@@ -100,7 +100,7 @@ func (s *Service) LayControl(ctx context.Context, tx store.Tx, account, controlI
 			return nil, err
 		}
 	}
-	c.Account, c.ID = account, "actionControl-"+s.IDs.UUID()
+	c.Account, c.ID = account, "actionControl-"+s.ids.UUID()
 	return c, Controls.Create(ctx, tx, c, ev("create"))
 }
 
@@ -123,7 +123,7 @@ func (s *Service) CheckControl(service string, actions []string) error {
 		return badRole("action_control.actions", "Property 'action_control.actions' is missing or empty.")
 	}
 	for _, a := range actions {
-		if _, ok := s.Authority.Catalog().Action(service, a); !ok {
+		if _, ok := s.authority.Catalog().Action(service, a); !ok {
 			return badRole("action_control.actions", "Action '%s' does not exist on service '%s'.", a, service)
 		}
 	}
@@ -180,10 +180,10 @@ func (s *Service) managedGroup(ctx context.Context, tx store.Tx, account, groupI
 	if err != nil {
 		return nil, err
 	}
-	if n >= s.Limits.Groups {
-		return nil, limitReached("access groups", s.Limits.Groups)
+	if n >= s.limits.Groups {
+		return nil, limitReached("access groups", s.limits.Groups)
 	}
-	g := &Group{Meta: store.Meta{Account: account, ID: s.IDs.New(id.AccessGroup), Name: m.Name, Description: m.Description}, Template: m.Template, Controls: m.Controls}
+	g := &Group{Meta: store.Meta{Account: account, ID: s.ids.New(id.AccessGroup), Name: m.Name, Description: m.Description}, Template: m.Template, Controls: m.Controls}
 	return g, Groups.Create(ctx, tx, g, groupEvent("create", g))
 }
 
@@ -239,7 +239,7 @@ func (s *Service) layGroupRules(ctx context.Context, tx store.Tx, g *Group, want
 	}
 	for _, r := range want {
 		fresh := *r
-		fresh.Meta = store.Meta{Account: g.Account, ID: s.IDs.New(id.ClaimRule), Parent: g.ID, Name: r.Name}
+		fresh.Meta = store.Meta{Account: g.Account, ID: s.ids.New(id.ClaimRule), Parent: g.ID, Name: r.Name}
 		fresh.Managed = true
 		if err := GroupRules.Create(ctx, tx, &fresh, ruleEvent("create", g, &fresh)); err != nil {
 			return err

@@ -94,8 +94,8 @@ func (s *Service) join(ctx context.Context, tx store.Tx, g *Group, n NewMember, 
 	if err != nil {
 		return err
 	}
-	if joined >= s.Limits.GroupsPerMember {
-		out.Err = limitReached("groups of one member", s.Limits.GroupsPerMember)
+	if joined >= s.limits.GroupsPerMember {
+		out.Err = limitReached("groups of one member", s.limits.GroupsPerMember)
 		return nil
 	}
 	m = &Member{Meta: store.Meta{Account: g.Account, ID: MemberID(g.ID, n.IAMID), Parent: g.ID, Owner: n.IAMID, Name: n.IAMID}, Type: n.Type}
@@ -159,7 +159,7 @@ func noMember(groupID, iamID string) error {
 // none is NotFound.
 func (s *Service) RemoveFromAll(ctx context.Context, account, iamID string) ([]Outcome, error) {
 	var out []Outcome
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
+	err := s.db.Update(ctx, func(tx store.Tx) error {
 		list, err := Members.List(ctx, tx, store.Query{Account: account, Owner: iamID})
 		if err != nil {
 			return err
@@ -194,7 +194,7 @@ func (s *Service) AddToGroups(ctx context.Context, account string, n NewMember, 
 		return nil, err
 	}
 	var out []Outcome
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
+	err := s.db.Update(ctx, func(tx store.Tx) error {
 		out = make([]Outcome, len(groups))
 		for i, groupID := range groups {
 			out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: groupID}
@@ -218,7 +218,7 @@ func (s *Service) AddToGroups(ctx context.Context, account string, n NewMember, 
 // IsMember tells whether an identity is a member of a group, by being listed or
 // by a rule.
 func (s *Service) IsMember(ctx context.Context, g *Group, iamID string) (bool, error) {
-	_, err := Members.Get(ctx, s.DB.Direct(), g.Account, MemberID(g.ID, iamID))
+	_, err := Members.Get(ctx, s.db.Direct(), g.Account, MemberID(g.ID, iamID))
 	if errors.Is(err, fault.NotFound) {
 		by, err := s.DynamicMembers(ctx, g, iamID)
 		return len(by) > 0, err
@@ -232,7 +232,7 @@ func (s *Service) ListMembers(ctx context.Context, g *Group, typ, sort string) (
 	if g.ID == policy.PublicAccessGroupID {
 		return nil, nil
 	}
-	list, err := Members.List(ctx, s.DB.Direct(), store.Query{Account: g.Account, Parent: g.ID})
+	list, err := Members.List(ctx, s.db.Direct(), store.Query{Account: g.Account, Parent: g.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -257,13 +257,23 @@ func SortMembers(list []*Member, sort string) {
 	})
 }
 
+// Users gives the users of an account by their IAM ids.
+func (s *Service) Users(ctx context.Context, accountID string) (map[string]*account.User, error) {
+	list, err := account.Users.List(ctx, s.db.Direct(), store.Query{Account: accountID})
+	out := make(map[string]*account.User, len(list))
+	for _, u := range list {
+		out[u.ID] = u
+	}
+	return out, err
+}
+
 // Person is what member lists show of an identity.
 type Person struct{ Name, Email, Description string }
 
 // Describe gives name, e-mail and description of an identity of an account;
 // empty for identities of elsewhere.
 func (s *Service) Describe(ctx context.Context, accountID, iamID string) (Person, error) {
-	r := s.DB.Direct()
+	r := s.db.Direct()
 	if objectID, ok := id.OfIAM(iamID); ok {
 		sid, err := identity.ServiceIDs.Get(ctx, r, accountID, objectID)
 		if err == nil {

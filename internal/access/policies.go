@@ -106,7 +106,7 @@ func (s *Service) CheckForm(doc *policy.Policy) error {
 			custom = append(custom, policy.CustomRole{Service: service, Role: policy.Role{CRN: crn}})
 		}
 	}
-	if err := policy.Validate(doc, s.Authority.Catalog(), custom...); err != nil {
+	if err := policy.Validate(doc, s.authority.Catalog(), custom...); err != nil {
 		return err
 	}
 	if utf8.RuneCountInString(doc.Description) > maxPolicyDescription {
@@ -127,6 +127,12 @@ func (s *Service) CheckPolicy(ctx context.Context, doc *policy.Policy) error {
 	return policy.Validate(doc, roles.catalog, roles.custom...)
 }
 
+// CheckTemplate validates the policy of a template, which says nothing of the
+// account that it will be laid on.
+func (s *Service) CheckTemplate(doc *policy.Policy) error {
+	return policy.ValidateTemplate(doc, s.authority.Catalog())
+}
+
 // CreatePolicy stores a checked document as a new policy. It fails with a
 // policy_conflict_error that carries the existing policy when an active one
 // has the same subject, target and rule.
@@ -135,7 +141,7 @@ func (s *Service) CreatePolicy(ctx context.Context, doc *policy.Policy, mark *Te
 		return nil, err
 	}
 	var p *Policy
-	err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
+	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
 		p, err = s.CreatePolicyIn(ctx, tx, doc, mark)
 		return err
 	})
@@ -149,9 +155,9 @@ func (s *Service) checkTagQuota(ctx context.Context, doc *policy.Policy) error {
 	if len(doc.Tags) == 0 {
 		return nil
 	}
-	snapshot, err := s.Authority.Snapshot(ctx, AccountOf(doc))
-	if err == nil && snapshot.Tagged() >= s.Limits.TagPolicies {
-		return quotaExceeded(s.Limits.TagPolicies)
+	snapshot, err := s.authority.Snapshot(ctx, AccountOf(doc))
+	if err == nil && snapshot.Tagged() >= s.limits.TagPolicies {
+		return quotaExceeded(s.limits.TagPolicies)
 	}
 	return fault.Ignore(fault.NotFound, err)
 }
@@ -160,7 +166,7 @@ func (s *Service) checkTagQuota(ctx context.Context, doc *policy.Policy) error {
 func (s *Service) CreatePolicyIn(ctx context.Context, tx store.Tx, doc *policy.Policy, mark *TemplateMark) (*Policy, error) {
 	account := AccountOf(doc)
 	p := &Policy{Doc: *doc, Template: mark}
-	p.Meta = store.Meta{Account: account, ID: s.IDs.UUID(), Parent: string(policy.StateActive), Owner: subjectOf(doc), Description: doc.Description}
+	p.Meta = store.Meta{Account: account, ID: s.ids.UUID(), Parent: string(policy.StateActive), Owner: subjectOf(doc), Description: doc.Description}
 	p.Doc.State = policy.StateActive
 	if err := s.checkPlace(ctx, tx, p); err != nil {
 		return nil, err
@@ -229,24 +235,24 @@ func (s *Service) checkRoom(ctx context.Context, tx store.Tx, p *Policy, inAccou
 	if err != nil {
 		return err
 	}
-	all, own, known := s.Authority.MostPolicies(p.Account, p.Owner, head)
+	all, own, known := s.authority.MostPolicies(p.Account, p.Owner, head)
 	query := store.Query{Account: p.Account, Parent: string(policy.StateActive)}
-	if inAccount && (!known || all >= s.Limits.Policies) {
+	if inAccount && (!known || all >= s.limits.Policies) {
 		n, err := Policies.Count(ctx, tx, query)
 		if err != nil {
 			return err
 		}
-		if n >= s.Limits.Policies {
-			return quotaExceeded(s.Limits.Policies)
+		if n >= s.limits.Policies {
+			return quotaExceeded(s.limits.Policies)
 		}
 	}
-	if p.Owner == "" || known && own < s.Limits.PoliciesPerOwner {
+	if p.Owner == "" || known && own < s.limits.PoliciesPerOwner {
 		return nil
 	}
 	query.Owner = p.Owner
 	n, err := Policies.Count(ctx, tx, query)
-	if err == nil && n >= s.Limits.PoliciesPerOwner {
-		return quotaExceeded(s.Limits.PoliciesPerOwner)
+	if err == nil && n >= s.limits.PoliciesPerOwner {
+		return quotaExceeded(s.limits.PoliciesPerOwner)
 	}
 	return err
 }
@@ -277,7 +283,7 @@ func noConflict(ctx context.Context, tx store.Tx, p *Policy) error {
 
 // GetPolicy gives a policy that is active or, when asked for, deleted.
 func (s *Service) GetPolicy(ctx context.Context, policyID string, deletedToo bool) (*Policy, error) {
-	p, err := Policies.Get(ctx, s.DB.Direct(), "", policyID)
+	p, err := Policies.Get(ctx, s.db.Direct(), "", policyID)
 	if errors.Is(err, fault.NotFound) || err == nil && p.Doc.State != policy.StateActive && !deletedToo {
 		return nil, NoPolicy(policyID)
 	}
@@ -288,7 +294,7 @@ func (s *Service) GetPolicy(ctx context.Context, policyID string, deletedToo boo
 // (no check when ifMatch is "").
 func (s *Service) changePolicy(ctx context.Context, policyID, ifMatch string, fn func(store.Tx, *Policy) error) (*Policy, error) {
 	var p *Policy
-	err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
+	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
 		p, err = Policies.Get(ctx, tx, "", policyID)
 		if errors.Is(err, fault.NotFound) {
 			return NoPolicy(policyID)
@@ -406,13 +412,13 @@ func (s *Service) RestorePolicy(ctx context.Context, policyID, ifMatch string) (
 // ListPolicies gives the policies of an account in one state, of one subject
 // when it is set, oldest first.
 func (s *Service) ListPolicies(ctx context.Context, account, subject string, state policy.State) ([]*Policy, error) {
-	return Policies.List(ctx, s.DB.Direct(), store.Query{Account: account, Owner: subject, Parent: string(state)})
+	return Policies.List(ctx, s.db.Direct(), store.Query{Account: account, Owner: subject, Parent: string(state)})
 }
 
 // AuthorizationsWith gives the active authorization policies that name a custom
 // role.
 func (s *Service) AuthorizationsWith(ctx context.Context, r *CustomRole) ([]*Policy, error) {
-	list, err := Policies.List(ctx, s.DB.Direct(), store.Query{Account: r.Account, Parent: string(policy.StateActive)})
+	list, err := Policies.List(ctx, s.db.Direct(), store.Query{Account: r.Account, Parent: string(policy.StateActive)})
 	return slices.DeleteFunc(list, func(p *Policy) bool {
 		return p.Doc.Type != policy.TypeAuthorization || !slices.ContainsFunc(p.Doc.RoleIDs, func(crn string) bool { return sameRole(crn, r.CRN()) })
 	}), err

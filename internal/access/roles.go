@@ -54,7 +54,7 @@ func (s *Service) CheckRole(r *CustomRole) error {
 	if r.Service == "" || r.Service == policy.AllServices {
 		return badRole("service_name", "Property 'service_name' is missing or no service.")
 	}
-	catalog := s.Authority.Catalog()
+	catalog := s.authority.Catalog()
 	if _, ok := catalog.Service(r.Service); !ok {
 		return badRole("service_name", "Service '%s' is not in the catalogue.", r.Service)
 	}
@@ -101,7 +101,7 @@ func noRoleConflict(ctx context.Context, tx store.Tx, r *CustomRole) error {
 // notBuiltIn refuses the display name of a role that the catalogue has on the
 // same service: clients that look for "Viewer" would find the custom role.
 func (s *Service) notBuiltIn(r *CustomRole) error {
-	for _, other := range s.Authority.Catalog().RolesOf(r.Service) {
+	for _, other := range s.authority.Catalog().RolesOf(r.Service) {
 		if other.DisplayName == r.DisplayName {
 			return &fault.Error{Kind: fault.Conflict, Code: "role_conflict_error",
 				Message: fmt.Sprintf("Service '%s' has a role '%s' already (%s).", r.Service, r.DisplayName, other.CRN)}
@@ -121,7 +121,7 @@ func (s *Service) CreateRole(ctx context.Context, account string, r *CustomRole)
 	if err := s.CheckRole(r); err != nil {
 		return nil, err
 	}
-	err := s.DB.Update(ctx, func(tx store.Tx) error { return s.CreateRoleIn(ctx, tx, account, r) })
+	err := s.db.Update(ctx, func(tx store.Tx) error { return s.CreateRoleIn(ctx, tx, account, r) })
 	return r, err
 }
 
@@ -131,10 +131,10 @@ func (s *Service) CreateRoleIn(ctx context.Context, tx store.Tx, account string,
 	if err != nil {
 		return err
 	}
-	if n >= s.Limits.CustomRoles {
-		return limitReached("custom roles", s.Limits.CustomRoles)
+	if n >= s.limits.CustomRoles {
+		return limitReached("custom roles", s.limits.CustomRoles)
 	}
-	r.Meta = store.Meta{Account: account, ID: s.IDs.Hex(16), Name: r.Name, Description: r.Description}
+	r.Meta = store.Meta{Account: account, ID: s.ids.Hex(16), Name: r.Name, Description: r.Description}
 	if err := s.notBuiltIn(r); err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (s *Service) CreateRoleIn(ctx context.Context, tx store.Tx, account string,
 
 // GetRole gives a custom role.
 func (s *Service) GetRole(ctx context.Context, roleID string) (*CustomRole, error) {
-	r, err := CustomRoles.Get(ctx, s.DB.Direct(), "", roleID)
+	r, err := CustomRoles.Get(ctx, s.db.Direct(), "", roleID)
 	if errors.Is(err, fault.NotFound) {
 		return nil, NoRole(roleID)
 	}
@@ -155,7 +155,7 @@ func (s *Service) GetRole(ctx context.Context, roleID string) (*CustomRole, erro
 
 // ListRoles gives the custom roles of an account, of one service if it is set.
 func (s *Service) ListRoles(ctx context.Context, account, service string) ([]*CustomRole, error) {
-	list, err := CustomRoles.List(ctx, s.DB.Direct(), store.Query{Account: account})
+	list, err := CustomRoles.List(ctx, s.db.Direct(), store.Query{Account: account})
 	return slices.DeleteFunc(list, func(r *CustomRole) bool { return service != "" && r.Service != service }), err
 }
 
@@ -172,7 +172,7 @@ func (s *Service) UpdateRole(ctx context.Context, roleID, ifMatch string, patch 
 		return nil, fault.Missing("If-Match")
 	}
 	var r *CustomRole
-	err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
+	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
 		if r, err = roleIn(ctx, tx, roleID); err != nil {
 			return err
 		}
@@ -213,7 +213,7 @@ func roleIn(ctx context.Context, tx store.Tx, roleID string) (*CustomRole, error
 // DeleteRole deletes a custom role and takes it out of the policies that name
 // it; a policy that is left without roles grants nothing.
 func (s *Service) DeleteRole(ctx context.Context, roleID string) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
+	return s.db.Update(ctx, func(tx store.Tx) error {
 		r, err := roleIn(ctx, tx, roleID)
 		if err != nil {
 			return err

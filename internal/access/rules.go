@@ -67,10 +67,10 @@ func (s *Service) CreateRule(ctx context.Context, groupID string, rule *GroupRul
 		if err != nil {
 			return err
 		}
-		if n >= s.Limits.RulesPerGroup {
-			return limitReached("rules of a group", s.Limits.RulesPerGroup)
+		if n >= s.limits.RulesPerGroup {
+			return limitReached("rules of a group", s.limits.RulesPerGroup)
 		}
-		rule.Meta = store.Meta{Account: g.Account, ID: s.IDs.New(id.ClaimRule), Parent: g.ID, Name: rule.Name}
+		rule.Meta = store.Meta{Account: g.Account, ID: s.ids.New(id.ClaimRule), Parent: g.ID, Name: rule.Name}
 		return GroupRules.Create(ctx, tx, rule, ruleEvent("create", g, rule))
 	})
 	return rule, err
@@ -78,12 +78,12 @@ func (s *Service) CreateRule(ctx context.Context, groupID string, rule *GroupRul
 
 // ListRules gives the rules of a group in the order of their creation.
 func (s *Service) ListRules(ctx context.Context, g *Group) ([]*GroupRule, error) {
-	return GroupRules.List(ctx, s.DB.Direct(), store.Query{Account: g.Account, Parent: g.ID})
+	return GroupRules.List(ctx, s.db.Direct(), store.Query{Account: g.Account, Parent: g.ID})
 }
 
 // GetRule gives a rule of a group.
 func (s *Service) GetRule(ctx context.Context, g *Group, ruleID string) (*GroupRule, error) {
-	return ruleOf(ctx, s.DB.Direct(), g, ruleID)
+	return ruleOf(ctx, s.db.Direct(), g, ruleID)
 }
 
 func ruleOf(ctx context.Context, r store.Reader, g *Group, ruleID string) (*GroupRule, error) {

@@ -43,17 +43,35 @@ type Authority interface {
 	AllPermits(ctx context.Context, account string) ([]store.Activity, error)
 }
 
-// Service changes what gives access. All fields but Logins are required. It is
-// safe for concurrent use.
-type Service struct {
+// Config is what a Service needs.
+type Config struct {
 	DB        store.DB
 	Authority Authority
-	IDs       id.Generator
+	IDs       id.Generator // the zero value is random
 	Now       func() time.Time
-	Limits    Limits
+	// Limits are in force as they are: a limit of 0 lets nothing be made.
+	Limits Limits
 	// Logins knows those who may be members by rule; nil: nobody is.
 	Logins Logins
 }
+
+// Service changes what gives access. It is safe for concurrent use.
+type Service struct {
+	db        store.DB
+	authority Authority
+	ids       id.Generator
+	now       func() time.Time
+	limits    Limits
+	logins    Logins
+}
+
+// New makes a Service.
+func New(c Config) *Service {
+	return &Service{db: c.DB, authority: c.Authority, ids: c.IDs, now: c.Now, limits: c.Limits, logins: c.Logins}
+}
+
+// Limits tells what bounds the accounts.
+func (s *Service) Limits() Limits { return s.limits }
 
 // limitReached is the error of a full account.
 func limitReached(what string, limit int) error {

@@ -14,7 +14,7 @@ import (
 // GetSettings gives an account's access settings. Every account has them: those
 // that were never written are the defaults, at version 0.
 func (s *Service) GetSettings(ctx context.Context, account string) (*Settings, error) {
-	return SettingsOf(ctx, s.DB.Direct(), account)
+	return SettingsOf(ctx, s.db.Direct(), account)
 }
 
 // SettingsOf is GetSettings over a reader.
@@ -28,7 +28,7 @@ func SettingsOf(ctx context.Context, r store.Reader, account string) (*Settings,
 
 func (s *Service) changeSettings(ctx context.Context, account, ifMatch string, ev store.Event, fn func(store.Tx, *Settings) error) (*Settings, error) {
 	var out *Settings
-	err := s.DB.Update(ctx, func(tx store.Tx) (err error) {
+	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
 		if out, err = SettingsOf(ctx, tx, account); err != nil {
 			return err
 		}

@@ -128,7 +128,6 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	c.objects = cache.New(a.db, objectsKept)
 	c.authority = authority.New(authority.Config{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
 	c.feed = audit.NewFeed(a.db)
-	c.access = &access.Service{DB: a.db, Authority: c.authority, Now: a.now, Limits: a.cfg.accessLimits()}
 	var clients []token.Client
 	for _, client := range a.cfg.Clients {
 		clients = append(clients, token.Client{ID: client.ID, Secret: client.Secret, Refresh: token.RefreshRotating})
@@ -141,7 +140,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	if err != nil {
 		return err
 	}
-	c.access.Logins = c.tokens
+	c.access = access.New(access.Config{DB: a.db, Authority: c.authority, Now: a.now, Limits: a.cfg.accessLimits(), Logins: c.tokens})
 	hasher, err := c.secrets.hasher(secret.PurposeAPIKey)
 	if err != nil {
 		return err
@@ -202,7 +201,7 @@ func (a *App) table(c *core) []httpapi.Operation {
 	table = append(table, enterprisemanagementv1.New(c.tree, c.identity, c.access, lists.NewSealer(c.secrets.pageKey)).Operations()...)
 	table = append(table, iampolicymanagementv1.New(c.access, c.templates).Operations()...)
 	table = append(table, iamaccessgroupsv2.New(c.access, c.templates).Operations()...)
-	table = append(table, authz.New(c.access, c.authority, authority.Standing{Cache: c.objects}).Operations()...)
+	table = append(table, authz.New(c.access, c.authority, authority.NewStanding(c.objects)).Operations()...)
 	table = append(table, catalogadmin.New(c.services, a.home).Operations()...)
 	table = append(table, kagibanv1.New(kagibanv1.Config{
 		DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending,

@@ -14,7 +14,7 @@ func Limits(a *App) (enterprise.Limits, template.Limits) {
 }
 
 // AccessLimits gives what bounds the policies, groups and roles of accounts.
-func AccessLimits(a *App) access.Limits { return a.core.access.Limits }
+func AccessLimits(a *App) access.Limits { return a.core.access.Limits() }
 
 // ShortTimeouts makes a server impatient with slow clients.
 func ShortTimeouts(c *Config, d time.Duration) {

@@ -57,6 +57,7 @@ func newWalker(t *testing.T) *walker {
 		t.Fatal(err)
 	}
 	set.Listen, set.MasterKeys, set.Algorithm, set.Engine = "127.0.0.1:0", []secret.MasterKey{key}, signing.ES256, signing.EngineGo
+	set.Access = config.AccessLimits{Groups: 1e6, RulesPerGroup: 1e6, CustomRoles: 1e6, GroupsPerMember: 1e6}
 	usual := identity.DefaultLimits // those of identity providers are read when the server is made
 	identity.DefaultLimits.IdentityProviders = 1e6
 	defer func() { identity.DefaultLimits = usual }()
@@ -70,8 +71,6 @@ func newWalker(t *testing.T) *walker {
 		}
 	})
 	w := &walker{t: t, app: a, table: a.core.router.Operations(), acct: a.Demo().Root, owner: a.Demo().Owner.IAMID, metadata: samlDocument(t)}
-	l := &a.core.access.Limits
-	l.Groups, l.RulesPerGroup, l.CustomRoles, l.GroupsPerMember = 1e6, 1e6, 1e6, 1e6
 	i := &a.core.identity.Limits
 	i.APIKeysPerIdentity, i.IdentityProviders = 1e6, 1e6
 	w.router, err = httpapi.NewRouter(httpapi.Config{Operations: w.table, Authenticator: w, Authorizer: w, Now: a.now, Log: slog.New(slog.DiscardHandler), Default: systemFamily,

@@ -41,8 +41,7 @@ func fill(b testing.TB, s *apitest.Server, policies int) {
 func BenchmarkChangedPolicy(b *testing.B) {
 	for _, n := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := apitest.New(b, nil)
-			s.Access.Limits.Policies = 2 * n
+			s := apitest.New(b, nil, func(o *apitest.Options) { o.Access.Policies = 2 * n })
 			fill(b, s, n)
 			q := question("IBMid-1", "iam.policy.read", "kms")
 			if _, err := s.Authority.Decide(b.Context(), q); err != nil {
@@ -144,7 +143,7 @@ func BenchmarkManyWriters(b *testing.B) {
 			limits.Policies = 1_000_000
 			authority := authority.New(authority.Config{DB: db, Catalogs: s.Registry})
 			defer authority.Close()
-			service := &access.Service{DB: db, Authority: authority, Now: s.Now, Limits: limits}
+			service := access.New(access.Config{DB: db, Authority: authority, Now: s.Now, Limits: limits})
 			if decide {
 				if _, err := authority.Decide(b.Context(), question("IBMid-1", "iam.policy.read", "kms")); err != nil {
 					b.Fatal(err)

@@ -108,14 +108,13 @@ func counted(t *testing.T, s *apitest.Server) (*access.Service, *authority.Autho
 	db := countingDB{s.DB, n}
 	a := authority.New(authority.Config{DB: db, Catalogs: s.Registry})
 	t.Cleanup(a.Close)
-	return &access.Service{DB: db, Authority: a, Now: s.Now, Limits: s.Access.Limits}, a, n
+	return access.New(access.Config{DB: db, Authority: a, Now: s.Now, Limits: s.Access.Limits()}), a, n
 }
 
 // createAndDecide gives what a new policy and the first decision after it read.
 func createAndDecide(t *testing.T, policies int) reads {
 	t.Helper()
-	s := apitest.New(t, nil)
-	s.Access.Limits.Policies = 100_000
+	s := apitest.New(t, nil, func(o *apitest.Options) { o.Access.Policies = 100_000 })
 	fill(t, s, policies)
 	service, a, n := counted(t, s)
 	q := question("IBMid-1", "iam.policy.read", "kms")
@@ -173,11 +172,12 @@ func TestQuotasHoldWhateverIsInMemory(t *testing.T) {
 	for name, attempt := range tests {
 		for _, inAccount := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, ", many subjects ", inAccount), func(t *testing.T) {
-				s := apitest.New(t, nil)
-				s.Access.Limits.Policies, s.Access.Limits.PoliciesPerOwner = 1000, limit
-				if inAccount {
-					s.Access.Limits.Policies, s.Access.Limits.PoliciesPerOwner = limit, 1000
-				}
+				s := apitest.New(t, nil, func(o *apitest.Options) {
+					o.Access.Policies, o.Access.PoliciesPerOwner = 1000, limit
+					if inAccount {
+						o.Access.Policies, o.Access.PoliciesPerOwner = limit, 1000
+					}
+				})
 				for i := range limit + 2 {
 					err := attempt(t, s, func(ctx context.Context, tx store.Tx) error {
 						_, err := s.Access.CreatePolicyIn(ctx, tx, doc(whose(inAccount, i), "Viewer", services[i]), nil)
@@ -193,8 +193,7 @@ func TestQuotasHoldWhateverIsInMemory(t *testing.T) {
 }
 
 func TestQuotasCountThePoliciesOfTheSameTransaction(t *testing.T) {
-	s := apitest.New(t, nil)
-	s.Access.Limits.Policies = 5
+	s := apitest.New(t, nil, func(o *apitest.Options) { o.Access.Policies = 5 })
 	if _, err := s.Authority.Decide(t.Context(), question("IBMid-Q", "iam.policy.read", "kms")); err != nil {
 		t.Fatal(err)
 	}
@@ -214,8 +213,7 @@ func TestQuotasCountThePoliciesOfTheSameTransaction(t *testing.T) {
 }
 
 func TestADeletedPolicyMakesRoomAtOnce(t *testing.T) {
-	s := apitest.New(t, nil)
-	s.Access.Limits.Policies = 1
+	s := apitest.New(t, nil, func(o *apitest.Options) { o.Access.Policies = 1 })
 	for i := range 3 {
 		if _, err := s.Authority.Decide(t.Context(), question("IBMid-Q", "iam.policy.read", "kms")); err != nil {
 			t.Fatal(err)

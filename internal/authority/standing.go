@@ -15,7 +15,10 @@ import (
 
 // Standing tells whether identities are still there and active, from memory
 // when nothing has changed. It is safe for concurrent use.
-type Standing struct{ Cache *cache.Cache }
+type Standing struct{ cache *cache.Cache }
+
+// NewStanding makes a Standing over a cache of objects.
+func NewStanding(c *cache.Cache) Standing { return Standing{c} }
 
 // Active tells whether a subject may act at all: a service ID or profile must
 // exist; a user must not be inactive in the account of its token. Users whom
@@ -25,14 +28,14 @@ func (s Standing) Active(ctx context.Context, sub *policy.Subject) (bool, error)
 	switch sub.Kind {
 	case policy.KindUser:
 		var u *account.User
-		if u, err = cache.Get(ctx, s.Cache, account.Users, sub.Account, sub.IAMID); err == nil {
+		if u, err = cache.Get(ctx, s.cache, account.Users, sub.Account, sub.IAMID); err == nil {
 			return u.State == account.Active, nil
 		}
 		return true, fault.Ignore(fault.NotFound, err)
 	case policy.KindServiceID:
-		_, err = cache.Get(ctx, s.Cache, identity.ServiceIDs, "", strings.TrimPrefix(sub.IAMID, id.IAMPrefix))
+		_, err = cache.Get(ctx, s.cache, identity.ServiceIDs, "", strings.TrimPrefix(sub.IAMID, id.IAMPrefix))
 	case policy.KindProfile:
-		_, err = cache.Get(ctx, s.Cache, identity.Profiles, "", strings.TrimPrefix(sub.IAMID, id.IAMPrefix))
+		_, err = cache.Get(ctx, s.cache, identity.Profiles, "", strings.TrimPrefix(sub.IAMID, id.IAMPrefix))
 	}
 	if errors.Is(err, fault.NotFound) {
 		return false, nil

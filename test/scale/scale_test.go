@@ -63,7 +63,7 @@ func found(ctx context.Context, db store.DB) (*world, error) {
 		return nil, err
 	}
 	w.authority = authority.New(authority.Config{DB: db, Catalogs: w.registry})
-	acc := &access.Service{DB: db, Authority: w.authority, Now: time.Now, Limits: access.DefaultLimits}
+	acc := access.New(access.Config{DB: db, Authority: w.authority, Now: time.Now, Limits: access.DefaultLimits})
 	limits := enterprise.DefaultLimits
 	limits.Accounts = 1 << 20
 	tree := &enterprise.Service{DB: db, Accounts: account.New(account.Config{DB: db, Now: time.Now}), Now: time.Now, Limits: limits}

@@ -64,15 +64,27 @@ type Server struct {
 	offset atomic.Int64 // of the clock from Noon
 }
 
+// Options are what a test may want otherwise.
+type Options struct {
+	DB     store.DB // nil: one in memory; it ends with the test
+	Access access.Limits
+}
+
 // New makes a server with the rows of a family, or, with nil, one for its
 // services only. It ends with the test.
-func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
+func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*Options)) *Server {
 	t.Helper()
-	s := &Server{T: t}
+	o := Options{Access: access.DefaultLimits}
+	for _, fn := range change {
+		fn(&o)
+	}
+	s := &Server{T: t, DB: o.DB}
 	ctx := context.Background()
 	var err error
-	if s.DB, err = sqlitestore.Open(ctx, sqlitestore.Options{Memory: true, Now: s.Now}); err != nil {
-		t.Fatal(err)
+	if s.DB == nil {
+		if s.DB, err = sqlitestore.Open(ctx, sqlitestore.Options{Memory: true, Now: s.Now}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	set, err := catalog.BuiltinSet()
 	if err != nil {
@@ -82,7 +94,7 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 		t.Fatal(err)
 	}
 	s.Authority = authority.New(authority.Config{DB: s.DB, Catalogs: s.Registry})
-	s.Access = &access.Service{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: access.DefaultLimits}
+	s.Access = access.New(access.Config{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: o.Access})
 	tree := &enterprise.Service{DB: s.DB, Accounts: account.New(account.Config{DB: s.DB, Now: s.Now}), Now: s.Now, Limits: enterprise.DefaultLimits}
 	hasher, err := secret.NewHasher(make([]byte, secret.PepperSize), secret.PurposeAPIKey)
 	if err != nil {
@@ -91,7 +103,7 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation) *Server {
 	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher})
 	s.Templates = template.New(s.DB, tree, id.Generator{}, s.Now, kinds.All(s.Identity, s.Access)...)
 	objects := cache.New(s.DB, 1000)
-	s.Standing = authority.Standing{Cache: objects}
+	s.Standing = authority.NewStanding(objects)
 	if rows != nil {
 		operations := rows(s)
 		s.Router, err = httpapi.NewRouter(httpapi.Config{

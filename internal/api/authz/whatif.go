@@ -10,7 +10,6 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/policy/document"
-	"github.com/kagiban/kagiban/internal/store"
 )
 
 // whoCanIn is a question without subject, in the form of POST /v2/authz.
@@ -118,15 +117,10 @@ type people struct {
 // an account has thousands at most, and each read of one is a round trip.
 const manyGrantees = 100
 
-func (a *API) peopleOf(ctx context.Context, accountID string, grantees int) (*people, error) {
-	p := &people{api: a, account: accountID}
-	if grantees < manyGrantees {
-		return p, nil
-	}
-	list, err := account.Users.List(ctx, a.access.DB.Direct(), store.Query{Account: accountID})
-	p.users = make(map[string]*account.User, len(list))
-	for _, u := range list {
-		p.users[u.ID] = u
+func (a *API) peopleOf(ctx context.Context, accountID string, grantees int) (p *people, err error) {
+	p = &people{api: a, account: accountID}
+	if grantees >= manyGrantees {
+		p.users, err = a.access.Users(ctx, accountID)
 	}
 	return p, err
 }

@@ -28,10 +28,10 @@ const (
 
 type m = map[string]any
 
-func serve(t testing.TB) *apitest.Server {
+func serve(t testing.TB, change ...func(*apitest.Options)) *apitest.Server {
 	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
 		return iamaccessgroupsv2.New(s.Access, s.Templates).Operations()
-	})
+	}, change...)
 }
 
 func newGroup(s *apitest.Server, name string) string {
@@ -105,7 +105,7 @@ func TestMalformedGroupsAreRefused(t *testing.T) {
 	if n := s.Do(owner, "GET", "/v2/groups?hide_public_access=true&account_id="+acct, nil).Want(200).Text("total_count"); n != "0" {
 		t.Errorf("%s refused groups were stored", n)
 	}
-	s.Access.Limits.Groups = 1
+	s = serve(t, func(o *apitest.Options) { o.Access.Groups = 1 })
 	newGroup(s, "first")
 	s.Do(owner, "POST", "/v2/groups?account_id="+acct, m{"name": "second"}).Refused(409, "limit_exceeded")
 }
@@ -281,7 +281,8 @@ func TestOneIdentityInManyGroups(t *testing.T) {
 	if !strings.Contains(none.Text("errors.0.message"), member) {
 		t.Errorf("the message names the member: %s", none.Body)
 	}
-	s.Access.Limits.GroupsPerMember = 1
+	s = serve(t, func(o *apitest.Options) { o.Access.GroupsPerMember = 1 })
+	one, two = newGroup(s, "one"), newGroup(s, "two")
 	full := s.Do(owner, "PUT", path, m{"type": "user", "groups": []string{one, two}}).Want(207)
 	if got := strings.Join(full.Each("groups", "status_code"), " "); got != "200 409" || full.Text("groups.1.errors.0.code") != "limit_exceeded" {
 		t.Errorf("statuses %s: %s", got, full.Body)

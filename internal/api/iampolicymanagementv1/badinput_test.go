@@ -150,8 +150,7 @@ func TestARefusalTellsWhatIsWrongInItsMessage(t *testing.T) {
 }
 
 func TestAnAccountHasRoomForSoManyPoliciesWithTags(t *testing.T) {
-	s := serve(t)
-	s.Access.Limits.TagPolicies = 2
+	s := serve(t, func(o *apitest.Options) { o.Access.TagPolicies = 2 })
 	tagged := func(who string) m {
 		body := v1(who, "Viewer", "serviceType=service")
 		body["resources"].([]m)[0]["tags"] = []m{{"name": "project", "value": "x"}}

@@ -142,7 +142,7 @@ func (a *API) mayDelegate(ctx context.Context, c *httpapi.Call, doc *policy.Poli
 // policy is to give, service by service, on its target.
 func (a *API) holds(ctx context.Context, c *httpapi.Call, doc *policy.Policy, given func(service string) []string) error {
 	scope := policy.ScopeOf(doc)
-	snapshot, err := a.access.Authority.Snapshot(ctx, scope.Account)
+	snapshot, err := a.access.Snapshot(ctx, scope.Account)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (a *API) byService(scope policy.Resource) []policy.Resource {
 		return []policy.Resource{scope}
 	}
 	var parts []policy.Resource
-	for _, s := range a.access.Authority.Catalog().Services() {
+	for _, s := range a.access.Services("") {
 		if scope.ServiceType != "" && (scope.ServiceType == policy.ServiceTypePlatform) != s.Platform || scope.ServiceGroupID != "" && scope.ServiceGroupID != s.Group {
 			continue
 		}

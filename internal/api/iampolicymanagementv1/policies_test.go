@@ -24,8 +24,8 @@ const (
 	member = apitest.Member
 )
 
-func serve(t testing.TB) *apitest.Server {
-	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation { return New(s.Access, s.Templates).Operations() })
+func serve(t testing.TB, change ...func(*apitest.Options)) *apitest.Server {
+	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation { return New(s.Access, s.Templates).Operations() }, change...)
 }
 
 type m = map[string]any
@@ -389,8 +389,7 @@ func TestIdenticalPolicyConflictsInTheSchemaOfTheCaller(t *testing.T) {
 }
 
 func TestAccountsAndSubjectsHaveRoomForSoManyPolicies(t *testing.T) {
-	s := serve(t)
-	s.Access.Limits.Policies, s.Access.Limits.PoliciesPerOwner = 3, 2
+	s := serve(t, func(o *apitest.Options) { o.Access.Policies, o.Access.PoliciesPerOwner = 3, 2 })
 	first := s.Do(owner, "POST", "/v1/policies", v1(member, "Viewer", "serviceName=kms")).Want(201)
 	s.Do(owner, "POST", "/v2/policies", v2(member, "Viewer", "serviceName=watson")).Want(201)
 	a := s.Do(owner, "POST", "/v2/policies", v2(member, "Viewer", "serviceName=project")).Refused(422, "unable_to_process")

@@ -202,7 +202,8 @@ func TestRolesDoNotOverlap(t *testing.T) {
 		s.Do(owner, "POST", "/v2/roles", with(role("Fake", "kms", "kms.secrets.read"), "display_name", taken)).Refused(409, "role_conflict_error")
 		s.Do(owner, "PUT", "/v2/roles/"+third.Text("id"), m{"display_name": taken, "actions": []string{"am-test-service.test.read"}}, "If-Match: *").Refused(409, "role_conflict_error")
 	}
-	s.Access.Limits.CustomRoles = 2
+	s = serve(t, func(o *apitest.Options) { o.Access.CustomRoles = 1 })
+	s.Do(owner, "POST", "/v2/roles", role("First", "kms", "kms.secrets.list")).Want(201)
 	s.Do(owner, "POST", "/v2/roles", role("Fourth", "kms", "kms.secrets.read")).Refused(409, "limit_exceeded")
 }
 

@@ -167,10 +167,8 @@ func (a *API) displayActions(p *access.Policy, roleID string, roles access.Roles
 	services := []string{scope.ServiceName}
 	if scope.ServiceGroupID != "" {
 		services = nil
-		for _, s := range a.access.Authority.Catalog().Services() {
-			if s.Group == scope.ServiceGroupID {
-				services = append(services, s.Name)
-			}
+		for _, s := range a.access.Services(scope.ServiceGroupID) {
+			services = append(services, s.Name)
 		}
 	}
 	out := []document.Action{}

@@ -107,7 +107,7 @@ func checkPolicy(acc *access.Service, payload json.RawMessage, final bool) error
 	if final && len(doc.RoleIDs) == 0 && len(refs) == 0 {
 		return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "policy.control", Message: "The template gives no role: property 'policy.control' is missing."}
 	}
-	return policy.ValidateTemplate(doc, acc.Authority.Catalog())
+	return acc.CheckTemplate(doc)
 }
 
 // applyPolicy fills in what depends on the account: accountId, the subject when
