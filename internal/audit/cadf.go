@@ -148,19 +148,20 @@ func severity(op store.Op) string {
 		return "critical"
 	case store.Update:
 		return "warning"
+	default:
+		return "normal"
 	}
-	return "normal"
 }
 
 func reason(op store.Op) Reason {
-	code := http200
 	switch op {
 	case store.Create:
-		code = http201
+		return http201
 	case store.Delete:
-		code = http204
+		return http204
+	default:
+		return http200
 	}
-	return code
 }
 
 // The three results of a change that happened, as literals: this package

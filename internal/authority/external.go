@@ -181,8 +181,9 @@ func (k externalKey) identityType() string {
 		return "service_id"
 	case policy.KindService:
 		return "service"
+	default: // the setting has no word of its own for profiles
+		return "user"
 	}
-	return "user"
 }
 
 func (k externalKey) write(ctx context.Context, tx store.Tx, p externalPending) error {

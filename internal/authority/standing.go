@@ -34,6 +34,7 @@ func (s Standing) Active(ctx context.Context, sub *policy.Subject) (bool, error)
 		return true, fault.Ignore(fault.NotFound, err)
 	case policy.KindServiceID:
 		_, err = cache.Get(ctx, s.cache, identity.ServiceIDs, "", strings.TrimPrefix(sub.IAMID, id.IAMPrefix))
+	case policy.KindAnonymous, policy.KindService: // not ours to keep
 	case policy.KindProfile:
 		_, err = cache.Get(ctx, s.cache, identity.Profiles, "", strings.TrimPrefix(sub.IAMID, id.IAMPrefix))
 	}

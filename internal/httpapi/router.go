@@ -132,7 +132,7 @@ func (rt *Router) serve(op *Operation, w http.ResponseWriter, r *http.Request) {
 	rt.standardHeaders(w, c)
 	defer func() {
 		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
+			if p == http.ErrAbortHandler { //nolint:errorlint // what was panicked with, not a wrapped error
 				panic(p)
 			}
 			rt.cfg.Log.Error("panic in handler", "operation", op.ID, "transaction_id", c.TransactionID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -313,6 +313,7 @@ func StatusOf(k fault.Kind) int {
 		return http.StatusNotImplemented
 	case fault.Unavailable:
 		return http.StatusServiceUnavailable
+	case fault.Internal:
 	}
 	return http.StatusInternalServerError
 }

@@ -201,6 +201,7 @@ func (q *query) candidates(ruled bool, visit visitor) bool {
 		if g, ok := q.s.sources.get(""); ok && q.r.Subject.Source.ServiceName != "" && !q.scan(g, ruled, via{}, visit) {
 			return false
 		}
+	case KindAnonymous: // holds what the public group holds
 	}
 	for i := range q.members {
 		m := q.membership(i)
@@ -415,6 +416,7 @@ func (q *query) external() ExternalOutcome {
 			return ExternalMonitorPermit
 		}
 		return ExternalMonitorDeny
+	case ExternalEnabled:
 	}
 	return ExternalNone
 }

@@ -215,6 +215,7 @@ func (q *query) ruleChecks(to []Check, r *rule, src *Rule) []Check {
 		k.Got, k.Present = environmentAttribute(&q.r.Environment, r.leaf.cond.more.name)
 	case fromClock:
 		k.Got, k.Present = clockValue(&r.leaf, q.r.Environment.Now), true
+	case fromNowhere:
 	}
 	k.OK = r.leaf.holds(&q.target, &q.r.Environment)
 	return append(to, k)

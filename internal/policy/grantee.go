@@ -96,6 +96,7 @@ func (s *Snapshot) holders(h *held) []Grantee {
 			return []Grantee{{Kind: GranteeEveryone, GroupID: h.home.key}}
 		}
 		return s.members(h.home.key)
+	case homeNone:
 	}
 	return nil
 }

@@ -120,6 +120,7 @@ func (l *leaf) holds(t *target, env *Environment) bool {
 				return true
 			}
 		}
+	case fromNowhere:
 	}
 	return false
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"sort"
 	"strings"
 )
@@ -42,12 +43,15 @@ type failure struct {
 // events that `go test` mixes in.
 type event struct {
 	Action, Package, ImportPath, Test, Output, FailedBuild string
+	Elapsed                                                float64 // seconds
 }
 
-// parseGoTest reads `go test -json` output. Lines that are no JSON (the go
-// command's own messages) are kept as output of a failure without a package.
-func parseGoTest(r io.Reader) (goResults, error) {
+// parseGoTest reads `go test -json` output and shows a line for each package
+// that is done. Lines that are no JSON (the go command's own messages) are kept
+// as output of a failure without a package.
+func parseGoTest(r io.Reader, show func(string)) (goResults, error) {
 	p := &goParser{
+		show:    show,
 		outcome: map[testID]string{},
 		output:  map[testID]*strings.Builder{},
 		builds:  map[string]*strings.Builder{},
@@ -69,6 +73,8 @@ func parseGoTest(r io.Reader) (goResults, error) {
 }
 
 type goParser struct {
+	show    func(string)
+	done    int // packages so far
 	outcome map[testID]string
 	output  map[testID]*strings.Builder
 	builds  map[string]*strings.Builder // by import path
@@ -102,15 +108,41 @@ func (p *goParser) line(line string) {
 	case "pass", "skip":
 		if e.Test != "" {
 			p.outcome[id] = e.Action
+		} else {
+			p.finished(e)
 		}
 	case "fail":
 		if e.Test != "" {
 			p.outcome[id] = e.Action
 		} else {
 			p.failed = append(p.failed, e)
+			p.finished(e)
 		}
 	}
 }
+
+// finished shows a package that had tests, or failed.
+func (p *goParser) finished(e event) {
+	p.done++
+	if p.show == nil || e.Action == "skip" {
+		return
+	}
+	line := fmt.Sprintf("  %-4s %6.1f s  %s", e.Action, e.Elapsed, e.Package)
+	if e.Action == "fail" {
+		line += p.seed(e.Package)
+	}
+	p.show(line)
+}
+
+// seed says with which flag the tests of a package run in the same order again.
+func (p *goParser) seed(pkg string) string {
+	if m := shuffleLine.FindStringSubmatch(p.text(testID{Package: pkg})); m != nil {
+		return " (the same order: go test -shuffle=" + m[1] + ")"
+	}
+	return ""
+}
+
+var shuffleLine = regexp.MustCompile(`(?m)^-test\.shuffle (\d+)$`)
 
 func builder[K comparable](m map[K]*strings.Builder, key K) *strings.Builder {
 	b := m[key]

@@ -34,7 +34,7 @@ func lanes(quick bool) [][]step {
 	return [][]step{
 		{
 			format, vet, tests,
-			{name: "staticcheck", help: "staticcheck, all modules", run: stepStaticcheck},
+			{name: "lint", help: "the linters of .golangci.yml, all modules", run: stepLint},
 			{name: "fuzz", help: "a few seconds for every fuzz target", run: stepFuzz},
 			{name: "govulncheck", help: "known vulnerabilities, where the data can be had", run: stepVulncheck},
 		},
@@ -53,13 +53,19 @@ func main() {
 	only := flag.String("only", "", "run only these `steps` (comma-separated)")
 	flag.Usage = usage
 	flag.Parse()
-	if flag.NArg() > 0 {
-		flag.Usage()
-		os.Exit(2)
+	packages := flag.Args()
+	for _, p := range packages {
+		if !strings.HasPrefix(p, "./") {
+			fmt.Fprintf(os.Stderr, "testrun: %s is no package: write it like ./internal/policy, or ./internal/...\n", p)
+			os.Exit(2)
+		}
+	}
+	if len(packages) > 0 && *only == "" {
+		*only = "go-tests"
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ok, err := run(ctx, *quick, *only)
+	ok, err := run(ctx, *quick, *only, packages)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testrun:", err)
 		os.Exit(2)
@@ -70,7 +76,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Println("usage: scripts/test [--quick] [--only STEP,…]\n\nsteps:")
+	fmt.Println("usage: scripts/test [--quick] [--only STEP,…] [PACKAGE…]\n\nWith packages (./internal/policy, ./internal/...) only their Go tests run.\n\nsteps:")
 	table := tabwriter.NewWriter(os.Stdout, 2, 0, 2, ' ', 0)
 	for _, lane := range lanes(false) {
 		for _, s := range lane {
@@ -80,7 +86,7 @@ func usage() {
 	_ = table.Flush() // to standard output
 }
 
-func run(ctx context.Context, quick bool, only string) (ok bool, err error) {
+func run(ctx context.Context, quick bool, only string, packages []string) (ok bool, err error) {
 	start := time.Now()
 	chosen, err := selectSteps(lanes(quick), only)
 	if err != nil {
@@ -95,6 +101,12 @@ func run(ctx context.Context, quick bool, only string) (ok bool, err error) {
 		results []result
 		wg      sync.WaitGroup
 	)
+	shared.packages = packages
+	shared.show = func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Println(line)
+	}
 	for _, lane := range chosen {
 		wg.Go(func() {
 			bad := map[string]bool{}

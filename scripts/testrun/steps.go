@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,8 +17,8 @@ import (
 )
 
 const (
-	staticcheckModule = "honnef.co/go/tools/cmd/staticcheck@v0.8.2" // 2026.2.2
-	fuzzBudget        = 2 * time.Minute
+	linterModule = "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"
+	fuzzBudget   = 2 * time.Minute
 )
 
 // step is one line of the summary.
@@ -37,8 +38,11 @@ type env struct {
 	ci      bool
 	race    bool
 	allowed allowedSkips
-	log     *bytes.Buffer // of the running step
-	notes   *[]string     // lines for the summary
+	// packages restrict the Go tests; empty stands for all.
+	packages []string
+	show     func(line string) // prints a line at once; safe for concurrent use
+	log      *bytes.Buffer     // of the running step
+	notes    *[]string         // lines for the summary
 }
 
 func (e *env) note(format string, args ...any) {
@@ -57,6 +61,14 @@ func (e *env) command(ctx context.Context, dir string, args ...string) error {
 }
 
 func (e *env) output(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	var text bytes.Buffer
+	err := e.stream(ctx, dir, io.MultiWriter(&text, e.log), args...)
+	return text.Bytes(), err
+}
+
+// stream runs a program in a folder of the repository; its output goes to w as
+// it comes.
+func (e *env) stream(ctx context.Context, dir string, w io.Writer, args ...string) error {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = filepath.Join(e.root, dir)
 	cmd.Env = append(os.Environ(), "KAGIBAN_BIN="+e.kagiban())
@@ -65,12 +77,11 @@ func (e *env) output(ctx context.Context, dir string, args ...string) ([]byte, e
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
-	text, err := cmd.CombinedOutput()
-	e.log.Write(text)
-	if err != nil {
-		return text, fmt.Errorf("%s (in ./%s): %w", strings.Join(args, " "), dir, err)
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s (in ./%s): %w", strings.Join(args, " "), dir, err)
 	}
-	return text, nil
+	return nil
 }
 
 // check counts a step that is one yes or no.
@@ -104,8 +115,10 @@ func stepVet(ctx context.Context, e *env) (counts, error) {
 	return e.eachModule(ctx, "go", "vet", "./...")
 }
 
-func stepStaticcheck(ctx context.Context, e *env) (counts, error) {
-	return e.eachModule(ctx, "go", "run", staticcheckModule, "./...")
+// stepLint runs the linters of .golangci.yml, all in one program that reads the
+// code once.
+func stepLint(ctx context.Context, e *env) (counts, error) {
+	return e.eachModule(ctx, "go", "run", linterModule, "run", "--config", filepath.Join(e.root, ".golangci.yml"), "./...")
 }
 
 func (e *env) eachModule(ctx context.Context, args ...string) (counts, error) {
@@ -138,20 +151,30 @@ func stepGoTests(ctx context.Context, e *env) (counts, error) {
 }
 
 func stepSDK(ctx context.Context, e *env) (counts, error) {
-	return e.goTest(ctx, "test/sdk")
+	own := *e
+	own.packages = nil
+	return own.goTest(ctx, "test/sdk")
 }
 
-// goTest runs the tests of the module in dir and counts them one by one.
+// goTest runs the tests of the module in dir, each package's in an order drawn
+// anew, shows every package when it is done, and counts the tests one by one.
 func (e *env) goTest(ctx context.Context, dir string) (counts, error) {
-	args := []string{"go", "test", "-json", "-timeout", "15m"}
+	args := []string{"go", "test", "-json", "-timeout", "15m", "-shuffle=on"}
 	if e.race {
 		args = append(args, "-race", "-count=1")
 	}
-	var quiet bytes.Buffer // the JSON stream is for us, not for the reader
-	own := *e
-	own.log = &quiet
-	out, runErr := own.output(ctx, dir, append(args, "./...")...)
-	r, err := parseGoTest(bytes.NewReader(out))
+	if len(e.packages) > 0 {
+		args = append(args, e.packages...)
+	} else {
+		args = append(args, "./...")
+	}
+	out, in := io.Pipe() // the JSON stream is for us, not for the reader
+	var runErr error
+	go func() {
+		runErr = e.stream(ctx, dir, in, args...)
+		in.Close() // of a pipe it gives no error
+	}()
+	r, err := parseGoTest(out, e.show)
 	if err != nil {
 		return check(err)
 	}
@@ -171,7 +194,6 @@ func (e *env) goTest(ctx context.Context, dir string) (counts, error) {
 	case r.failed > 0:
 		return r.counts, fmt.Errorf("%d tests failed", r.failed)
 	case runErr != nil:
-		e.log.Write(out)
 		r.failed++
 		return r.counts, runErr
 	case r.passed == 0:

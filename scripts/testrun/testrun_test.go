@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestGoTestOutputIsCountedByLeaf(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := parseGoTest(strings.NewReader(strings.Join(tt.lines, "\n") + "\n"))
+			r, err := parseGoTest(strings.NewReader(strings.Join(tt.lines, "\n")+"\n"), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +106,7 @@ func TestGoTestOutputIsCountedByLeaf(t *testing.T) {
 func FuzzGoTestOutput(f *testing.F) {
 	f.Add("{\"Action\":\"run\",\"Package\":\"p\",\"Test\":\"TestA/x/y\"}\n{\"Action\":\"fail\",\"Package\":\"p\"}\nnoise")
 	f.Fuzz(func(t *testing.T, text string) {
-		r, err := parseGoTest(strings.NewReader(text))
+		r, err := parseGoTest(strings.NewReader(text), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,5 +248,23 @@ func TestLongFailuresKeepTheirEnd(t *testing.T) {
 	}
 	if got := ending("first line\nsecond\nlast", 9); got != "…\nlast" {
 		t.Errorf("ending = %q", got)
+	}
+}
+
+func TestPackagesAreShownWhenTheyAreDone(t *testing.T) {
+	var shown []string
+	_, err := parseGoTest(strings.NewReader(`{"Action":"output","Package":"p","Output":"-test.shuffle 17\n"}
+{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p","Elapsed":1.5}
+{"Action":"skip","Package":"without/tests"}
+{"Action":"pass","Package":"q","Elapsed":0.25}
+`), func(line string) { shown = append(shown, line) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"  fail    1.5 s  p (the same order: go test -shuffle=17)", "  pass    0.2 s  q"}
+	if !slices.Equal(shown, want) {
+		t.Errorf("%q, want %q", shown, want)
 	}
 }

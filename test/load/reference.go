@@ -127,7 +127,7 @@ func serveUntilTold(h http.Handler) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	server := &http.Server{Handler: h}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	context.AfterFunc(ctx, func() { _ = server.Close() }) // Serve then returns
 	fmt.Printf("http://%s\n", l.Addr())
 	if err := server.Serve(l); err != http.ErrServerClosed {

@@ -68,11 +68,9 @@ func findAccount(ctx context.Context, s *shell.Session, p pick) (account, error)
 // parent names the place of a node: a group, or the enterprise.
 type parent struct{ name, id string }
 
-func (p *parent) flags(f *pflag.FlagSet, byID bool) {
+func (p *parent) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.name, "parent-account-group", "", "`NAME` of the account group (default: the enterprise)")
-	if byID {
-		f.StringVar(&p.id, "parent-account-group-id", "", "`ID` of the account group")
-	}
+	f.StringVar(&p.id, "parent-account-group-id", "", "`ID` of the account group")
 }
 
 // crn gives the resource name of the place.
@@ -98,7 +96,7 @@ func listVerb[T any](use, noun, path string, header []string, row func(T) []stri
 	return shell.Verb{
 		Use: use, Short: "List the " + noun + "s of the enterprise or of one account group", Output: true,
 		Flags: func(f *pflag.FlagSet) {
-			p.flags(f, true)
+			p.flags(f)
 			f.BoolVar(&recursive, "recursive", false, "with all that is further below")
 		},
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
@@ -239,7 +237,7 @@ func groupCreateVerb() shell.Verb {
 	return shell.Verb{
 		Use: "account-group-create NAME", Short: "Create an account group", Args: cobra.ExactArgs(1), Output: true,
 		Flags: func(f *pflag.FlagSet) {
-			p.flags(f, true)
+			p.flags(f)
 			f.StringVar(&contact, "primary-contact-id", "", "IAM `ID` of the contact (default: you)")
 		},
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
@@ -311,7 +309,7 @@ func accountCreateVerb() shell.Verb {
 	return shell.Verb{
 		Use: "account-create NAME", Short: "Create an account in the enterprise", Args: cobra.ExactArgs(1), Output: true,
 		Flags: func(f *pflag.FlagSet) {
-			p.flags(f, true)
+			p.flags(f)
 			f.StringVar(&owner, "owner", "", "IAM `ID` of its owner (default: you)")
 			f.BoolVar(&managed, "enterprise-managed-iam", true, "let templates of the enterprise reach it")
 		},
@@ -349,7 +347,7 @@ func accountMoveVerb() shell.Verb {
 		Use: "account-move", Short: "Move an account within the enterprise",
 		Flags: func(f *pflag.FlagSet) {
 			p.flags(f)
-			to.flags(f, true)
+			to.flags(f)
 			f.BoolVar(&top, "parent-enterprise", false, "move it to the top of the enterprise")
 		},
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
@@ -384,7 +382,7 @@ func accountImportVerb() shell.Verb {
 		Use: "account-import", Short: "Make an account of yours a child of the enterprise", Force: true,
 		Flags: func(f *pflag.FlagSet) {
 			f.StringVar(&accountID, "account-id", "", "`ID` of the account")
-			p.flags(f, true)
+			p.flags(f)
 		},
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 			if accountID == "" {

@@ -109,7 +109,7 @@ func (s *Store) ensureFolder() error {
 	if info.Mode().Perm()&0o077 == 0 {
 		return nil
 	}
-	if err := os.Chmod(s.dir, 0o700); err != nil {
+	if err := os.Chmod(s.dir, 0o700); err != nil { //nolint:gosec // a folder must be searched
 		return fmt.Errorf("closing the folder of the settings to others: %w", err)
 	}
 	return nil

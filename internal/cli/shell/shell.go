@@ -190,7 +190,7 @@ func (s *Shell) run(ctx context.Context, c *Call, verb func(context.Context, *Ca
 	if err == nil || errors.As(err, &reported) || errors.As(err, &usage) {
 		return err
 	}
-	c.Fail(message(err, c))
+	c.Fail(message(err))
 	return Reported{err}
 }
 
@@ -261,7 +261,7 @@ func (s *Shell) timeout(setting int) (time.Duration, error) {
 }
 
 // message is the text of a failure and what to do next about it.
-func message(err error, c *Call) string {
+func message(err error) string {
 	var refused *client.ServerError
 	var lost *client.UnreachableError
 	switch {

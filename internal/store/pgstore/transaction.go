@@ -200,7 +200,7 @@ func (t *transaction) end() {
 // pause waits between attempts: up to 2, 4, 8 … ms, at most 100, evenly spread.
 func pause(ctx context.Context, failed int) error {
 	most := min(time.Millisecond<<failed, 100*time.Millisecond)
-	timer := time.NewTimer(rand.N(most))
+	timer := time.NewTimer(rand.N(most)) //nolint:gosec // no secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -56,7 +56,7 @@ func (s *session) Query(ctx context.Context, query string, args ...any) (*sql.Ro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	st, err := s.prepare(query)
+	st, err := s.prepare(query) //nolint:sqlclosecheck // kept for the next time; close ends it
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (s *session) Exec(ctx context.Context, query string, args ...any) (sql.Resu
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	st, err := s.prepare(query)
+	st, err := s.prepare(query) //nolint:sqlclosecheck // kept for the next time; close ends it
 	if err != nil {
 		return nil, err
 	}

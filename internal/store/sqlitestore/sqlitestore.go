@@ -221,7 +221,7 @@ func (db *DB) View(ctx context.Context, fn func(store.Reader) error) error {
 			if _, err := s.Exec(ctx, "BEGIN"); err != nil {
 				return err
 			}
-			defer s.run("ROLLBACK")
+			defer func() { _ = s.run("ROLLBACK") }() // nothing was written
 		}
 		return fn(sqlstore.NewReader(s))
 	})

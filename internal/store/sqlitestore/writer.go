@@ -139,7 +139,7 @@ func (w *writer) undo() {
 
 // abandon fails everybody in the batch.
 func (w *writer) abandon(err error) {
-	w.session.run("ROLLBACK") // fails when SQLite has done it already
+	_ = w.session.run("ROLLBACK") // fails when SQLite has done it already
 	w.open.err = sqlstore.Unavailable(fmt.Errorf("the batch of transactions was lost: %w", err))
 	close(w.open.done)
 	w.open = nil
