@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
@@ -65,7 +67,7 @@ func has(t *testing.T, w *walker, iamID string) (policies, memberships int) {
 func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 	w := newWalker(t)
 	ctx, c := t.Context(), w.app.core
-	sid, _, _, err := c.identity.CreateServiceID(ctx, identity.NewServiceID{Account: w.acct, Name: "robot"})
+	sid, _, _, err := c.identity.CreateServiceID(ctx, asker.System, apitest.Checked(t, identity.NewServiceID{Account: w.acct, Name: "robot"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +89,7 @@ func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 		remove      func() error
 		event       string
 	}{
-		"a service ID": {id.IAMOf(sid.ID), access.MemberService, func() error { return c.identity.DeleteServiceID(ctx, sid.ID) }, "iam-identity.account-serviceid.delete"},
+		"a service ID": {id.IAMOf(sid.ID), access.MemberService, func() error { return c.identity.DeleteServiceID(ctx, sid) }, "iam-identity.account-serviceid.delete"},
 		"a profile":    {id.IAMOf(profile.ID), access.MemberProfile, func() error { return c.identity.DeleteProfile(ctx, profile.ID) }, "iam-identity.account-profile.delete"},
 		"a template's profile": {id.IAMOf(managed.ID), access.MemberProfile, func() error {
 			return w.app.db.Update(ctx, func(tx store.Tx) error { return c.identity.LiftProfile(ctx, tx, w.acct, managed.ID) })
@@ -145,17 +147,17 @@ func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 func TestARefusedDeletionTakesNothingAway(t *testing.T) {
 	w := newWalker(t)
 	ctx, c := t.Context(), w.app.core
-	sid, _, _, err := c.identity.CreateServiceID(ctx, identity.NewServiceID{Account: w.acct, Name: "robot"})
+	sid, _, _, err := c.identity.CreateServiceID(ctx, asker.System, apitest.Checked(t, identity.NewServiceID{Account: w.acct, Name: "robot"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	equip(t, w, id.IAMOf(sid.ID), access.MemberService)
-	if _, err := c.identity.LockServiceID(ctx, sid.ID, true); err != nil {
+	if sid, err = c.identity.LockServiceID(ctx, sid, true); err != nil {
 		t.Fatal(err)
 	}
 	equip(t, w, w.owner, access.MemberUser)
 	before, joined := has(t, w, w.owner)
-	if err := c.identity.DeleteServiceID(ctx, sid.ID); !errors.Is(err, fault.Conflict) {
+	if err := c.identity.DeleteServiceID(ctx, sid); !errors.Is(err, fault.Conflict) {
 		t.Errorf("a locked service ID: %v", err)
 	}
 	if err := c.accounts.RemoveUser(ctx, w.acct, w.owner); !errors.Is(err, fault.Conflict) {

@@ -34,8 +34,8 @@ func (s *Service) KeyQuery(q ListQuery) (ListQuery, error) {
 	return l.query, nil
 }
 
-func (s *Service) openKeys(q ListQuery) (*listing, error) {
-	l, err := s.open(keyList, q)
+func (s *Service) openKeys(q ListQuery) (*Listing[APIKey], error) {
+	l, err := open[APIKey](s, keyList, q)
 	if err != nil {
 		return nil, err
 	}

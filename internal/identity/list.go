@@ -53,8 +53,8 @@ type binding struct {
 	ListQuery
 }
 
-// listing is a checked query.
-type listing struct {
+// Listing is a query of a list of T that was checked.
+type Listing[T any] struct {
 	kind   listKind
 	query  ListQuery
 	size   int
@@ -62,9 +62,12 @@ type listing struct {
 	at     lists.Token // zero: the first page
 }
 
+// Account is the account whose objects are listed.
+func (l *Listing[T]) Account() string { return l.query.Account }
+
 // open checks a query, and completes it from its page token.
-func (s *Service) open(kind listKind, q ListQuery) (*listing, error) {
-	l := &listing{kind: kind, query: q}
+func open[T any](s *Service, kind listKind, q ListQuery) (*Listing[T], error) {
+	l := &Listing[T]{kind: kind, query: q}
 	if q.PageToken != "" {
 		if err := l.resume(s.Pages); err != nil {
 			return nil, err
@@ -99,7 +102,7 @@ func (s *Service) open(kind listKind, q ListQuery) (*listing, error) {
 }
 
 // resume takes the query over from the page token.
-func (l *listing) resume(pages *lists.Sealer) error {
+func (l *Listing[T]) resume(pages *lists.Sealer) error {
 	token, err := pages.Read(l.query.PageToken, "pagetoken")
 	if err != nil {
 		return err
@@ -136,7 +139,7 @@ func sortNames(sorts map[string]store.Order) []string {
 	return names
 }
 
-func (l *listing) order() store.Order {
+func (l *Listing[T]) order() store.Order {
 	if o, ok := l.kind.sorts[l.query.Sort]; ok {
 		return o
 	}
@@ -145,7 +148,7 @@ func (l *listing) order() store.Order {
 
 // read gives the page of a listing. base selects in the store; keep, which may
 // be nil, selects further.
-func read[T any](ctx context.Context, s *Service, l *listing, c *store.Collection[T], base store.Query, keep func(*T) bool) (*Page[T], error) {
+func read[T any](ctx context.Context, s *Service, l *Listing[T], c *store.Collection[T], base store.Query, keep func(*T) bool) (*Page[T], error) {
 	base.Account, base.Order, base.Desc = l.query.Account, l.order(), l.query.Order == "desc"
 	var got slice[T]
 	err := s.DB.View(ctx, func(r store.Reader) (err error) {
@@ -177,7 +180,7 @@ type slice[T any] struct {
 	before, after bool
 }
 
-func readSlice[T any](ctx context.Context, r store.Reader, l *listing, c *store.Collection[T], q store.Query, keep func(*T) bool) (out slice[T], err error) {
+func readSlice[T any](ctx context.Context, r store.Reader, l *Listing[T], c *store.Collection[T], q store.Query, keep func(*T) bool) (out slice[T], err error) {
 	if l.at.Back {
 		back := q
 		back.Desc, back.After = !q.Desc, &l.at.Cursor
@@ -199,7 +202,7 @@ func readSlice[T any](ctx context.Context, r store.Reader, l *listing, c *store.
 }
 
 // bind prints the query for page tokens.
-func (l *listing) bind() string {
+func (l *Listing[T]) bind() string {
 	q := l.query
 	q.Size = &l.size
 	var b strings.Builder

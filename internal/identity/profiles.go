@@ -179,7 +179,7 @@ var profileList = listKind{
 // ProfileQuery checks the query of a list of profiles and completes it from
 // its page token.
 func (s *Service) ProfileQuery(q ListQuery) (ListQuery, error) {
-	l, err := s.open(profileList, q)
+	l, err := open[Profile](s, profileList, q)
 	if err != nil {
 		return q, err
 	}
@@ -188,7 +188,7 @@ func (s *Service) ProfileQuery(q ListQuery) (ListQuery, error) {
 
 // ListProfiles lists the profiles of an account.
 func (s *Service) ListProfiles(ctx context.Context, q ListQuery) (*Page[Profile], error) {
-	l, err := s.open(profileList, q)
+	l, err := open[Profile](s, profileList, q)
 	if err != nil {
 		return nil, err
 	}

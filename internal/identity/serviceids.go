@@ -2,16 +2,18 @@ package identity
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // maxInstanceCRNs bounds unique_instance_crns; no public figure exists.
@@ -30,7 +32,7 @@ type NewServiceID struct {
 }
 
 // Validate checks what can be checked without the store.
-func (n *NewServiceID) Validate() error {
+func (n NewServiceID) Validate() error {
 	if err := CheckAccount("account_id", n.Account); err != nil {
 		return err
 	}
@@ -65,14 +67,23 @@ func checkInstances(crns []string) error {
 	return nil
 }
 
+// actionAddServiceID is what whoever makes service IDs must hold where being a
+// member of the account does not suffice.
+const actionAddServiceID = "iam-identity.serviceid.create"
+
 // CreateServiceID makes a service ID, and an API key of it when asked for one;
-// the value is the key's. Errors: fault.Invalid, fault.NotFound for the group,
-// fault.Conflict for the key's value, fault.Limit.
-func (s *Service) CreateServiceID(ctx context.Context, n NewServiceID) (svc *ServiceID, key *APIKey, value secret.Value, err error) {
-	if err := n.Validate(); err != nil {
+// the value is the key's. Members of the account may, unless it restricts that
+// to those who hold the action. Errors: fault.NotFound for the account or the
+// group, fault.Forbidden, fault.Conflict for the key's value, fault.Limit.
+func (s *Service) CreateServiceID(ctx context.Context, who asker.Asker, n valid.Of[NewServiceID]) (svc *ServiceID, key *APIKey, value secret.Value, err error) {
+	free, err := s.memberMay(ctx, who, actionAddServiceID, ServiceIDsIn(n.Value().Account), (*account.Settings).RestrictsServiceIDs)
+	if err != nil {
 		return nil, nil, value, err
 	}
 	err = s.DB.Update(ctx, func(tx store.Tx) (err error) {
+		if err := free.hold(ctx, tx); err != nil {
+			return err
+		}
 		svc, key, value, err = s.CreateServiceIDIn(ctx, tx, n)
 		return err
 	})
@@ -82,11 +93,10 @@ func (s *Service) CreateServiceID(ctx context.Context, n NewServiceID) (svc *Ser
 	return svc, key, value, nil
 }
 
-// CreateServiceIDIn is CreateServiceID inside a transaction.
-func (s *Service) CreateServiceIDIn(ctx context.Context, tx store.Tx, n NewServiceID) (*ServiceID, *APIKey, secret.Value, error) {
-	if err := n.Validate(); err != nil {
-		return nil, nil, secret.Value{}, err
-	}
+// CreateServiceIDIn makes a service ID inside a transaction, for the server
+// itself: it asks for no right.
+func (s *Service) CreateServiceIDIn(ctx context.Context, tx store.Tx, checked valid.Of[NewServiceID]) (*ServiceID, *APIKey, secret.Value, error) {
+	n := checked.Value()
 	svc := &ServiceID{
 		Meta:   store.Meta{Account: n.Account, ID: s.IDs.New(id.ServiceID), Parent: n.Group, Name: n.Name, Description: n.Description},
 		Locked: n.Locked, UniqueInstanceCRNs: append([]string{}, n.UniqueInstanceCRNs...),
@@ -166,7 +176,7 @@ type ServiceIDChange struct {
 }
 
 // Validate checks what can be checked without the store.
-func (c *ServiceIDChange) Validate() error {
+func (c ServiceIDChange) Validate() error {
 	if err := optionalName(c.Name); err != nil {
 		return err
 	}
@@ -179,87 +189,62 @@ func (c *ServiceIDChange) Validate() error {
 	return checkInstances(*c.UniqueInstanceCRNs)
 }
 
-// UpdateServiceID changes a service ID. Errors: fault.Invalid, fault.NotFound,
-// fault.Stale, fault.Conflict when it is locked.
-func (s *Service) UpdateServiceID(ctx context.Context, objectID, ifMatch string, c ServiceIDChange) (*ServiceID, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	return s.changeServiceID(ctx, objectID, func(v *ServiceID) (store.Event, error) {
+// UpdateServiceID changes a service ID that was found. Errors: fault.Stale,
+// fault.Conflict when it is locked, store.ErrMoved.
+func (s *Service) UpdateServiceID(ctx context.Context, found *ServiceID, ifMatch string, checked valid.Of[ServiceIDChange]) (*ServiceID, error) {
+	return ServiceIDs.Edit(ctx, s.DB, found, func(_ store.Tx, v *ServiceID) (store.Event, error) {
 		if err := v.Match(ifMatch); err != nil {
 			return silent, err
 		}
 		if v.Locked {
 			return silent, locked("update", whatServiceID, v.ID)
 		}
+		c := checked.Value()
 		var done changes
-		before := v.Name
 		set(&done, "name", &v.Name, c.Name)
 		set(&done, "description", &v.Description, c.Description)
 		if c.UniqueInstanceCRNs != nil && !slices.Equal(v.UniqueInstanceCRNs, *c.UniqueInstanceCRNs) {
 			v.UniqueInstanceCRNs = append([]string{}, *c.UniqueInstanceCRNs...)
 			done = append(done, "unique_instance_crns")
 		}
-		return serviceID.updated(&v.Meta, done, requestData{InstanceName: v.Name, PrevInstanceName: before}), nil
+		return serviceID.updated(&v.Meta, done, requestData{InstanceName: v.Name, PrevInstanceName: found.Name}), nil
 	})
 }
 
-// LockServiceID locks or unlocks a service ID; it is no error when it is so already.
-func (s *Service) LockServiceID(ctx context.Context, objectID string, lock bool) (*ServiceID, error) {
-	return s.changeServiceID(ctx, objectID, func(v *ServiceID) (store.Event, error) {
+// LockServiceID locks or unlocks a service ID that was found; it is no error
+// when it is so already.
+func (s *Service) LockServiceID(ctx context.Context, found *ServiceID, lock bool) (*ServiceID, error) {
+	return ServiceIDs.Edit(ctx, s.DB, found, func(_ store.Tx, v *ServiceID) (store.Event, error) {
 		if v.Locked == lock {
-			return silent, errUnchanged
+			return silent, store.ErrUnchanged
 		}
 		v.Locked = lock
 		return serviceID.updated(&v.Meta, []string{"locked"}, requestData{Lock: &lock}), nil
 	})
 }
 
-func (s *Service) changeServiceID(ctx context.Context, objectID string, change func(*ServiceID) (store.Event, error)) (v *ServiceID, err error) {
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		if v, err = find(ctx, tx, ServiceIDs, whatServiceID, objectID); err != nil {
-			return err
-		}
-		ev, err := change(v)
-		if err != nil {
-			return err
-		}
-		return ServiceIDs.Update(ctx, tx, v, ev)
-	})
-	if errors.Is(err, errUnchanged) {
-		err = nil
-	}
-	return v, err
-}
-
-// DeleteServiceID removes a service ID and all its API keys, or nothing.
-// Errors: fault.NotFound, fault.Conflict when it or one of its keys is locked.
-func (s *Service) DeleteServiceID(ctx context.Context, objectID string) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		v, err := find(ctx, tx, ServiceIDs, whatServiceID, objectID)
-		if err != nil {
-			return err
-		}
+// DeleteServiceID removes a service ID that was found and all its API keys, or
+// nothing. Errors: fault.Conflict when it or one of its keys is locked,
+// store.ErrMoved.
+func (s *Service) DeleteServiceID(ctx context.Context, v *ServiceID) error {
+	return ServiceIDs.Remove(ctx, s.DB, v, func(tx store.Tx) (store.Event, error) {
 		if v.Locked {
-			return locked("delete", whatServiceID, v.ID)
+			return silent, locked("delete", whatServiceID, v.ID)
 		}
 		keys, err := APIKeys.List(ctx, tx, store.Query{Account: v.Account, Owner: v.Owner})
 		if err != nil {
-			return fmt.Errorf("listing API keys: %w", err)
+			return silent, fmt.Errorf("listing API keys: %w", err)
 		}
 		for _, key := range keys {
 			if key.Locked {
-				return &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E", Message: "Unable to delete object",
+				return silent, &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E", Message: "Unable to delete object",
 					Details: fmt.Sprintf("Object type '%s' of '%s' could not be deleted: '%s' is locked.", whatAPIKey, v.ID, key.ID)}
 			}
 			if err := APIKeys.Delete(ctx, tx, key, key.object().deleted(&key.Meta)); err != nil {
-				return fmt.Errorf("deleting API key: %w", err)
+				return silent, fmt.Errorf("deleting API key: %w", err)
 			}
 		}
-		if err := s.departed(ctx, tx, &v.Meta); err != nil {
-			return err
-		}
-		return ServiceIDs.Delete(ctx, tx, v, serviceID.deleted(&v.Meta))
+		return serviceID.deleted(&v.Meta), s.departed(ctx, tx, &v.Meta)
 	})
 }
 
@@ -269,24 +254,16 @@ var serviceIDList = listKind{
 	attributes: []string{"id", "name", "description", "created_at", "created_by", "modified_at", "iam_id", "locked"},
 }
 
-// ServiceIDQuery checks the query of a list of service IDs and completes it
+// ServiceIDListing checks the query of a list of service IDs and completes it
 // from its page token.
-func (s *Service) ServiceIDQuery(q ListQuery) (ListQuery, error) {
-	l, err := s.open(serviceIDList, q)
-	if err != nil {
-		return q, err
-	}
-	return l.query, nil
+func (s *Service) ServiceIDListing(q ListQuery) (*Listing[ServiceID], error) {
+	return open[ServiceID](s, serviceIDList, q)
 }
 
 // ListServiceIDs lists the service IDs of a group of an account, "" being the
 // default group.
-func (s *Service) ListServiceIDs(ctx context.Context, q ListQuery) (*Page[ServiceID], error) {
-	l, err := s.open(serviceIDList, q)
-	if err != nil {
-		return nil, err
-	}
-	q = l.query
+func (s *Service) ListServiceIDs(ctx context.Context, l *Listing[ServiceID]) (*Page[ServiceID], error) {
+	q := l.query
 	return read(ctx, s, l, ServiceIDs, store.Query{Parent: q.Group, Name: q.Name}, func(v *ServiceID) bool {
 		return v.Parent == q.Group && l.filter.Match(func(name string) string {
 			switch name {

@@ -33,6 +33,7 @@ import (
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // The accounts of every Server, with their owners.
@@ -126,6 +127,16 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*O
 	s.NewAccount(Account, Owner)
 	s.NewAccount(Other, OtherOwner)
 	return s
+}
+
+// Checked gives input of domain functions as its own check leaves it.
+func Checked[T valid.Checker](t testing.TB, input T) valid.Of[T] {
+	t.Helper()
+	v, err := valid.Check(input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // Now is the server's time.

@@ -6,6 +6,7 @@ import (
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // ownerServiceID is the service ID that an account may begin with, to set it up
@@ -25,8 +26,12 @@ var ownerPolicies = map[string][]string{
 
 // furnish makes a service ID with an API key and an owner's policies.
 func (a *API) furnish(ctx context.Context, tx store.Tx, accountID string) (*ownerServiceID, error) {
-	svc, key, value, err := a.ids.CreateServiceIDIn(ctx, tx, identity.NewServiceID{Account: accountID, Name: "Owner service ID",
+	n, err := valid.Check(identity.NewServiceID{Account: accountID, Name: "Owner service ID",
 		Description: "Made with the account.", Key: &identity.NewAPIKey{Name: "Owner API key", Description: "Made with the account."}})
+	if err != nil {
+		return nil, err
+	}
+	svc, key, value, err := a.ids.CreateServiceIDIn(ctx, tx, n)
 	if err != nil {
 		return nil, err
 	}

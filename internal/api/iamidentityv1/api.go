@@ -16,6 +16,7 @@ import (
 	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Family is this API.
@@ -118,6 +119,25 @@ func (i ifMatch) present() error {
 		return (&store.Meta{}).Match("")
 	}
 	return nil
+}
+
+// edit is an object that was found, and what shall be done to it, checked.
+type edit[Found any, Change valid.Checker] struct {
+	found  Found
+	change valid.Of[Change]
+}
+
+// changing makes the Find of a row that changes what another Find finds. The
+// change is checked first: what is malformed is so whatever there is.
+func changing[In interface{ change() Change }, Found any, Change valid.Checker](find func(context.Context, *httpapi.Call, *In) (Found, httpapi.Target, error),
+) func(context.Context, *httpapi.Call, *In) (edit[Found, Change], httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (e edit[Found, Change], t httpapi.Target, err error) {
+		if e.change, err = valid.Check((*in).change()); err != nil {
+			return e, t, err
+		}
+		e.found, t, err = find(ctx, c, in)
+		return e, t, err
+	}
 }
 
 // ownAccount refuses another account than the token's with the text of an

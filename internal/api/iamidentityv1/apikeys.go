@@ -261,8 +261,8 @@ func (a *API) authorizeNewKey(ctx context.Context, c *httpapi.Call, n *identity.
 
 // serviceTarget is the resource of a service ID that a parameter names.
 func (a *API) serviceTarget(ctx context.Context, c *httpapi.Call, object string) (httpapi.Target, error) {
-	r := serviceIDRef{ID: object}
-	return r.find(ctx, a, c)
+	_, t, err := findServiceID[serviceIDRef](a)(ctx, c, &serviceIDRef{object})
+	return t, err
 }
 
 type listKeysIn struct {

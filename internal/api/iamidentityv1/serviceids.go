@@ -5,20 +5,28 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func (a *API) serviceIDRows() []httpapi.Operation {
 	const all, one = "/v1/serviceids", "/v1/serviceids/{id}"
-	member := httpapi.Self("every member of an account may create service IDs unless the account restricts it; the handler asks then")
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "list_service_ids", "GET", all, 200, act("serviceid.get"), at[listServiceIDsIn](a), a.listServiceIDs),
-		httpapi.OldOp(Family, "create_service_id", "POST", all, 201, member, nil, a.createServiceID),
-		httpapi.OldOp(Family, "get_service_id", "GET", one, 200, act("serviceid.get"), at[getServiceIDIn](a), a.getServiceID),
-		httpapi.OldOp(Family, "update_service_id", "PUT", one, 200, act("serviceid.update"), at[updateServiceIDIn](a), a.updateServiceID),
-		httpapi.OldOp(Family, "delete_service_id", "DELETE", one, 204, act("serviceid.delete"), at[serviceIDRef](a), a.deleteServiceID),
-		httpapi.OldOp(Family, "lock_service_id", "POST", one+"/lock", 204, act("serviceid.update"), at[serviceIDRef](a), a.lockServiceID),
-		httpapi.OldOp(Family, "unlock_service_id", "DELETE", one+"/lock", 204, act("serviceid.update"), at[serviceIDRef](a), a.unlockServiceID),
-	}
+	const read, update, remove = "iam-identity.serviceid.get", "iam-identity.serviceid.update", "iam-identity.serviceid.delete"
+	return httpapi.Table(Family,
+		httpapi.Op[listServiceIDsIn, *identity.Listing[identity.ServiceID], ServiceIDList]{ID: "list_service_ids", Method: "GET", Path: all, Status: 200,
+			Action: read, Find: a.findServiceIDs, Do: a.listServiceIDs},
+		httpapi.Op[createServiceIDIn, httpapi.None, ServiceID]{ID: "create_service_id", Method: "POST", Path: all, Status: 201,
+			Self: "every member of an account may create service IDs unless the account restricts it; package identity asks then", Do: a.createServiceID},
+		httpapi.Op[getServiceIDIn, *identity.ServiceID, ServiceID]{ID: "get_service_id", Method: "GET", Path: one, Status: 200,
+			Action: read, Find: findServiceID[getServiceIDIn](a), Do: a.getServiceID},
+		httpapi.Op[updateServiceIDIn, serviceIDChange, ServiceID]{ID: "update_service_id", Method: "PUT", Path: one, Status: 200,
+			Action: update, Check: (*updateServiceIDIn).present, Find: changing(findServiceID[updateServiceIDIn](a)), Do: a.updateServiceID},
+		httpapi.Op[serviceIDRef, *identity.ServiceID, httpapi.None]{ID: "delete_service_id", Method: "DELETE", Path: one, Status: 204,
+			Action: remove, Find: findServiceID[serviceIDRef](a), Do: a.deleteServiceID},
+		httpapi.Op[serviceIDRef, *identity.ServiceID, httpapi.None]{ID: "lock_service_id", Method: "POST", Path: one + "/lock", Status: 204,
+			Action: update, Find: findServiceID[serviceIDRef](a), Do: a.lockServiceID(true)},
+		httpapi.Op[serviceIDRef, *identity.ServiceID, httpapi.None]{ID: "unlock_service_id", Method: "DELETE", Path: one + "/lock", Status: 204,
+			Action: update, Find: findServiceID[serviceIDRef](a), Do: a.lockServiceID(false)},
+	)
 }
 
 // ServiceID is the answer that shows a service ID.
@@ -61,18 +69,20 @@ type ServiceIDList struct {
 // serviceIDRef names a service ID in the path.
 type serviceIDRef struct {
 	ID string `path:"id"`
-
-	found  *identity.ServiceID
-	target httpapi.Target
 }
 
-func (r *serviceIDRef) find(ctx context.Context, a *API, c *httpapi.Call) (t httpapi.Target, err error) {
-	c.Seeks("ServiceId", r.ID)
-	if r.found, err = a.ids.ServiceID(ctx, r.ID); err != nil {
-		return t, err
+func (r serviceIDRef) serviceID() string { return r.ID }
+
+func findServiceID[In interface{ serviceID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.ServiceID, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.ServiceID, httpapi.Target, error) {
+		objectID := (*in).serviceID()
+		c.Seeks("ServiceId", objectID)
+		v, err := a.ids.ServiceID(ctx, objectID)
+		if err != nil {
+			return nil, httpapi.Target{}, err
+		}
+		return v, v.Resource(), nil
 	}
-	r.target = target(r.found.Account, typeServiceID, r.found.ID, "", r.found.CreatedBy)
-	return r.target, nil
 }
 
 type listServiceIDsIn struct {
@@ -80,22 +90,20 @@ type listServiceIDsIn struct {
 	GroupID     string `query:"group_id"`
 	Name        string `query:"name"`
 	ShowGroupID bool   `query:"show_group_id"`
-
-	resolved identity.ListQuery
 }
 
-func (in *listServiceIDsIn) find(_ context.Context, a *API, c *httpapi.Call) (t httpapi.Target, err error) {
+func (a *API) findServiceIDs(_ context.Context, c *httpapi.Call, in *listServiceIDsIn) (l *identity.Listing[identity.ServiceID], t httpapi.Target, err error) {
 	q := in.query()
 	q.Group, q.Name = in.GroupID, in.Name
-	if in.resolved, err = a.ids.ServiceIDQuery(q); err != nil {
-		return t, err
+	if l, err = a.ids.ServiceIDListing(q); err != nil {
+		return nil, t, err
 	}
-	c.Seeks("Account", in.resolved.Account)
-	return target(in.resolved.Account, typeServiceID, "", "", ""), nil
+	c.Seeks("Account", l.Account())
+	return l, identity.ServiceIDsIn(l.Account()), nil
 }
 
-func (a *API) listServiceIDs(ctx context.Context, _ *httpapi.Call, in *listServiceIDsIn) (*ServiceIDList, error) {
-	found, err := a.ids.ListServiceIDs(ctx, in.resolved)
+func (a *API) listServiceIDs(ctx context.Context, _ *httpapi.Call, in *listServiceIDsIn, l *identity.Listing[identity.ServiceID]) (*ServiceIDList, error) {
+	found, err := a.ids.ListServiceIDs(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -134,17 +142,12 @@ func (in *createServiceIDIn) spec() identity.NewServiceID {
 	return n
 }
 
-// Validate checks the body.
-func (in *createServiceIDIn) Validate() error {
-	n := in.spec()
-	return n.Validate()
-}
-
-func (a *API) createServiceID(ctx context.Context, c *httpapi.Call, in *createServiceIDIn) (*ServiceID, error) {
-	if err := a.authorizeNewServiceID(ctx, c, in.Body.AccountID); err != nil {
+func (a *API) createServiceID(ctx context.Context, c *httpapi.Call, in *createServiceIDIn, _ httpapi.None) (*ServiceID, error) {
+	n, err := valid.Check(in.spec())
+	if err != nil {
 		return nil, err
 	}
-	v, key, value, err := a.ids.CreateServiceID(ctx, in.spec())
+	v, key, value, err := a.ids.CreateServiceID(ctx, c, n)
 	if err != nil {
 		return nil, err
 	}
@@ -157,19 +160,6 @@ func (a *API) createServiceID(ctx context.Context, c *httpapi.Call, in *createSe
 	return out, nil
 }
 
-// authorizeNewServiceID asks for the right to create service IDs where being
-// a member of the account does not suffice.
-func (a *API) authorizeNewServiceID(ctx context.Context, c *httpapi.Call, accountID string) error {
-	if accountID == c.Caller.Account {
-		settings, err := a.accounts.Settings(ctx, accountID)
-		if err != nil || !settings.RestrictsServiceIDs() {
-			return err
-		}
-	}
-	c.Seeks("Account", accountID)
-	return c.Authorize(ctx, "iam-identity.serviceid.create", target(accountID, typeServiceID, "", "", ""))
-}
-
 type getServiceIDIn struct {
 	serviceIDRef
 	IncludeHistory  bool `query:"include_history"`
@@ -177,13 +167,13 @@ type getServiceIDIn struct {
 	ShowGroupID     bool `query:"show_group_id"`
 }
 
-func (a *API) getServiceID(ctx context.Context, c *httpapi.Call, in *getServiceIDIn) (out *ServiceID, err error) {
-	c.SetETag(in.found.Tag)
-	out = wireServiceID(in.found, in.ShowGroupID)
-	if out.History, err = a.history(ctx, in.IncludeHistory, identity.ServiceIDs.Kind(), &in.found.Meta); err != nil {
+func (a *API) getServiceID(ctx context.Context, c *httpapi.Call, in *getServiceIDIn, v *identity.ServiceID) (out *ServiceID, err error) {
+	c.SetETag(v.Tag)
+	out = wireServiceID(v, in.ShowGroupID)
+	if out.History, err = a.history(ctx, in.IncludeHistory, identity.ServiceIDs.Kind(), &v.Meta); err != nil {
 		return nil, err
 	}
-	out.Activity, err = a.activity(ctx, c, in.IncludeActivity, &in.found.Meta, in.target)
+	out.Activity, err = a.activity(ctx, c, in.IncludeActivity, &v.Meta, v.Resource())
 	return out, err
 }
 
@@ -198,21 +188,14 @@ type updateServiceIDIn struct {
 	}
 }
 
-func (in *updateServiceIDIn) change() identity.ServiceIDChange {
+func (in updateServiceIDIn) change() identity.ServiceIDChange {
 	return identity.ServiceIDChange{Name: in.Body.Name, Description: in.Body.Description, UniqueInstanceCRNs: in.Body.UniqueInstanceCRNs}
 }
 
-// Validate checks precondition and body.
-func (in *updateServiceIDIn) Validate() error {
-	if err := in.present(); err != nil {
-		return err
-	}
-	change := in.change()
-	return change.Validate()
-}
+type serviceIDChange = edit[*identity.ServiceID, identity.ServiceIDChange]
 
-func (a *API) updateServiceID(ctx context.Context, c *httpapi.Call, in *updateServiceIDIn) (*ServiceID, error) {
-	v, err := a.ids.UpdateServiceID(ctx, in.ID, in.IfMatch, in.change())
+func (a *API) updateServiceID(ctx context.Context, c *httpapi.Call, in *updateServiceIDIn, e serviceIDChange) (*ServiceID, error) {
+	v, err := a.ids.UpdateServiceID(ctx, e.found, in.IfMatch, e.change)
 	if err != nil {
 		return nil, err
 	}
@@ -220,16 +203,13 @@ func (a *API) updateServiceID(ctx context.Context, c *httpapi.Call, in *updateSe
 	return wireServiceID(v, in.ShowGroupID), nil
 }
 
-func (a *API) deleteServiceID(ctx context.Context, _ *httpapi.Call, in *serviceIDRef) (*done, error) {
-	return nil, a.ids.DeleteServiceID(ctx, in.ID)
+func (a *API) deleteServiceID(ctx context.Context, _ *httpapi.Call, _ *serviceIDRef, v *identity.ServiceID) (*httpapi.None, error) {
+	return nil, a.ids.DeleteServiceID(ctx, v)
 }
 
-func (a *API) lockServiceID(ctx context.Context, _ *httpapi.Call, in *serviceIDRef) (*done, error) {
-	_, err := a.ids.LockServiceID(ctx, in.ID, true)
-	return nil, err
-}
-
-func (a *API) unlockServiceID(ctx context.Context, _ *httpapi.Call, in *serviceIDRef) (*done, error) {
-	_, err := a.ids.LockServiceID(ctx, in.ID, false)
-	return nil, err
+func (a *API) lockServiceID(lock bool) func(context.Context, *httpapi.Call, *serviceIDRef, *identity.ServiceID) (*httpapi.None, error) {
+	return func(ctx context.Context, _ *httpapi.Call, _ *serviceIDRef, v *identity.ServiceID) (*httpapi.None, error) {
+		_, err := a.ids.LockServiceID(ctx, v, lock)
+		return nil, err
+	}
 }
