@@ -26,7 +26,6 @@ import (
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/idp"
 	"github.com/kagiban/kagiban/internal/lists"
@@ -151,12 +150,12 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		Activity: c.tokens, GroupRules: a.countGroupRules, Departed: access.Depart,
 	})
 	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: a.cfg.treeLimits()}
-	c.templates = template.New(a.db, c.tree, id.Generator{}, a.now, kinds.All(c.identity, c.access)...)
-	c.templates.Limits = a.cfg.templateLimits()
-	c.templates.Meter = a.metrics
-	c.templates.Trouble = func(accountID string, err error) {
-		a.cfg.Log.Error("an account is not settled and is tried again later", "account", accountID, "error", err.Error())
-	}
+	c.templates = template.New(template.Config{
+		DB: a.db, Now: a.now, Tree: c.tree, Kinds: kinds.All(c.identity, c.access), Limits: a.cfg.templateLimits(), Meter: a.metrics,
+		Trouble: func(accountID string, err error) {
+			a.cfg.Log.Error("an account is not settled and is tried again later", "account", accountID, "error", err.Error())
+		},
+	})
 	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens, Log: a.cfg.Log})
 	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer})
 	c.started = start(c.tokens.Start)

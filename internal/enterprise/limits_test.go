@@ -18,7 +18,7 @@ import (
 func plant(t *testing.T, limits enterprise.Limits) (*enterprise.Service, string) {
 	t.Helper()
 	s := apitest.New(t, nil)
-	tree := s.Templates.Tree
+	tree := s.Tree
 	tree.Limits = limits
 	s.Update(func(ctx context.Context, tx store.Tx) error {
 		u := &account.User{Meta: store.Meta{Account: apitest.Account, ID: apitest.Owner, Name: "Owner"}, Email: "owner@example.com", State: account.Active}

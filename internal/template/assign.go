@@ -24,9 +24,9 @@ type Wish struct {
 // Assign lays a committed version on a target. An account target is done when
 // it returns; of a group target the reconciler takes care.
 func (s *Service) Assign(ctx context.Context, w Wish) (*Assignment, error) {
-	k := s.Kind(w.Kind)
+	k := s.kind(w.Kind)
 	var a *Assignment
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
+	err := s.db.Update(ctx, func(tx store.Tx) error {
 		t, err := headOf(ctx, tx, w.Kind, w.Template)
 		if err != nil {
 			return err
@@ -40,7 +40,7 @@ func (s *Service) Assign(ctx context.Context, w Wish) (*Assignment, error) {
 		if err := s.noOther(ctx, tx, k, t, w.Target); err != nil {
 			return err
 		}
-		a = &Assignment{Meta: store.Meta{Account: t.Account, ID: s.IDs.New(k.AssignmentPrefix), Parent: t.ID, Owner: w.Target, Name: w.Kind},
+		a = &Assignment{Meta: store.Meta{Account: t.Account, ID: s.ids.New(k.AssignmentPrefix), Parent: t.ID, Owner: w.Target, Name: w.Kind},
 			Number: w.Number, TargetType: w.TargetType, Status: Accepted, Operation: OpAssign, Revision: 1, Subject: w.Subject}
 		return Assignments.Create(ctx, tx, a, s.assignmentEvent(k, "assign", t, a))
 	})
@@ -84,7 +84,7 @@ func (s *Service) assignable(ctx context.Context, tx store.Tx, t *Template, numb
 		return &fault.Error{Kind: fault.Invalid, Code: "not_committed", Field: "template_version",
 			Message: fmt.Sprintf("Version %d of template '%s' is not committed and cannot be assigned.", number, t.ID)}
 	}
-	if err := s.Kind(t.Kind()).Check(ctx, t.Account, v.Payload, true); err != nil {
+	if err := s.kind(t.Kind()).Check(ctx, t.Account, v.Payload, true); err != nil {
 		return err
 	}
 	return s.checkReferences(ctx, tx, v, true)
@@ -145,7 +145,7 @@ func (s *Service) noOther(ctx context.Context, tx store.Tx, k *Kind, t *Template
 
 // Assignment gives an assignment of a kind.
 func (s *Service) Assignment(ctx context.Context, kind, assignmentID string) (*Assignment, error) {
-	return assignmentOf(ctx, s.DB.Direct(), kind, assignmentID)
+	return assignmentOf(ctx, s.db.Direct(), kind, assignmentID)
 }
 
 func assignmentOf(ctx context.Context, r store.Reader, kind, assignmentID string) (*Assignment, error) {
@@ -158,12 +158,12 @@ func assignmentOf(ctx context.Context, r store.Reader, kind, assignmentID string
 
 // ListAssignments gives the assignments of a kind in a root account, oldest first.
 func (s *Service) ListAssignments(ctx context.Context, kind, root string) ([]*Assignment, error) {
-	return Assignments.List(ctx, s.DB.Direct(), store.Query{Account: root, Name: kind})
+	return Assignments.List(ctx, s.db.Direct(), store.Query{Account: root, Name: kind})
 }
 
 // Results gives what an assignment came to, account by account.
 func (s *Service) Results(ctx context.Context, a *Assignment) ([]*Result, error) {
-	return Results.List(ctx, s.DB.Direct(), store.Query{Account: a.Account, Parent: a.ID})
+	return Results.List(ctx, s.db.Direct(), store.Query{Account: a.Account, Parent: a.ID})
 }
 
 // Progress tells in how many of the accounts that an assignment is for its
@@ -229,13 +229,13 @@ func (s *Service) stuck(ctx context.Context, kind, assignmentID string) (at int6
 // wish writes a new revision of an assignment that is not in progress, or whose
 // progress is stuck.
 func (s *Service) wish(ctx context.Context, kind, assignmentID string, fn func(store.Tx, *Template, *Assignment) error, verb string) (*Assignment, error) {
-	k := s.Kind(kind)
+	k := s.kind(kind)
 	stuck, err := s.stuck(ctx, kind, assignmentID)
 	if err != nil {
 		return nil, err
 	}
 	var a *Assignment
-	err = s.DB.Update(ctx, func(tx store.Tx) (err error) {
+	err = s.db.Update(ctx, func(tx store.Tx) (err error) {
 		if a, err = assignmentOf(ctx, tx, kind, assignmentID); err != nil {
 			return err
 		}

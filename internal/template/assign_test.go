@@ -207,23 +207,23 @@ func TestAccountsThatJoinMoveLeaveOrOptInGainAndLoseByThemselves(t *testing.T) {
 	f.wantWhole("Operators: first", stays, joins)
 	f.want(a, template.Succeeded, results{stays: template.Succeeded, joins: template.Succeeded})
 
-	f.ok(f.ts.Tree.Move(f.ctx, joins, right))
+	f.ok(f.Tree.Move(f.ctx, joins, right))
 	f.pass()
 	f.wantNothing(joins)
 	f.want(a, template.Succeeded, results{stays: template.Succeeded})
-	f.ok(f.ts.Tree.Move(f.ctx, joins, left))
+	f.ok(f.Tree.Move(f.ctx, joins, left))
 	f.pass()
 	f.wantWhole("Operators: first", stays, joins)
 
-	f.ok(f.ts.Tree.DeleteAccount(f.ctx, joins))
+	f.ok(f.Tree.DeleteAccount(f.ctx, joins))
 	f.pass()
 	f.wantNothing(joins)
 	f.want(a, template.Succeeded, results{stays: template.Succeeded})
 
-	later := must(f.ts.Tree.CreateAccount(f.ctx, enterprise.NewAccount{Parent: left, Name: "opts in later", Owner: apitest.Owner}))(t).ID
+	later := must(f.Tree.CreateAccount(f.ctx, enterprise.NewAccount{Parent: left, Name: "opts in later", Owner: apitest.Owner}))(t).ID
 	f.pass()
 	f.wantNothing(later)
-	f.ok(f.ts.Tree.SetManaged(f.ctx, later, true))
+	f.ok(f.Tree.SetManaged(f.ctx, later, true))
 	f.pass()
 	f.wantWhole("Operators: first", stays, later)
 }
@@ -236,7 +236,7 @@ func TestAMoveReinstatesTheLowerAssignment(t *testing.T) {
 	low := f.assign(tmpl, child)
 	high := f.assign(tmpl, g)
 	f.want(low, template.Superseded, results{child: template.Superseded})
-	f.ok(f.ts.Tree.Move(f.ctx, child, f.ent))
+	f.ok(f.Tree.Move(f.ctx, child, f.ent))
 	f.pass()
 	f.want(low, template.Succeeded, results{child: template.Succeeded})
 	f.want(high, template.Succeeded, results{})
@@ -252,7 +252,7 @@ func TestAnAccountThatLeavesTakesItsFailureWithIt(t *testing.T) {
 	f.assign(f.template(kinds.Profile, draft("other", profileDoc("Operators", "in the way"))), bad)
 	a := f.assign(f.operators(), g)
 	f.want(a, template.Failed, results{good: template.Succeeded, bad: template.Failed})
-	f.ok(f.ts.Tree.Move(f.ctx, bad, f.ent))
+	f.ok(f.Tree.Move(f.ctx, bad, f.ent))
 	f.pass()
 	f.want(a, template.Succeeded, results{good: template.Succeeded})
 }
@@ -265,9 +265,9 @@ func TestWhatCannotBeAssignedIsRefused(t *testing.T) {
 	loose := draft("loose", profileDoc("Loose", ""))
 	loose.Committed = false
 	open := f.template(kinds.Profile, loose)
-	notIn := must(f.ts.Tree.CreateAccount(f.ctx, enterprise.NewAccount{Parent: g, Name: "not in", Owner: apitest.Owner}))(t).ID
+	notIn := must(f.Tree.CreateAccount(f.ctx, enterprise.NewAccount{Parent: g, Name: "not in", Owner: apitest.Owner}))(t).ID
 	gone := f.child(g, "gone")
-	f.ok(f.ts.Tree.DeleteAccount(f.ctx, gone))
+	f.ok(f.Tree.DeleteAccount(f.ctx, gone))
 	foreignEnt := f.enterprise(apitest.Other)
 	foreignGroup := f.group(foreignEnt, "foreign")
 	foreign := f.child(foreignGroup, "stranger")
@@ -346,7 +346,8 @@ func TestReconcilingAgainWritesNothing(t *testing.T) {
 }
 
 func TestEnterprisesTakeTurns(t *testing.T) {
-	f := plant(t)
+	m := &order{}
+	f := plant(t, metered(m))
 	large := f.group(f.ent, "large")
 	for i := range 100 {
 		f.child(large, "account "+string(rune('a'+i%26))+string(rune('a'+i/26)))
@@ -360,8 +361,7 @@ func TestEnterprisesTakeTurns(t *testing.T) {
 	f.ok(err)
 	second := must(f.try(tmpl, 1, small))(t)
 	// Settled counts the accounts of both; the small one must not come last.
-	m := &order{f: f, watched: second}
-	f.ts.Meter = m
+	*m = order{f: f, watched: second}
 	f.pass()
 	f.want(second, template.Succeeded, results{child: template.Succeeded})
 	if f.status(first) != template.Succeeded {
@@ -377,7 +377,7 @@ func TestEnterprisesTakeTurns(t *testing.T) {
 
 // order notes how many accounts were settled when a certain assignment ended.
 type order struct {
-	template.Meter
+	quiet
 	f        *forest
 	watched  *template.Assignment
 	total    int
@@ -387,8 +387,6 @@ type order struct {
 	mu       sync.Mutex
 }
 
-func (o *order) Waiting(int)   {}
-func (o *order) PutOff(int)    {}
 func (o *order) Pending(n int) { o.pending = append(o.pending, n) }
 func (o *order) Settled(accounts, failed int) {
 	o.mu.Lock()
@@ -397,7 +395,7 @@ func (o *order) Settled(accounts, failed int) {
 }
 func (o *order) Finished(took time.Duration) {
 	o.finished++
-	if o.settled == 0 && o.f.status(o.watched) == template.Succeeded {
+	if o.f != nil && o.settled == 0 && o.f.status(o.watched) == template.Succeeded {
 		o.settled = o.total
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
@@ -16,6 +17,7 @@ import (
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
@@ -27,18 +29,46 @@ type forest struct {
 	*apitest.Server
 	ctx       context.Context
 	ts        *template.Service
+	kinds     []*template.Kind
 	root, ent string
 }
 
-func plant(t *testing.T) *forest {
+func plant(t *testing.T, changes ...func(*template.Config)) *forest {
 	t.Helper()
-	s := apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
+	f := &forest{ctx: t.Context(), root: apitest.Account}
+	f.Server = apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
 		return iampolicymanagementv1.New(s.Access, s.Templates).Operations()
+	}, func(o *apitest.Options) {
+		o.Templates = func(c *template.Config) {
+			f.kinds = c.Kinds
+			for _, change := range changes {
+				change(c)
+			}
+		}
 	})
-	f := &forest{Server: s, ctx: t.Context(), ts: s.Templates, root: apitest.Account}
+	f.ts = f.Templates
 	f.ent = f.enterprise(f.root)
 	return f
 }
+
+// kind gives a kind, whose functions a test may replace.
+func (f *forest) kind(name string) *template.Kind {
+	return f.kinds[slices.IndexFunc(f.kinds, func(k *template.Kind) bool { return k.Name == name })]
+}
+
+// metered has a meter hear what the reconciler does.
+func metered(m template.Meter) func(*template.Config) {
+	return func(c *template.Config) { c.Meter = m }
+}
+
+// quiet is a meter that hears nothing.
+type quiet struct{}
+
+func (quiet) Pending(int)            {}
+func (quiet) Settled(int, int)       {}
+func (quiet) PutOff(int)             {}
+func (quiet) Waiting(int)            {}
+func (quiet) Finished(time.Duration) {}
 
 // enterprise makes an account the root of an enterprise and gives its CRN.
 func (f *forest) enterprise(root string) string {
@@ -58,8 +88,8 @@ func (f *forest) enterprise(root string) string {
 // id out of it.
 func (f *forest) group(parent, name string) string {
 	f.T.Helper()
-	at := must(f.ts.Tree.Place(f.ctx, parent))(f.T)
-	g := &enterprise.Group{Meta: store.Meta{Account: at.Root, ID: f.ts.IDs.Hex(16), Parent: at.ID, Name: name}, Enterprise: at.Enterprise, Above: at.Above, State: account.Active}
+	at := must(f.Tree.Place(f.ctx, parent))(f.T)
+	g := &enterprise.Group{Meta: store.Meta{Account: at.Root, ID: id.Generator{}.Hex(16), Parent: at.ID, Name: name}, Enterprise: at.Enterprise, Above: at.Above, State: account.Active}
 	f.Update(func(ctx context.Context, tx store.Tx) error {
 		return enterprise.Groups.Create(ctx, tx, g, store.Event{})
 	})
@@ -71,7 +101,7 @@ func idOf(crn string) string { return crn[strings.LastIndexByte(crn, ':')+1:] }
 // child makes an account below a place, with enterprise-managed IAM.
 func (f *forest) child(parent, name string) string {
 	f.T.Helper()
-	return must(f.ts.Tree.CreateAccount(f.ctx, enterprise.NewAccount{Parent: parent, Name: name, Owner: apitest.Owner, Managed: true}))(f.T).ID
+	return must(f.Tree.CreateAccount(f.ctx, enterprise.NewAccount{Parent: parent, Name: name, Owner: apitest.Owner, Managed: true}))(f.T).ID
 }
 
 func must[T any](v T, err error) func(testing.TB) T {

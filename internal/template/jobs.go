@@ -18,7 +18,7 @@ const batch = 20
 
 // run works an assignment to its end.
 func (s *Service) run(ctx context.Context, assignmentID string) error {
-	a, err := assignmentOf(ctx, s.DB.Direct(), "", assignmentID)
+	a, err := assignmentOf(ctx, s.db.Direct(), "", assignmentID)
 	if errors.Is(err, fault.NotFound) {
 		return nil
 	}
@@ -46,7 +46,7 @@ func (s *Service) assignmentJob(ctx context.Context, a *Assignment) (*job, error
 // puts off are left to a later job.
 func (s *Service) jobOf(a *Assignment, ready []string) *job {
 	begun := a.Status != Accepted || a.TargetType == TargetAccount
-	return &job{name: a.ID, began: s.Now(), left: func() int { return len(ready) }, step: func(ctx context.Context) (bool, error) {
+	return &job{name: a.ID, began: s.now(), left: func() int { return len(ready) }, step: func(ctx context.Context) (bool, error) {
 		if !begun {
 			begun = true
 			return false, s.begin(ctx, a)
@@ -65,7 +65,7 @@ func (s *Service) jobOf(a *Assignment, ready []string) *job {
 
 // begin shows that an accepted assignment is being worked on.
 func (s *Service) begin(ctx context.Context, seen *Assignment) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
+	return s.db.Update(ctx, func(tx store.Tx) error {
 		a, err := assignmentOf(ctx, tx, "", seen.ID)
 		if errors.Is(err, fault.NotFound) || err == nil && a.Status != Accepted {
 			return nil
@@ -78,7 +78,7 @@ func (s *Service) begin(ctx context.Context, seen *Assignment) error {
 			return err
 		}
 		a.Status = InProgress
-		return Assignments.Update(ctx, tx, a, s.assignmentEvent(s.Kind(a.Kind()), "assignment-update", t, a))
+		return Assignments.Update(ctx, tx, a, s.assignmentEvent(s.kind(a.Kind()), "assignment-update", t, a))
 	})
 }
 
@@ -96,7 +96,7 @@ func (s *Service) todo(ctx context.Context, a *Assignment) (out todo, err error)
 	if err != nil {
 		return out, err
 	}
-	now := s.Now()
+	now := s.now()
 	known := make(map[string]bool, len(results))
 	for _, r := range results {
 		known[r.Owner] = true
@@ -113,7 +113,7 @@ func (s *Service) todo(ctx context.Context, a *Assignment) (out todo, err error)
 	if a.Operation == OpRemove {
 		return out, nil
 	}
-	err = s.Tree.EachMember(ctx, a.Account, enterprise.Filter{}, nil, func(m *enterprise.Member) (bool, error) {
+	err = s.tree.EachMember(ctx, a.Account, enterprise.Filter{}, nil, func(m *enterprise.Member) (bool, error) {
 		if !known[m.ID] && eligible(m) && rank(a, m) >= 0 {
 			out.ready = append(out.ready, m.ID)
 		}
@@ -127,7 +127,7 @@ func (s *Service) todo(ctx context.Context, a *Assignment) (out todo, err error)
 // others are not held up and none is half made. It gives the accounts that were
 // put off; the error is about all of them: the store does not answer.
 func (s *Service) settleAll(ctx context.Context, root string, accounts []string, templateID string) (off []string, err error) {
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
+	err = s.db.Update(ctx, func(tx store.Tx) error {
 		p, err := newPlan(ctx, tx, root, templateID)
 		if err != nil {
 			return err
@@ -140,7 +140,7 @@ func (s *Service) settleAll(ctx context.Context, root string, accounts []string,
 		return nil
 	})
 	if err == nil {
-		s.Meter.Settled(len(accounts), 0)
+		s.meter.Settled(len(accounts), 0)
 		return nil, nil
 	}
 	if general(ctx, err) {
@@ -161,7 +161,7 @@ func (s *Service) settleAll(ctx context.Context, root string, accounts []string,
 
 // settleOne settles one account and writes a refusal down.
 func (s *Service) settleOne(ctx context.Context, root, accountID, templateID string) error {
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
+	err := s.db.Update(ctx, func(tx store.Tx) error {
 		p, err := newPlan(ctx, tx, root, templateID)
 		if err != nil {
 			return err
@@ -170,13 +170,13 @@ func (s *Service) settleOne(ctx context.Context, root, accountID, templateID str
 	})
 	var refusal accountFault
 	if err == nil {
-		s.Meter.Settled(1, 0)
+		s.meter.Settled(1, 0)
 	}
 	if !errors.As(err, &refusal) {
 		return err
 	}
-	s.Meter.Settled(0, 1)
-	return s.DB.Update(ctx, func(tx store.Tx) error {
+	s.meter.Settled(0, 1)
+	return s.db.Update(ctx, func(tx store.Tx) error {
 		p, err := newPlan(ctx, tx, root, templateID)
 		if err != nil {
 			return err
@@ -228,7 +228,7 @@ func (s *Service) settleAccount(ctx context.Context, p *plan, accountID string) 
 // displaced or reinstated, the status that their results add up to. A removed
 // one disappears.
 func (s *Service) finish(ctx context.Context, root string, about ...*Assignment) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
+	return s.db.Update(ctx, func(tx store.Tx) error {
 		for _, a := range about {
 			all, err := Assignments.List(ctx, tx, store.Query{Account: root, Parent: a.Template()})
 			if err != nil {
@@ -255,7 +255,7 @@ func (s *Service) conclude(ctx context.Context, tx store.Tx, a *Assignment) erro
 	if err != nil {
 		return err
 	}
-	k := s.Kind(a.Kind())
+	k := s.kind(a.Kind())
 	t, err := Templates.Get(ctx, tx, a.Account, a.Template())
 	if err != nil {
 		return err
@@ -300,7 +300,7 @@ func statusOf(results []*Result) Status {
 func (s *Service) placesJob(root string, moved []*enterprise.Member) *job {
 	settled, marked := 0, 0
 	touched, off := map[string]bool{}, map[string]bool{}
-	return &job{name: placesOf(root), began: s.Now(), left: func() int { return len(moved) - settled }, step: func(ctx context.Context) (bool, error) {
+	return &job{name: placesOf(root), began: s.now(), left: func() int { return len(moved) - settled }, step: func(ctx context.Context) (bool, error) {
 		if settled < len(moved) {
 			next := moved[settled:min(settled+batch, len(moved))]
 			if err := s.settleMoved(ctx, root, next, touched, off); err != nil {
@@ -323,7 +323,7 @@ func (s *Service) placesJob(root string, moved []*enterprise.Member) *job {
 // settleMoved settles some moved accounts, template by template, and notes the
 // templates that it touched and the accounts that were put off.
 func (s *Service) settleMoved(ctx context.Context, root string, moved []*enterprise.Member, touched, off map[string]bool) error {
-	assigned, err := Assignments.List(ctx, s.DB.Direct(), store.Query{Account: root})
+	assigned, err := Assignments.List(ctx, s.db.Direct(), store.Query{Account: root})
 	if err != nil {
 		return err
 	}
@@ -354,14 +354,14 @@ func (s *Service) settleMoved(ctx context.Context, root string, moved []*enterpr
 // result of: a refusal leaves nothing else behind.
 func (s *Service) concerns(ctx context.Context, m *enterprise.Member, assigned []*Assignment) (map[string]bool, error) {
 	out := map[string]bool{}
-	held, err := Helds.List(ctx, s.DB.Direct(), store.Query{Account: m.ID})
+	held, err := Helds.List(ctx, s.db.Direct(), store.Query{Account: m.ID})
 	if err != nil {
 		return nil, err
 	}
 	for _, h := range held {
 		out[h.ID] = true
 	}
-	results, err := Results.List(ctx, s.DB.Direct(), store.Query{Account: m.Account, Owner: m.ID})
+	results, err := Results.List(ctx, s.db.Direct(), store.Query{Account: m.Account, Owner: m.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -385,7 +385,7 @@ func sorted[V any](set map[string]V) []string {
 // finishTouched brings the statuses of assignments up to date: of the templates
 // that were settled, and of all that an account that left could have spoilt.
 func (s *Service) finishTouched(ctx context.Context, root string, touched map[string]bool) error {
-	assigned, err := Assignments.List(ctx, s.DB.Direct(), store.Query{Account: root})
+	assigned, err := Assignments.List(ctx, s.db.Direct(), store.Query{Account: root})
 	if err != nil {
 		return err
 	}
@@ -403,7 +403,7 @@ func (s *Service) finishTouched(ctx context.Context, root string, touched map[st
 // those that were put off when to try again. A move that came meanwhile has a
 // higher version and is found by the next look.
 func (s *Service) markSynced(ctx context.Context, root string, moved []*enterprise.Member, off map[string]bool) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
+	return s.db.Update(ctx, func(tx store.Tx) error {
 		for _, m := range moved {
 			if err := s.markOne(ctx, tx, m, off[m.ID]); err != nil {
 				return err
@@ -428,7 +428,7 @@ func (s *Service) markOne(ctx context.Context, tx store.Tx, m *enterprise.Member
 	}
 	switch {
 	case off:
-		x.Retry, x.Tried = x.Retry.next(s.Now()), m.Version
+		x.Retry, x.Tried = x.Retry.next(s.now()), m.Version
 	case x.Place == m.Version:
 		return nil
 	default:

@@ -156,7 +156,7 @@ func (s *Service) hear(events []store.Event) {
 // the others; in one enterprise, what fails is put off and the rest goes on.
 // Errors that are about no account are handed to report.
 func (s *Service) Run(ctx context.Context, report func(error)) {
-	cancel := s.DB.Subscribe(s.hear)
+	cancel := s.db.Subscribe(s.hear)
 	defer cancel()
 	s.agenda.everything()
 	sweep := time.NewTicker(idle)
@@ -173,7 +173,7 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 			s.agenda.everything()
 		}
 		timer.Stop()
-		s.agenda.due(s.Now())
+		s.agenda.due(s.now())
 		if err := s.work(ctx); err != nil && ctx.Err() == nil {
 			report(fmt.Errorf("reconciling templates: %w", err))
 		}
@@ -183,7 +183,7 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 // pause gives how long to sleep when nothing happens: until the next attempt,
 // but not longer than idle, because the clock may be moved.
 func (s *Service) pause() time.Duration {
-	now := s.Now()
+	now := s.now()
 	next := s.agenda.due(now)
 	if next.IsZero() {
 		return idle
@@ -230,17 +230,17 @@ func (s *Service) work(ctx context.Context) error {
 				return ctx.Err()
 			case err != nil:
 				faults = append(faults, err)
-				s.rests.failed(j.name, err, s.Now())
+				s.rests.failed(j.name, err, s.now())
 			case !done:
 				continue
 			default:
 				s.rests.done(j.name)
-				s.Meter.Finished(s.Now().Sub(j.began))
+				s.meter.Finished(s.now().Sub(j.began))
 			}
 			delete(jobs, root)
 			s.agenda.add(root, err != nil)
 		}
-		s.Meter.Pending(left(jobs))
+		s.meter.Pending(left(jobs))
 	}
 	return ctx.Err()
 }
@@ -258,9 +258,9 @@ func left(jobs map[string]*job) (n int) {
 func (s *Service) look(ctx context.Context, jobs map[string]*job) error {
 	roots, all := s.agenda.take()
 	if all {
-		list, err := enterprise.Enterprises.List(ctx, s.DB.Direct(), store.Query{})
+		list, err := enterprise.Enterprises.List(ctx, s.db.Direct(), store.Query{})
 		if err != nil {
-			s.agenda.put(everywhere, wait{at: s.Now().Add(firstRetry)})
+			s.agenda.put(everywhere, wait{at: s.now().Add(firstRetry)})
 			return err
 		}
 		roots = map[string]bool{}
@@ -276,10 +276,10 @@ func (s *Service) look(ctx context.Context, jobs map[string]*job) error {
 		}
 		j, w, err := s.next(ctx, root, places)
 		if err != nil {
-			w = wait{at: s.Now().Add(firstRetry)}
+			w = wait{at: s.now().Add(firstRetry)}
 			faults = append(faults, err)
 		}
-		s.Meter.Waiting(s.agenda.put(root, w))
+		s.meter.Waiting(s.agenda.put(root, w))
 		if j != nil {
 			jobs[root] = j
 			s.agenda.add(root, places)
@@ -292,11 +292,11 @@ func (s *Service) look(ctx context.Context, jobs map[string]*job) error {
 // something to do, or else the accounts whose place changed; nil when there is
 // none. What was put off is not among it: w tells of that.
 func (s *Service) next(ctx context.Context, root string, places bool) (j *job, w wait, err error) {
-	all, err := Assignments.List(ctx, s.DB.Direct(), store.Query{Account: root})
+	all, err := Assignments.List(ctx, s.db.Direct(), store.Query{Account: root})
 	if err != nil {
 		return nil, w, err
 	}
-	now := s.Now()
+	now := s.now()
 	for _, a := range all {
 		if a.Status != Accepted && a.Status != InProgress {
 			continue
@@ -334,8 +334,8 @@ func (s *Service) next(ctx context.Context, root string, places bool) (j *job, w
 // they were reconciled at. Those that were put off are left out until then;
 // due is the earliest time.
 func (s *Service) moved(ctx context.Context, root string) (out []*enterprise.Member, due time.Time, err error) {
-	now := s.Now()
-	err = s.DB.View(ctx, func(r store.Reader) error {
+	now := s.now()
+	err = s.db.View(ctx, func(r store.Reader) error {
 		synced, err := Synceds.List(ctx, r, store.Query{Account: root})
 		if err != nil {
 			return err

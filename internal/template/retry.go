@@ -52,9 +52,9 @@ func general(ctx context.Context, err error) bool {
 // so that it is seen and every node waits before it tries again. Of an account
 // of which no assignment knows, because it left, only Synced tells.
 func (s *Service) putOff(ctx context.Context, root, accountID, templateID string, cause error) error {
-	s.Trouble(accountID, cause)
-	s.Meter.PutOff(1)
-	return s.DB.Update(ctx, func(tx store.Tx) error {
+	s.trouble(accountID, cause)
+	s.meter.PutOff(1)
+	return s.db.Update(ctx, func(tx store.Tx) error {
 		p, err := newPlan(ctx, tx, root, templateID)
 		if err != nil {
 			return err
@@ -81,7 +81,7 @@ func (s *Service) putOff(ctx context.Context, root, accountID, templateID string
 		} else if err != nil && !errors.Is(err, fault.NotFound) {
 			return err
 		}
-		r.Retry = r.Retry.next(s.Now())
+		r.Retry = r.Retry.next(s.now())
 		return putResult(ctx, tx, a, accountID, r)
 	})
 }

@@ -24,7 +24,7 @@ type sick struct {
 
 func (f *forest) sicken(accountID string) *sick {
 	x := &sick{account: accountID, ill: true}
-	k := f.ts.Kind(kinds.Profile)
+	k := f.kind(kinds.Profile)
 	apply, remove := k.Apply, k.Remove
 	k.Apply = func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
 		made, err := apply(ctx, l)
@@ -66,7 +66,7 @@ func (x *sick) tried() int {
 
 // heard counts what a Meter hears of accounts that were put off.
 type heard struct {
-	template.Meter
+	quiet
 	off, waiting int
 }
 
@@ -74,15 +74,15 @@ func (h *heard) PutOff(n int)  { h.off += n }
 func (h *heard) Waiting(n int) { h.waiting = n }
 
 func TestAnAccountsInternalErrorHoldsNothingElseUp(t *testing.T) {
-	f := plant(t)
+	h := &heard{}
+	var told []string
+	f := plant(t, metered(h), func(c *template.Config) {
+		c.Trouble = func(accountID string, err error) { told = append(told, accountID+": "+err.Error()) }
+	})
 	g := f.group(f.ent, "group")
 	bad, good := f.child(g, "bad"), f.child(g, "good")
 	f.pass()
 	x := f.sicken(bad)
-	h := &heard{Meter: f.ts.Meter}
-	f.ts.Meter = h
-	var told []string
-	f.ts.Trouble = func(accountID string, err error) { told = append(told, accountID+": "+err.Error()) }
 
 	a := f.assign(f.operators(), g)
 	f.want(a, template.InProgress, results{bad: template.InProgress, good: template.Succeeded})
@@ -178,7 +178,7 @@ func TestAnAccountThatMovedIsTriedAgainToo(t *testing.T) {
 	a := f.assign(f.operators(), g)
 	x := f.sicken(bad)
 	for _, accountID := range []string{bad, good} {
-		f.ok(f.ts.Tree.Move(f.ctx, accountID, h))
+		f.ok(f.Tree.Move(f.ctx, accountID, h))
 	}
 	f.pass()
 	f.wantNothing(good)
@@ -197,10 +197,12 @@ func TestAnAccountThatMovedIsTriedAgainToo(t *testing.T) {
 
 // The reconciler itself wakes up when the time has come; nothing else happens.
 func TestTheReconcilerWakesUpForWhatWasPutOff(t *testing.T) {
-	f := plant(t)
-	f.ts.Now = time.Now
-	bad := f.child(f.ent, "bad")
-	x := f.sicken(bad)
+	var x *sick
+	f := plant(t, func(c *template.Config) {
+		c.Now = time.Now
+		c.Trouble = func(string, error) { x.heal() }
+	})
+	x = f.sicken(f.child(f.ent, "bad"))
 	done := make(chan struct{}, 1)
 	cancel := f.DB.Subscribe(func(events []store.Event) {
 		for i := range events {
@@ -210,7 +212,6 @@ func TestTheReconcilerWakesUpForWhatWasPutOff(t *testing.T) {
 		}
 	})
 	defer cancel()
-	f.ts.Trouble = func(string, error) { x.heal() }
 	ctx, stop := context.WithCancel(f.ctx)
 	ended := make(chan struct{})
 	go func() {
@@ -235,7 +236,7 @@ func TestAStoreThatDoesNotAnswerPutsNoAccountOff(t *testing.T) {
 	child := f.child(g, "child")
 	f.pass()
 	a := must(f.try(f.operators(), 1, g))(t)
-	k := f.ts.Kind(kinds.Profile)
+	k := f.kind(kinds.Profile)
 	apply := k.Apply
 	k.Apply = func(context.Context, *template.Lay) ([]template.Made, error) {
 		return nil, fault.New(fault.Unavailable, "the store is away")

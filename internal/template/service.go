@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,34 +30,57 @@ const (
 	maxDescription = 300
 )
 
-// Service keeps templates and their assignments. All fields are required. It is
-// safe for concurrent use once Run or the first call began.
-type Service struct {
+// Config is what a Service stands on. DB, Tree and Kinds are required.
+type Config struct {
 	DB     store.DB
-	IDs    id.Generator
-	Now    func() time.Time
+	Now    func() time.Time // nil: time.Now
+	IDs    id.Generator     // the zero value draws from crypto/rand
 	Tree   *enterprise.Service
-	Limits Limits
-	Meter  Meter // New sets one that hears nothing
-	// Trouble hears of each internal error that put an account off. New sets one
-	// that hears nothing.
+	Kinds  []*Kind
+	Limits Limits // the zero value stands for DefaultLimits
+	Meter  Meter  // nil: nobody hears
+	// Trouble hears of each internal error that put an account off; nil: nobody.
 	Trouble func(accountID string, err error)
+}
+
+// Service keeps templates and their assignments. It is safe for concurrent use.
+type Service struct {
+	db      store.DB
+	now     func() time.Time
+	ids     id.Generator
+	tree    *enterprise.Service
+	limits  Limits
+	meter   Meter
+	trouble func(accountID string, err error)
 	kinds   map[string]*Kind
 	agenda  agenda
 	rests   rests
 }
 
-// New makes the service with the given kinds.
-func New(db store.DB, tree *enterprise.Service, ids id.Generator, now func() time.Time, kinds ...*Kind) *Service {
-	s := &Service{DB: db, Tree: tree, IDs: ids, Now: now, Limits: DefaultLimits, Meter: noMeter{}, Trouble: func(string, error) {}, kinds: map[string]*Kind{}, agenda: agenda{wake: make(chan struct{}, 1)}}
-	for _, k := range kinds {
+// New makes the service.
+func New(c Config) *Service {
+	s := &Service{db: c.DB, now: c.Now, ids: c.IDs, tree: c.Tree, limits: cmp.Or(c.Limits, DefaultLimits), meter: c.Meter, trouble: c.Trouble,
+		kinds: map[string]*Kind{}, agenda: agenda{wake: make(chan struct{}, 1)}}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.meter == nil {
+		s.meter = noMeter{}
+	}
+	if s.trouble == nil {
+		s.trouble = func(string, error) {}
+	}
+	for _, k := range c.Kinds {
 		s.kinds[k.Name] = k
 	}
 	return s
 }
 
-// Kind gives a kind by name. Asking for one that New did not get is a defect.
-func (s *Service) Kind(name string) *Kind {
+// Limits gives the limits that are in force.
+func (s *Service) Limits() Limits { return s.limits }
+
+// kind gives a kind by name. Asking for one that New did not get is a defect.
+func (s *Service) kind(name string) *Kind {
 	k := s.kinds[name]
 	if k == nil {
 		panic("no template kind " + name)
@@ -124,7 +148,7 @@ func (s *Service) Check(ctx context.Context, kind, root string, d Draft) error {
 	if err := d.check(); err != nil {
 		return err
 	}
-	return s.Kind(kind).Check(ctx, root, d.Payload, d.Committed)
+	return s.kind(kind).Check(ctx, root, d.Payload, d.Committed)
 }
 
 // Create makes a template with its first version in a root enterprise account.
@@ -135,22 +159,22 @@ func (s *Service) Create(ctx context.Context, kind, root string, d Draft) (t *Te
 	if err := s.Check(ctx, kind, root, d); err != nil {
 		return nil, nil, err
 	}
-	k := s.Kind(kind)
-	if _, err := s.Tree.OfRoot(ctx, root); err != nil {
+	k := s.kind(kind)
+	if _, err := s.tree.OfRoot(ctx, root); err != nil {
 		if errors.Is(err, fault.NotFound) {
 			err = fault.Field("account_id", "Templates live in the root account of an enterprise; account '%s' is none.", root)
 		}
 		return nil, nil, err
 	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
+	err = s.db.Update(ctx, func(tx store.Tx) error {
 		n, err := Templates.Count(ctx, tx, store.Query{Account: root, Parent: kind})
 		if err != nil {
 			return err
 		}
-		if n >= s.Limits.Templates {
+		if n >= s.limits.Templates {
 			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("The enterprise has %d templates of this kind, its limit.", n)}
 		}
-		t = &Template{Meta: store.Meta{Account: root, ID: s.IDs.New(k.TemplatePrefix), Parent: kind, Name: *d.Name}, Latest: 1}
+		t = &Template{Meta: store.Meta{Account: root, ID: s.ids.New(k.TemplatePrefix), Parent: kind, Name: *d.Name}, Latest: 1}
 		if err := Templates.Create(ctx, tx, t, s.event(k, "create", t)); err != nil {
 			return err
 		}
@@ -174,7 +198,7 @@ func newVersion(t *Template, number int, d Draft) *Version {
 
 // uses gives all versions of other templates that a version needs directly.
 func (s *Service) uses(v *Version) ([]Reference, error) {
-	k := s.Kind(v.Kind)
+	k := s.kind(v.Kind)
 	if k.Uses == nil {
 		return v.References, nil
 	}
@@ -212,7 +236,7 @@ func (s *Service) checkReferences(ctx context.Context, r store.Reader, v *Versio
 
 // Template gives the head of a template of a kind.
 func (s *Service) Template(ctx context.Context, kind, templateID string) (*Template, error) {
-	return headOf(ctx, s.DB.Direct(), kind, templateID)
+	return headOf(ctx, s.db.Direct(), kind, templateID)
 }
 
 func headOf(ctx context.Context, r store.Reader, kind, templateID string) (*Template, error) {
@@ -225,7 +249,7 @@ func headOf(ctx context.Context, r store.Reader, kind, templateID string) (*Temp
 
 // Version gives one version; number 0 is the latest there is.
 func (s *Service) Version(ctx context.Context, t *Template, number int) (*Version, error) {
-	return versionOf(ctx, s.DB.Direct(), t, number)
+	return versionOf(ctx, s.db.Direct(), t, number)
 }
 
 func versionOf(ctx context.Context, r store.Reader, t *Template, number int) (*Version, error) {
@@ -249,18 +273,18 @@ func versionOf(ctx context.Context, r store.Reader, t *Template, number int) (*V
 
 // List gives the templates of a kind in a root account, oldest first.
 func (s *Service) List(ctx context.Context, kind, root string) ([]*Template, error) {
-	return Templates.List(ctx, s.DB.Direct(), store.Query{Account: root, Parent: kind})
+	return Templates.List(ctx, s.db.Direct(), store.Query{Account: root, Parent: kind})
 }
 
 // ListVersions gives the versions of a template, oldest first.
 func (s *Service) ListVersions(ctx context.Context, t *Template) ([]*Version, error) {
-	return Versions.List(ctx, s.DB.Direct(), store.Query{Account: t.Account, Parent: t.ID})
+	return Versions.List(ctx, s.db.Direct(), store.Query{Account: t.Account, Parent: t.ID})
 }
 
 // AddVersion makes the next version. A name renames the template.
 func (s *Service) AddVersion(ctx context.Context, kind, templateID string, d Draft) (t *Template, v *Version, err error) {
-	k := s.Kind(kind)
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
+	k := s.kind(kind)
+	err = s.db.Update(ctx, func(tx store.Tx) error {
 		if t, err = headOf(ctx, tx, kind, templateID); err != nil {
 			return err
 		}
@@ -268,7 +292,7 @@ func (s *Service) AddVersion(ctx context.Context, kind, templateID string, d Dra
 		if err != nil {
 			return err
 		}
-		if n >= s.Limits.Versions {
+		if n >= s.limits.Versions {
 			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("The template has %d versions, its limit.", n)}
 		}
 		t.Latest++
@@ -296,7 +320,7 @@ func rename(t *Template, d Draft) bool {
 // changeVersion applies fn to a version in a transaction, after the
 // precondition (none when ifMatch is "").
 func (s *Service) changeVersion(ctx context.Context, kind, templateID string, number int, ifMatch string, fn func(store.Tx, *Template, *Version) error) (t *Template, v *Version, err error) {
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
+	err = s.db.Update(ctx, func(tx store.Tx) error {
 		if t, err = headOf(ctx, tx, kind, templateID); err != nil {
 			return err
 		}
@@ -318,7 +342,7 @@ func (s *Service) changeVersion(ctx context.Context, kind, templateID string, nu
 
 // UpdateVersion changes a version that is not committed.
 func (s *Service) UpdateVersion(ctx context.Context, kind, templateID string, number int, ifMatch string, d Draft) (*Template, *Version, error) {
-	k := s.Kind(kind)
+	k := s.kind(kind)
 	return s.changeVersion(ctx, kind, templateID, number, ifMatch, func(tx store.Tx, t *Template, v *Version) error {
 		if v.Committed {
 			return &fault.Error{Kind: fault.State, Code: "invalid_state", Number: "BXNIM0908E", Message: "Template in committed state.",
@@ -351,7 +375,7 @@ func (s *Service) UpdateVersion(ctx context.Context, kind, templateID string, nu
 
 // Commit makes a version final. Committing a committed one changes nothing.
 func (s *Service) Commit(ctx context.Context, kind, templateID string, number int, ifMatch string) error {
-	k := s.Kind(kind)
+	k := s.kind(kind)
 	_, _, err := s.changeVersion(ctx, kind, templateID, number, ifMatch, func(tx store.Tx, t *Template, v *Version) error {
 		if v.Committed {
 			return nil
@@ -371,7 +395,7 @@ func (s *Service) Commit(ctx context.Context, kind, templateID string, number in
 // DeleteVersion deletes a version that is not assigned; the last one takes the
 // template with it.
 func (s *Service) DeleteVersion(ctx context.Context, kind, templateID string, number int) error {
-	k := s.Kind(kind)
+	k := s.kind(kind)
 	_, _, err := s.changeVersion(ctx, kind, templateID, number, "", func(tx store.Tx, t *Template, v *Version) error {
 		if err := s.notAssigned(ctx, tx, t, number); err != nil {
 			return err
@@ -390,8 +414,8 @@ func (s *Service) DeleteVersion(ctx context.Context, kind, templateID string, nu
 
 // Delete deletes a template with all its versions when none is assigned.
 func (s *Service) Delete(ctx context.Context, kind, templateID string) error {
-	k := s.Kind(kind)
-	return s.DB.Update(ctx, func(tx store.Tx) error {
+	k := s.kind(kind)
+	return s.db.Update(ctx, func(tx store.Tx) error {
 		t, err := headOf(ctx, tx, kind, templateID)
 		if err != nil {
 			return err

@@ -142,7 +142,7 @@ func (s *Service) lay(ctx context.Context, p *plan, m *enterprise.Member, a *Ass
 		if slices.ContainsFunc(made, func(n Made) bool { return n.Kind == old.Kind && n.ID == old.ID }) {
 			continue
 		}
-		if err := s.Kind(old.Kind).Remove(ctx, p.tx, m.ID, old); err != nil {
+		if err := s.kind(old.Kind).Remove(ctx, p.tx, m.ID, old); err != nil {
 			return refusal(err)
 		}
 	}
@@ -163,7 +163,7 @@ func refusal(err error) error {
 // applyAll applies a version and then the templates that it refers to, which
 // are for the object that the version made.
 func (s *Service) applyAll(ctx context.Context, p *plan, l *Lay) ([]Made, error) {
-	head := s.Kind(l.Template.Kind())
+	head := s.kind(l.Template.Kind())
 	made, err := head.Apply(ctx, l)
 	if err != nil || len(l.Version.References) == 0 {
 		return made, err
@@ -179,7 +179,7 @@ func (s *Service) applyAll(ctx context.Context, p *plan, l *Lay) ([]Made, error)
 				sub.Before = append(sub.Before, b)
 			}
 		}
-		more, err := s.Kind(ref.Kind).Apply(ctx, sub)
+		more, err := s.kind(ref.Kind).Apply(ctx, sub)
 		if err != nil {
 			return nil, err
 		}
@@ -218,7 +218,7 @@ func (s *Service) hold(ctx context.Context, tx store.Tx, m *enterprise.Member, a
 // strip takes away all that an account holds of a template, last made first.
 func (s *Service) strip(ctx context.Context, tx store.Tx, held *Held) error {
 	for _, x := range slices.Backward(held.Made) {
-		if err := s.Kind(x.Kind).Remove(ctx, tx, held.Account, x); err != nil {
+		if err := s.kind(x.Kind).Remove(ctx, tx, held.Account, x); err != nil {
 			return refusal(err)
 		}
 	}

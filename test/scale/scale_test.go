@@ -17,7 +17,6 @@ import (
 	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/enterprise"
-	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
@@ -68,7 +67,7 @@ func found(ctx context.Context, db store.DB) (*world, error) {
 	limits.Accounts = 1 << 20
 	tree := &enterprise.Service{DB: db, Accounts: account.New(account.Config{DB: db, Now: time.Now}), Now: time.Now, Limits: limits}
 	ids := identity.New(identity.Config{DB: db, Now: time.Now})
-	w.templates = template.New(db, tree, id.Generator{}, time.Now, kinds.All(ids, acc)...)
+	w.templates = template.New(template.Config{DB: db, Tree: tree, Kinds: kinds.All(ids, acc)})
 	return w, nil
 }
 

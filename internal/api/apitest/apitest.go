@@ -24,7 +24,6 @@ import (
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
@@ -58,6 +57,7 @@ type Server struct {
 	Authority *authority.Authority
 	Access    *access.Service
 	Identity  *identity.Service
+	Tree      *enterprise.Service
 	Templates *template.Service
 	Standing  authority.Standing
 	Router    *httpapi.Router
@@ -69,6 +69,8 @@ type Server struct {
 type Options struct {
 	DB     store.DB // nil: one in memory; it ends with the test
 	Access access.Limits
+	// Templates changes what the template service is made with.
+	Templates func(*template.Config)
 }
 
 // New makes a server with the rows of a family, or, with nil, one for its
@@ -96,13 +98,17 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*O
 	}
 	s.Authority = authority.New(authority.Config{DB: s.DB, Catalogs: s.Registry})
 	s.Access = access.New(access.Config{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: o.Access})
-	tree := &enterprise.Service{DB: s.DB, Accounts: account.New(account.Config{DB: s.DB, Now: s.Now}), Now: s.Now, Limits: enterprise.DefaultLimits}
+	s.Tree = &enterprise.Service{DB: s.DB, Accounts: account.New(account.Config{DB: s.DB, Now: s.Now}), Now: s.Now, Limits: enterprise.DefaultLimits}
 	hasher, err := secret.NewHasher(make([]byte, secret.PepperSize), secret.PurposeAPIKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher})
-	s.Templates = template.New(s.DB, tree, id.Generator{}, s.Now, kinds.All(s.Identity, s.Access)...)
+	templates := template.Config{DB: s.DB, Now: s.Now, Tree: s.Tree, Kinds: kinds.All(s.Identity, s.Access)}
+	if o.Templates != nil {
+		o.Templates(&templates)
+	}
+	s.Templates = template.New(templates)
 	objects := cache.New(s.DB, 1000)
 	s.Standing = authority.NewStanding(objects)
 	if rows != nil {

@@ -28,7 +28,7 @@ type two struct {
 func serve(t testing.TB) *two {
 	t.Helper()
 	s := &two{Server: apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
-		return enterprisemanagementv1.New(s.Templates.Tree, s.Identity, s.Access, lists.NewSealer(make([]byte, 32))).Operations()
+		return enterprisemanagementv1.New(s.Tree, s.Identity, s.Access, lists.NewSealer(make([]byte, 32))).Operations()
 	})}
 	s.mine, s.myGroup = s.grow(apitest.Account, apitest.Owner)
 	s.foreign, s.groupOfForeign = s.grow(apitest.Other, apitest.OtherOwner)
@@ -42,11 +42,11 @@ func (s *two) grow(accountID, owner string) (*enterprise.Enterprise, string) {
 	s.Update(func(ctx context.Context, tx store.Tx) error {
 		return account.Users.Create(ctx, tx, &account.User{Meta: store.Meta{Account: accountID, ID: owner, Owner: owner}, State: account.Active, Email: strings.ToLower(owner) + "@example.com"}, store.Event{})
 	})
-	e, err := s.Templates.Tree.Create(ctx, enterprise.NewEnterprise{SourceAccount: accountID, Name: "Enterprise of " + owner, Contact: owner})
+	e, err := s.Tree.Create(ctx, enterprise.NewEnterprise{SourceAccount: accountID, Name: "Enterprise of " + owner, Contact: owner})
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	g, err := s.Templates.Tree.CreateGroup(ctx, enterprise.CRN(e.Account, "enterprise", e.ID), "group", owner)
+	g, err := s.Tree.CreateGroup(ctx, enterprise.CRN(e.Account, "enterprise", e.ID), "group", owner)
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestAnImportedAccountComesToItsPlace(t *testing.T) {
 		fresh := strings.Repeat(string(rune('1'+i)), 32)
 		s.NewAccount(fresh, apitest.Owner)
 		s.Do(caller, "PUT", "/v1/enterprises/"+s.mine.ID+"/import/accounts/"+fresh, c.body).Want(202)
-		if got, err := s.Templates.Tree.Member(t.Context(), fresh); err != nil || got.Parent != c.want {
+		if got, err := s.Tree.Member(t.Context(), fresh); err != nil || got.Parent != c.want {
 			t.Errorf("with %v it is under %+v, %v", c.body, got, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/template"
@@ -13,7 +14,7 @@ import (
 func TestAnAssignmentInTroubleSaysInWhichAccount(t *testing.T) {
 	s := newServer(t)
 	s.build()
-	s.templates.Kind(kinds.Profile).Apply = func(context.Context, *template.Lay) ([]template.Made, error) {
+	s.kinds[slices.IndexFunc(s.kinds, func(k *template.Kind) bool { return k.Name == kinds.Profile })].Apply = func(context.Context, *template.Lay) ([]template.Made, error) {
 		return nil, errors.New("the secret of the store")
 	}
 	id := text(t, s.do("ann", "POST", "/v1/profile_templates", `{"name":"t","account_id":"`+acct+`","profile":{"name":"p"},"committed":true}`).ok(201), "id")

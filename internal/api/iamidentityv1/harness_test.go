@@ -19,7 +19,6 @@ import (
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/idp"
 	"github.com/kagiban/kagiban/internal/lists"
@@ -52,6 +51,7 @@ type server struct {
 	ids       *identity.Service
 	accounts  *account.Service
 	templates *template.Service
+	kinds     []*template.Kind
 	tree      *enterprise.Service
 	reports   *report.Service
 	idps      *idp.Service
@@ -93,8 +93,8 @@ func newServer(t testing.TB, limits ...func(*identity.Limits)) *server {
 	t.Cleanup(s.reports.Close)
 	s.idps = idp.New(idp.Config{DB: db, Now: clock, Sealer: testSealer(t), Limit: l.IdentityProviders, NewKey: quickKey})
 	// Kinds that are not of this API never ask for access groups and policies.
-	s.templates = template.New(db, s.tree, id.Generator{}, clock, kinds.All(s.ids, nil)...)
-	s.templates.Limits.Templates = 1000
+	s.kinds = kinds.All(s.ids, nil)
+	s.templates = template.New(template.Config{DB: db, Now: clock, Tree: s.tree, Kinds: s.kinds, Limits: template.Limits{Templates: 1000, Versions: 100}})
 	s.table = iamidentityv1.New(iamidentityv1.Config{Identities: s.ids, Accounts: s.accounts, Templates: s.templates, Reports: s.reports, IdPs: s.idps, BaseURL: "https://iam.example.com"}).Operations()
 	s.router, err = httpapi.NewRouter(httpapi.Config{
 		Operations: s.table, Authenticator: s, Authorizer: s, Now: clock, Default: iamidentityv1.Family,

@@ -228,7 +228,7 @@ func (t *templated) counted(ctx context.Context, c *httpapi.Call, head *template
 	if err != nil {
 		return nil, err
 	}
-	out.Counts = &countOut{limitOut{len(templates), t.templates.Limits.Templates}, limitOut{len(versions), t.templates.Limits.Versions}}
+	out.Counts = &countOut{limitOut{len(templates), t.templates.Limits().Templates}, limitOut{len(versions), t.templates.Limits().Versions}}
 	return out, nil
 }
 

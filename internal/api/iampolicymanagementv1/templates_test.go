@@ -22,7 +22,7 @@ func plant(s *apitest.Server) string {
 		}
 		return enterprise.Enterprises.Create(ctx, tx, ent, store.Event{})
 	})
-	child, err := s.Templates.Tree.CreateAccount(s.T.Context(), enterprise.NewAccount{Parent: enterprise.CRN(acct, "enterprise", ent.ID), Name: "child", Owner: owner, Managed: true})
+	child, err := s.Tree.CreateAccount(s.T.Context(), enterprise.NewAccount{Parent: enterprise.CRN(acct, "enterprise", ent.ID), Name: "child", Owner: owner, Managed: true})
 	if err != nil {
 		s.T.Fatal(err)
 	}
