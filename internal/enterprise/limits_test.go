@@ -1,16 +1,13 @@
 package enterprise_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
 
-	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
-	"github.com/kagiban/kagiban/internal/store"
 )
 
 // plant makes an enterprise with two accounts, its root and its first child,
@@ -20,10 +17,6 @@ func plant(t *testing.T, limits enterprise.Limits) (*enterprise.Service, string)
 	s := apitest.New(t, nil)
 	tree := s.Tree
 	tree.Limits = limits
-	s.Update(func(ctx context.Context, tx store.Tx) error {
-		u := &account.User{Meta: store.Meta{Account: apitest.Account, ID: apitest.Owner, Name: "Owner"}, Email: "owner@example.com", State: account.Active}
-		return account.Users.Create(ctx, tx, u, store.Event{})
-	})
 	e, err := tree.Create(t.Context(), enterprise.NewEnterprise{SourceAccount: apitest.Account, Name: "Enterprise", Contact: apitest.Owner})
 	if err != nil {
 		t.Fatal(err)

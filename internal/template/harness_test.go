@@ -74,11 +74,8 @@ func (quiet) Finished(time.Duration) {}
 func (f *forest) enterprise(root string) string {
 	f.T.Helper()
 	entID := "e" + root[1:]
+	must(f.Accounts.PutUser(f.ctx, root, account.NewUser{ID: apitest.Owner, Name: "Owner", Email: "owner@example.com"}))(f.T)
 	f.Update(func(ctx context.Context, tx store.Tx) error {
-		owner := &account.User{Meta: store.Meta{Account: root, ID: apitest.Owner, Name: "Owner"}, Email: "owner@example.com"}
-		if err := account.Users.Create(ctx, tx, owner, store.Event{}); err != nil {
-			return err
-		}
 		return enterprise.Enterprises.Create(ctx, tx, &enterprise.Enterprise{Meta: store.Meta{Account: root, ID: entID, Name: "Enterprise"}, State: account.Active}, store.Event{})
 	})
 	return enterprise.CRN(root, "enterprise", entID)

@@ -1,11 +1,15 @@
-// Package apitest is a server in memory for tests of API families that stand on
-// package access: the real router, store, catalogue and decisions, with tokens
-// that are no more than names. Only tests import it.
+// Package apitest is a server in memory for tests of the domain and of API
+// families: the real router, store, catalogue, services and decisions, with
+// tokens that are no more than names. Only tests import it.
 package apitest
 
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -19,13 +23,17 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/idp"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/cache"
@@ -55,20 +63,27 @@ type Server struct {
 	DB        store.DB
 	Registry  *catalog.Registry
 	Authority *authority.Authority
+	Accounts  *account.Service
 	Access    *access.Service
 	Identity  *identity.Service
 	Tree      *enterprise.Service
 	Templates *template.Service
+	Reports   *report.Service // its jobs are done when they are asked for
+	IdPs      *idp.Service
 	Standing  authority.Standing
 	Router    *httpapi.Router
 
-	offset atomic.Int64 // of the clock from Noon
+	start  time.Time
+	passed *atomic.Int64 // since start
 }
 
 // Options are what a test may want otherwise.
 type Options struct {
-	DB     store.DB // nil: one in memory; it ends with the test
-	Access access.Limits
+	DB       store.DB  // nil: one in memory; it ends with the test
+	Start    time.Time // of the clock; zero: Noon
+	Access   access.Limits
+	Identity identity.Limits
+	IdPs     int // identity providers of an account; 0: the usual limit
 	// Templates changes what the template service is made with.
 	Templates func(*template.Config)
 }
@@ -77,11 +92,11 @@ type Options struct {
 // services only. It ends with the test.
 func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*Options)) *Server {
 	t.Helper()
-	o := Options{Access: access.DefaultLimits}
+	o := Options{Start: Noon, Access: access.DefaultLimits, Identity: identity.DefaultLimits}
 	for _, fn := range change {
 		fn(&o)
 	}
-	s := &Server{T: t, DB: o.DB}
+	s := &Server{T: t, DB: o.DB, start: o.Start, passed: new(atomic.Int64)}
 	ctx := context.Background()
 	var err error
 	if s.DB == nil {
@@ -97,18 +112,7 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*O
 		t.Fatal(err)
 	}
 	s.Authority = authority.New(authority.Config{DB: s.DB, Catalogs: s.Registry})
-	s.Access = access.New(access.Config{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: o.Access})
-	s.Tree = &enterprise.Service{DB: s.DB, Accounts: account.New(account.Config{DB: s.DB, Now: s.Now}), Now: s.Now, Limits: enterprise.DefaultLimits}
-	hasher, err := secret.NewHasher(make([]byte, secret.PepperSize), secret.PurposeAPIKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher})
-	templates := template.Config{DB: s.DB, Now: s.Now, Tree: s.Tree, Kinds: kinds.All(s.Identity, s.Access)}
-	if o.Templates != nil {
-		o.Templates(&templates)
-	}
-	s.Templates = template.New(templates)
+	s.newServices(&o)
 	objects := cache.New(s.DB, 1000)
 	s.Standing = authority.NewStanding(objects)
 	if rows != nil {
@@ -123,6 +127,7 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*O
 		}
 	}
 	t.Cleanup(func() {
+		s.Reports.Close()
 		objects.Close()
 		s.Authority.Close()
 		s.Registry.Close()
@@ -133,6 +138,42 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*O
 	s.NewAccount(Account, Owner)
 	s.NewAccount(Other, OtherOwner)
 	return s
+}
+
+// For gives the same server for a part of the test, which reports to t.
+func (s *Server) For(t testing.TB) *Server {
+	part := *s
+	part.T = t
+	return &part
+}
+
+func (s *Server) newServices(o *Options) {
+	s.T.Helper()
+	hasher, err := secret.NewHasher(make([]byte, secret.PepperSize), secret.PurposeAPIKey)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	master, err := secret.ParseMasterKey(strings.Repeat("0123456789abcdef", 4))
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	sealer, err := secret.NewSealer(nil, master)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	s.Accounts = account.New(account.Config{DB: s.DB, Now: s.Now})
+	s.Access = access.New(access.Config{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: o.Access})
+	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher, Sealer: sealer, Pages: lists.NewSealer(make([]byte, 32)),
+		Departed: access.Depart, Limits: o.Identity})
+	s.Tree = &enterprise.Service{DB: s.DB, Accounts: s.Accounts, Now: s.Now, Limits: enterprise.DefaultLimits}
+	templates := template.Config{DB: s.DB, Now: s.Now, Tree: s.Tree, Kinds: kinds.All(s.Identity, s.Access)}
+	if o.Templates != nil {
+		o.Templates(&templates)
+	}
+	s.Templates = template.New(templates)
+	s.Reports = report.New(report.Config{DB: s.DB, Now: s.Now, Run: func(job func()) { job() }})
+	s.IdPs = idp.New(idp.Config{DB: s.DB, Now: s.Now, Sealer: sealer, Limit: o.IdPs,
+		NewKey: func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }}) // as those of RSA, and at once
 }
 
 // Checked gives input of domain functions as its own check leaves it.
@@ -146,17 +187,18 @@ func Checked[T valid.Checker](t testing.TB, input T) valid.Of[T] {
 }
 
 // Now is the server's time.
-func (s *Server) Now() time.Time { return Noon.Add(time.Duration(s.offset.Load())) }
+func (s *Server) Now() time.Time { return s.start.Add(time.Duration(s.passed.Load())) }
 
 // Pass moves the clock.
-func (s *Server) Pass(d time.Duration) { s.offset.Add(int64(d)) }
+func (s *Server) Pass(d time.Duration) { s.passed.Add(int64(d)) }
 
-// NewAccount stores an active account.
+// NewAccount makes an active account with its owner, who is a user of it.
 func (s *Server) NewAccount(accountID, owner string) {
 	s.T.Helper()
-	s.Update(func(ctx context.Context, tx store.Tx) error {
-		return account.Accounts.Create(ctx, tx, &account.Account{Meta: store.Meta{Account: accountID, ID: accountID, Name: accountID, Owner: owner}, State: account.Active}, store.Event{})
-	})
+	n := account.NewAccount{ID: accountID, Name: accountID, Owner: account.NewUser{ID: owner, Name: owner, Email: strings.ToLower(owner) + "@example.com"}}
+	if _, err := s.Accounts.Create(context.Background(), n); err != nil {
+		s.T.Fatal(err)
+	}
 }
 
 // Update writes to the store.
@@ -198,13 +240,37 @@ func (s *Server) Grant(iamID, roles string, resource ...string) string {
 // action to a service there.
 func (s *Server) May(iamID, action, service string) bool {
 	s.T.Helper()
-	d, err := s.Authority.Decide(context.Background(), policy.Request{Action: action,
-		Subject:  policy.Subject{Kind: policy.KindOf(iamID), IAMID: iamID, Account: Account},
-		Resource: policy.Resource{Account: Account, ServiceName: service}, Environment: policy.Environment{Now: s.Now()}})
+	yes, err := s.As(iamID, Account).May(context.Background(), action, policy.Resource{Account: Account, ServiceName: service})
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	return d.Allowed
+	return yes
+}
+
+// As is an identity with a token of an account, who asks for something.
+func (s *Server) As(iamID, accountID string) asker.Asker {
+	return someone{s, policy.Subject{Kind: policy.KindOf(iamID), IAMID: iamID, Account: accountID}}
+}
+
+// someone implements asker.Asker by the real decision.
+type someone struct {
+	server  *Server
+	subject policy.Subject
+}
+
+func (s someone) Subject() policy.Subject { return s.subject }
+
+func (s someone) May(ctx context.Context, action string, on policy.Resource) (bool, error) {
+	d, err := s.server.Authority.Decide(ctx, s.request(action, on))
+	return d.Allowed, err
+}
+
+func (s someone) Rights(ctx context.Context, accountID string) (asker.Rights, error) {
+	return s.server.Authority.Rights(ctx, s.request("", policy.Resource{Account: accountID}))
+}
+
+func (s someone) request(action string, on policy.Resource) policy.Request {
+	return policy.Request{Subject: s.subject, Action: action, Resource: on, Environment: policy.Environment{Now: s.server.Now()}}
 }
 
 // Role gives the CRN of a role: those with a colon are CRNs already.
@@ -212,6 +278,8 @@ func Role(name string) string {
 	switch name {
 	case "Administrator", "Editor", "Operator", "Viewer", "TemplateAdministrator", "TemplateAssignmentAdministrator":
 		return "crn:v1:bluemix:public:iam::::role:" + name
+	case "ServiceIdCreator", "UserApiKeyCreator", "ApiKeyReviewer":
+		return "crn:v1:bluemix:public:iam-identity::::serviceRole:" + name
 	case "Manager", "Writer", "Reader":
 		return "crn:v1:bluemix:public:iam::::serviceRole:" + name
 	}

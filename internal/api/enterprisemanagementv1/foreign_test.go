@@ -5,14 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/api/enterprisemanagementv1"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
-	"github.com/kagiban/kagiban/internal/store"
 )
 
 type m = map[string]any
@@ -39,9 +37,6 @@ func serve(t testing.TB) *two {
 func (s *two) grow(accountID, owner string) (*enterprise.Enterprise, string) {
 	s.T.Helper()
 	ctx := context.Background()
-	s.Update(func(ctx context.Context, tx store.Tx) error {
-		return account.Users.Create(ctx, tx, &account.User{Meta: store.Meta{Account: accountID, ID: owner, Owner: owner}, State: account.Active, Email: strings.ToLower(owner) + "@example.com"}, store.Event{})
-	})
 	e, err := s.Tree.Create(ctx, enterprise.NewEnterprise{SourceAccount: accountID, Name: "Enterprise of " + owner, Contact: owner})
 	if err != nil {
 		s.T.Fatal(err)

@@ -60,7 +60,7 @@ func TestUserKeyIsBornWithItsValueAndNeverShowsItAgain(t *testing.T) {
 func TestActivityShowsWhenAKeyWasUsed(t *testing.T) {
 	s := newServer(t)
 	id := text(t, s.newKey("bob", "k"), "id")
-	if err := s.db.AddActivity(context.Background(), []store.Activity{{Account: acct, Subject: id, Count: 3, Last: start}}); err != nil {
+	if err := s.DB.AddActivity(context.Background(), []store.Activity{{Account: acct, Subject: id, Count: 3, Last: start}}); err != nil {
 		t.Fatal(err)
 	}
 	got := s.do("bob", "GET", "/v1/apikeys/"+id+"?include_activity=true", "").ok(200)
@@ -185,7 +185,7 @@ func TestKeysAreListedPageByPage(t *testing.T) {
 	s := newServer(t)
 	for _, name := range []string{"Go 1", "Node", "Go 2", "Go 3", "Python"} {
 		s.newKey("bob", name)
-		s.now = s.now.Add(time.Minute)
+		s.Pass(time.Minute)
 	}
 	s.newKey("carl", "Go of carl")
 	base := "/v1/apikeys?account_id=" + acct + "&iam_id=" + bob + "&pagesize=2&filter=" + url.QueryEscape(`name co "go"`)
@@ -227,7 +227,7 @@ func TestKeysAreSorted(t *testing.T) {
 	s := newServer(t)
 	for _, name := range []string{"b", "c", "a"} {
 		s.newKey("bob", name)
-		s.now = s.now.Add(time.Minute)
+		s.Pass(time.Minute)
 	}
 	for query, want := range map[string][]string{
 		"":                           {"b", "c", "a"},
@@ -286,7 +286,7 @@ func TestWhoSeesWhichKeys(t *testing.T) {
 			t.Errorf("scope=account%s: %v", query, got)
 		}
 	}
-	s.grants[bob] = []string{"iam-identity.apikey.review"}
+	s.grant(bob, "ApiKeyReviewer")
 	if got := s.do("bob", "GET", base+"&scope=account", "").ok(200); len(list(t, got, "apikeys")) != 3 {
 		t.Errorf("reviewer of metadata: %v", got)
 	}
@@ -299,12 +299,11 @@ func TestRestrictedAccountAsksForTheRole(t *testing.T) {
 	s.do("bob", "POST", "/v1/apikeys", key).refused(403, "user-apikey.create")
 	s.do("bob", "POST", "/v1/serviceids", svc).refused(403, "serviceid.create")
 	s.do("ann", "POST", "/v1/serviceids", svc).refused(403, "serviceid.create") // the owner too
-	s.grants[bob] = []string{"iam-identity.user-apikey.create", "iam-identity.serviceid.create"}
+	s.grant(bob, "UserApiKeyCreator ServiceIdCreator")
 	s.do("bob", "POST", "/v1/apikeys", key).ok(201)
 	s.do("bob", "POST", "/v1/serviceids", svc).ok(201)
 	// Keys of service IDs are not what the setting is about.
 	mine := text(t, s.do("bob", "POST", "/v1/serviceids", svc).ok(201), "id")
-	s.grants[bob] = nil
 	s.do("bob", "POST", "/v1/apikeys", obj("name", "k", "iam_id", mine)).ok(201)
 }
 
@@ -331,10 +330,10 @@ func TestExpiredKeysAreDeletedAfterNinetyDays(t *testing.T) {
 	changed := mk("changed", "2026-03-05T00:00+0000")
 	kept := mk("kept", "2026-06-01T00:00+0000")
 	forever := mk("forever", "")
-	s.now = start.AddDate(0, 0, 80)
+	s.Pass(80 * 24 * time.Hour)
 	s.do("bob", "PUT", "/v1/apikeys/"+changed, obj("description", "still wanted"), "If-Match: *").ok(200)
-	s.now = start.AddDate(0, 0, 92)
-	if n, err := s.ids.DeleteExpired(ctx); n != 1 || err != nil {
+	s.Pass(12 * 24 * time.Hour)
+	if n, err := s.Identity.DeleteExpired(ctx); n != 1 || err != nil {
 		t.Errorf("deleted %d, %v", n, err)
 	}
 	s.do("bob", "GET", "/v1/apikeys/"+gone, "").refused(404, "ApiKey")
@@ -348,7 +347,7 @@ func TestNoSecretReachesTheStore(t *testing.T) {
 	svc := text(t, s.newServiceID("ann", "svc"), "id")
 	made := s.do("ann", "POST", "/v1/apikeys", obj("name", "k", "iam_id", svc, "store_value", true)).ok(201)
 	value := text(t, made, "apikey")
-	err := s.db.View(context.Background(), func(r store.Reader) error {
+	err := s.DB.View(context.Background(), func(r store.Reader) error {
 		rec, err := r.Get(context.Background(), identity.APIKeys.Kind(), acct, text(t, made, "id"))
 		if err == nil && strings.Contains(string(rec.Body), value) {
 			t.Error("the value is in the object")
@@ -358,7 +357,7 @@ func TestNoSecretReachesTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := s.db.Events(context.Background(), acct, 0, 1000)
+	events, err := s.DB.Events(context.Background(), acct, 0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -375,20 +374,14 @@ func TestAStoredValueIsReadByWhoMayMakeKeys(t *testing.T) {
 	svc := text(t, s.newServiceID("ann", "svc"), "id")
 	made := s.do("ann", "POST", "/v1/apikeys", obj("name", "k", "iam_id", svc, "store_value", true)).ok(201)
 	path := "/v1/apikeys/" + text(t, made, "id")
-	editor := []string{"iam-identity.apikey.get", "iam-identity.apikey.update"}
-	for name, c := range map[string]struct {
-		actions []string
-		want    any
-	}{
-		"editor":   {editor, nil},
-		"operator": {append(editor, "iam-identity.apikey.create"), made["apikey"]},
-	} {
-		s.grants[bob] = c.actions
-		if got := s.do("bob", "GET", path, "").ok(200)["apikey"]; got != c.want {
-			t.Errorf("%s reads %v", name, got)
+	s.grant(bob, "Editor")
+	s.grant(carl, "Operator")
+	for who, want := range map[string]any{"bob": nil, "carl": made["apikey"]} {
+		if got := s.do(who, "GET", path, "").ok(200)["apikey"]; got != want {
+			t.Errorf("%s reads %v", who, got)
 		}
-		if got := s.do("bob", "PUT", path, obj("description", name), "If-Match: *").ok(200)["apikey"]; got != c.want {
-			t.Errorf("%s reads %v when changing the key", name, got)
+		if got := s.do(who, "PUT", path, obj("description", who), "If-Match: *").ok(200)["apikey"]; got != want {
+			t.Errorf("%s reads %v when changing the key", who, got)
 		}
 	}
 }

@@ -290,7 +290,7 @@ func FuzzBodies(f *testing.F) {
 	w := shared.build()
 	f.Fuzz(func(t *testing.T, id, body string) {
 		s := *shared
-		s.t = t
+		s.t, s.Server = t, shared.For(t)
 		for _, op := range s.table {
 			if op.ID != id || !op.Built {
 				continue

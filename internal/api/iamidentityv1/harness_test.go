@@ -1,165 +1,68 @@
 package iamidentityv1_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/api/iamidentityv1"
-	"github.com/kagiban/kagiban/internal/asker"
-	"github.com/kagiban/kagiban/internal/enterprise"
-	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/idp"
-	"github.com/kagiban/kagiban/internal/lists"
-	"github.com/kagiban/kagiban/internal/policy"
-	"github.com/kagiban/kagiban/internal/report"
-	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
-	"github.com/kagiban/kagiban/internal/store/sqlitestore"
 	"github.com/kagiban/kagiban/internal/template"
-	"github.com/kagiban/kagiban/internal/template/kinds"
 )
 
 // Two accounts: ann owns the first, bob and carl are its users without any
 // permission, eve owns the second.
 const (
-	acct  = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	other = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
-	ann   = "IBMid-270000ANN1"
-	bob   = "IBMid-270000BOB1"
-	carl  = "IBMid-270000CARL"
-	eve   = "IBMid-270000EVE1"
+	acct  = apitest.Account
+	other = apitest.Other
+	ann   = apitest.Owner
+	bob   = "IBMid-USERBOB"
+	carl  = "IBMid-USERCARL"
+	eve   = apitest.OtherOwner
 )
 
 var start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
-// server is the API over an empty store with the two accounts.
+// server is the API over a store with the two accounts.
 type server struct {
-	t         testing.TB
-	db        store.DB
-	ids       *identity.Service
-	accounts  *account.Service
-	templates *template.Service
-	kinds     []*template.Kind
-	tree      *enterprise.Service
-	reports   *report.Service
-	idps      *idp.Service
-	table     []httpapi.Operation
-	router    *httpapi.Router
-	now       time.Time
-	callers   map[string]*httpapi.Caller
-	// grants are the actions that an identity may do in its account, beside
-	// what owners of the account and of objects may.
-	grants map[string][]string
-	worlds int // how often build was called
+	*apitest.Server
+	t       testing.TB
+	table   []httpapi.Operation
+	kinds   []*template.Kind
+	callers map[string]caller
+	worlds  int // how often build was called
 }
 
-func newServer(t testing.TB, limits ...func(*identity.Limits)) *server {
+// caller is an identity with a token of an account.
+type caller struct{ IAMID, Account string }
+
+func newServer(t testing.TB, change ...func(*apitest.Options)) *server {
 	t.Helper()
-	s := &server{t: t, now: start, grants: map[string][]string{}, callers: map[string]*httpapi.Caller{}}
-	for name, iamID := range map[string]string{"ann": ann, "bob": bob, "carl": carl, "eve": eve} {
-		at := acct
-		if name == "eve" {
-			at = other
+	s := &server{t: t, callers: map[string]caller{"ann": {ann, acct}, "bob": {bob, acct}, "carl": {carl, acct}, "eve": {eve, other}}}
+	s.Server = apitest.New(t, func(made *apitest.Server) []httpapi.Operation {
+		s.table = iamidentityv1.New(iamidentityv1.Config{Identities: made.Identity, Accounts: made.Accounts, Templates: made.Templates,
+			Reports: made.Reports, IdPs: made.IdPs, BaseURL: "https://iam.example.com"}).Operations()
+		return s.table
+	}, append(change, func(o *apitest.Options) {
+		o.Start = start
+		o.Templates = func(c *template.Config) {
+			s.kinds = c.Kinds
+			c.Limits = template.Limits{Templates: 1000, Versions: 100}
 		}
-		s.callers[name] = &httpapi.Caller{Subject: policy.Subject{Kind: policy.KindUser, IAMID: iamID, Account: at}, Name: name}
-	}
-	clock := func() time.Time { return s.now }
-	db, err := sqlitestore.Open(context.Background(), sqlitestore.Options{Memory: true, Now: clock})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	s.db = db
-	l := identity.DefaultLimits
-	for _, change := range limits {
-		change(&l)
-	}
-	s.accounts = account.New(account.Config{DB: db, Now: clock})
-	s.ids = identity.New(identity.Config{DB: db, Now: clock, Hasher: testHasher(t), Sealer: testSealer(t), Pages: lists.NewSealer(make([]byte, 32)), Limits: l})
-	s.tree = &enterprise.Service{DB: db, Accounts: s.accounts, Now: clock, Limits: enterprise.DefaultLimits}
-	s.reports = report.New(report.Config{DB: db, Now: clock, Run: func(job func()) { job() }})
-	t.Cleanup(s.reports.Close)
-	s.idps = idp.New(idp.Config{DB: db, Now: clock, Sealer: testSealer(t), Limit: l.IdentityProviders, NewKey: quickKey})
-	// Kinds that are not of this API never ask for access groups and policies.
-	s.kinds = kinds.All(s.ids, nil)
-	s.templates = template.New(template.Config{DB: db, Now: clock, Tree: s.tree, Kinds: s.kinds, Limits: template.Limits{Templates: 1000, Versions: 100}})
-	s.table = iamidentityv1.New(iamidentityv1.Config{Identities: s.ids, Accounts: s.accounts, Templates: s.templates, Reports: s.reports, IdPs: s.idps, BaseURL: "https://iam.example.com"}).Operations()
-	s.router, err = httpapi.NewRouter(httpapi.Config{
-		Operations: s.table, Authenticator: s, Authorizer: s, Now: clock, Default: iamidentityv1.Family,
-		Log: slog.New(slog.NewTextHandler(output(t), nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for accountID, owner := range map[string]string{acct: ann, other: eve} {
-		n := account.NewAccount{ID: accountID, Name: "Account of " + owner, Owner: account.NewUser{ID: owner, Name: "Owner", Email: strings.ToLower(owner) + "@example.com"}}
-		if _, err := s.accounts.Create(context.Background(), n); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})...)
+	s.grant(ann, "TemplateAdministrator TemplateAssignmentAdministrator") // which owners are not
 	return s
 }
 
-// output is where a test's log goes. A fuzz target must not touch its F.
-func output(t testing.TB) io.Writer {
-	if _, fuzzing := t.(*testing.F); fuzzing {
-		return io.Discard
-	}
-	return t.Output()
-}
-
-func testHasher(t testing.TB) *secret.Hasher {
-	t.Helper()
-	h, err := secret.NewHasher(bytes.Repeat([]byte{1}, secret.PepperSize), secret.PurposeAPIKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
-func testSealer(t testing.TB) *secret.Sealer {
-	t.Helper()
-	key, err := secret.ParseMasterKey(strings.Repeat("0123456789abcdef", 4))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := secret.NewSealer(nil, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sealer
-}
-
-// Authenticate takes the names of the callers as tokens.
-func (s *server) Authenticate(_ context.Context, token string) (*httpapi.Caller, error) {
-	if c := s.callers[token]; c != nil {
-		return c, nil
-	}
-	return nil, fault.New(fault.Unauthenticated, "Provided access token is invalid.")
-}
-
-// Decide lets owners of accounts do everything there but what a setting keeps
-// for the holders of a role, and owners and creators what they may do to theirs.
-func (s *server) Decide(_ context.Context, r policy.Request) (policy.Decision, error) {
-	if r.Subject.Account != r.Resource.Account {
-		return policy.Decision{Reason: policy.ReasonOtherAccount}, nil
-	}
-	me := r.Subject.IAMID
-	kept := r.Action == "iam-identity.serviceid.create" || r.Action == "iam-identity.user-apikey.create"
-	allowed := (me == ann || me == eve) && !kept || me == r.Resource.Owner || me == r.Resource.Creator || slices.Contains(s.grants[me], r.Action)
-	return policy.Decision{Allowed: allowed, Reason: policy.ReasonOwner}, nil
+// grant gives an identity roles on this service in the first account.
+func (s *server) grant(iamID, roles string) {
+	s.t.Helper()
+	s.Grant(iamID, roles, "serviceName=iam-identity")
 }
 
 // answer is what a request got.
@@ -171,25 +74,26 @@ type answer struct {
 	raw    []byte
 }
 
-// do sends a request as a caller; body is JSON text, "" for none; headers are
-// "Name: value".
+// do sends a request as a caller, "" for nobody; body is JSON text, "" for none;
+// headers are "Name: value".
 func (s *server) do(caller, method, path, body string, headers ...string) answer {
 	s.t.Helper()
-	r := httptest.NewRequest(method, "http://iam.example.com"+path, strings.NewReader(body))
-	if caller != "" {
-		r.Header.Set("Authorization", "Bearer "+caller)
+	token := ""
+	if c, ok := s.callers[caller]; ok {
+		token = c.IAMID + "@" + c.Account
+	} else if caller != "" {
+		token = "expired"
 	}
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
+	var sent any
+	if body != "" {
+		sent = body
 	}
-	w := httptest.NewRecorder()
-	s.router.ServeHTTP(w, r)
+	a := s.Do(token, method, path, sent, headers...)
 	header := http.Header{}
-	for name, values := range w.Header() { // ETag is written in that spelling
+	for name, values := range a.Header { // ETag is written in that spelling
 		header[http.CanonicalHeaderKey(name)] = values
 	}
-	return answer{s.t, method + " " + path, w.Code, header, w.Body.Bytes()}
+	return answer{s.t, method + " " + path, a.Status, header, a.Body}
 }
 
 // ok demands a status and gives the body's properties.
@@ -290,7 +194,7 @@ func (s *server) newProfile(caller, name string) map[string]any {
 // lastEvent gives the newest event of an account with an audit action.
 func (s *server) lastEvent(accountID string) store.Event {
 	s.t.Helper()
-	events, err := s.db.Events(context.Background(), accountID, 0, 10000)
+	events, err := s.DB.Events(context.Background(), accountID, 0, 10000)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -301,8 +205,4 @@ func (s *server) lastEvent(accountID string) store.Event {
 	}
 	s.t.Fatal("no event")
 	return store.Event{}
-}
-
-func (*server) Rights(ctx context.Context, _ policy.Request) (asker.Rights, error) {
-	return asker.System.Rights(ctx, "")
 }

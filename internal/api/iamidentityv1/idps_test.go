@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -94,7 +95,7 @@ func TestSecretsOfIdentityProvidersAreNeitherShownNorStoredInClear(t *testing.T)
 		clean(path, a.raw)
 	}
 	for _, path := range []string{given, drawn, ldap} {
-		rec, err := s.db.Direct().Get(context.Background(), "idp", acct, strings.TrimPrefix(path, "/v1/idps/"))
+		rec, err := s.DB.Direct().Get(context.Background(), "idp", acct, strings.TrimPrefix(path, "/v1/idps/"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +218,7 @@ func TestIdentityProvidersAreSharedAndConsumed(t *testing.T) {
 	private := s.newIdP("private")
 	eves := "/v2/loginsettings/" + other + "/idps"
 	consumable := s.do("eve", "GET", eves+"?type=consumable&include_idp_metadata=true", "").ok(200)
-	want := []any{map[string]any{"idp_id": shared, "owner_account": acct, "owner_account_name": "Account of " + ann, "idp_name": "shared", "idp_type": "saml"}}
+	want := []any{map[string]any{"idp_id": shared, "owner_account": acct, "owner_account_name": acct, "idp_name": "shared", "idp_type": "saml"}}
 	if diff := cmp.Diff(want, consumable["idps"]); diff != "" {
 		t.Error(diff)
 	}
@@ -277,9 +278,9 @@ func TestAnEnterpriseScopeReachesItsAccounts(t *testing.T) {
 	s := newServer(t)
 	s.found()
 	child := s.child()
-	kid := *s.callers["ann"]
+	kid := s.callers["ann"]
 	kid.Account = child
-	s.callers["kid"] = &kid
+	s.callers["kid"] = kid
 	shared := s.newIdP("shared", "share_scope", []any{map[string]any{"id": entID, "type": "enterprise"}})
 	if got := s.do("kid", "GET", "/v2/loginsettings/"+child+"/idps?type=consumable", "").ok(200); cmp.Diff([]string{shared}, ids(t, got, "idps", "idp_id")) != "" {
 		t.Errorf("in the enterprise: %v", got)
@@ -405,7 +406,7 @@ func TestConfigurationTestsTellWhatIsMissing(t *testing.T) {
 	if record["idp_version"] != s.do("ann", "GET", "/v1/idps/"+idpID, "").ok(200)["entity_tag"] || record["started_at"] != float64(start.UnixMilli()) {
 		t.Errorf("%v", record)
 	}
-	s.now = s.now.AddDate(1, 0, 0) // the certificate has expired
+	s.Pass(365 * 24 * time.Hour) // the certificate has expired
 	if got := s.do("ann", "POST", path, "").ok(200); got["result"] != "FAILED" || states()["idp_certificate"] != "FAILED" {
 		t.Errorf("a year later: %v", states())
 	}
@@ -418,7 +419,7 @@ func TestCanceledConsumersCanBeTakenOut(t *testing.T) {
 	ctx := context.Background()
 	shared := s.newIdP("shared", "share_scope", []any{map[string]any{"id": other, "type": "account"}})
 	s.bind("eve", shared).ok(200)
-	if err := s.accounts.SetState(ctx, other, account.Canceled); err != nil {
+	if err := s.Accounts.SetState(ctx, other, account.Canceled); err != nil {
 		t.Fatal(err)
 	}
 	s.do("ann", "PUT", "/v1/idps/"+shared+"?force_share_scope_update=true", `{"share_scope":[]}`, "If-Match: *").ok(200)

@@ -221,7 +221,7 @@ func TestDeletedProfileLeavesNothingBehind(t *testing.T) {
 	s.do("ann", "PUT", "/v1/preferences/accounts/"+acct+"/identities/iam-"+id+"/console/landing_page", obj("value_string", "/iam")).ok(200)
 	s.do("ann", "DELETE", "/v1/profiles/"+id, "").ok(204)
 	for _, kind := range []string{identity.Profiles.Kind(), identity.Rules.Kind(), identity.Links.Kind(), identity.Trusts.Kind(), identity.TrustLists.Kind(), identity.Preferences.Kind()} {
-		err := s.db.View(context.Background(), func(r store.Reader) error {
+		err := s.DB.View(context.Background(), func(r store.Reader) error {
 			n, err := r.Count(context.Background(), store.Query{Kind: kind, Account: acct})
 			if n != 0 {
 				t.Errorf("%d of %s are left", n, kind)
@@ -237,9 +237,9 @@ func TestDeletedProfileLeavesNothingBehind(t *testing.T) {
 func TestProfileMayReadItselfAndItsPreferences(t *testing.T) {
 	s := newServer(t)
 	id := text(t, s.newProfile("ann", "p"), "id")
-	self := *s.callers["ann"]
+	self := s.callers["ann"]
 	self.IAMID = "iam-" + id
-	s.callers["p"] = &self
+	s.callers["p"] = self
 	s.do("p", "GET", "/v1/profiles/"+id, "").ok(200)
 	s.do("p", "GET", "/v1/preferences/accounts/"+acct+"/identities/iam-"+id, "").ok(200)
 	s.do("bob", "GET", "/v1/preferences/accounts/"+acct+"/identities/iam-"+id, "").refused(403, "preferences.read")

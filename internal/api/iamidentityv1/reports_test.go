@@ -18,7 +18,7 @@ const inactivity = "/v1/activity/accounts/" + acct + "/report"
 // active notes an authentication of a subject of the first account.
 func (s *server) active(subject string, at time.Time) {
 	s.t.Helper()
-	if err := s.db.AddActivity(context.Background(), []store.Activity{{Account: acct, Subject: subject, Count: 1, Last: at}}); err != nil {
+	if err := s.DB.AddActivity(context.Background(), []store.Activity{{Account: acct, Subject: subject, Count: 1, Last: at}}); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -71,7 +71,7 @@ func TestInactivityReportHoldsWhoWasNotAuthenticated(t *testing.T) {
 	}
 	want := map[string]any{
 		"old key": map[string]any{"id": old["id"], "name": "old key", "type": "user", "last_authn": "2026-02-27T04:06+0000",
-			"user": map[string]any{"iam_id": ann, "name": "Owner", "username": "ibmid-270000ann1@example.com", "email": "ibmid-270000ann1@example.com"}},
+			"user": map[string]any{"iam_id": ann, "name": ann, "username": "ibmid-owner@example.com", "email": "ibmid-owner@example.com"}},
 		"machine": map[string]any{"id": svcKey["id"], "name": "machine", "type": "serviceid", "serviceid": map[string]any{"id": never, "name": "never"}},
 	}
 	if diff := cmp.Diff(want, keys); diff != "" {
@@ -92,7 +92,7 @@ func TestReportsAreFoundByReference(t *testing.T) {
 	s := newServer(t)
 	s.do("ann", "GET", inactivity+"/latest", "").refused(404, "latest")
 	first := text(t, s.do("ann", "POST", inactivity, "").ok(202), "reference")
-	s.now = s.now.Add(time.Minute)
+	s.Pass(time.Minute)
 	second := text(t, s.do("ann", "POST", inactivity, "").ok(202), "reference")
 	// Who waits need not ask twice.
 	if got := s.do("ann", "GET", inactivity+"/"+first, "").ok(200); text(t, got, "reference") != first {
@@ -113,14 +113,14 @@ func TestReportsAreFoundByReference(t *testing.T) {
 	s.do("carl", "POST", inactivity, "").refused(403, "report.create")
 	s.do("carl", "GET", inactivity+"/"+first, "").refused(403, "report.get")
 	// A report is dropped when a new one is made a day later.
-	s.now = s.now.Add(25 * time.Hour)
+	s.Pass(25 * time.Hour)
 	s.do("ann", "GET", inactivity+"/"+first, "").ok(200)
 	s.do("ann", "POST", inactivity, "").ok(202)
 	s.do("ann", "GET", inactivity+"/"+first, "").refused(404, first)
 	for range 30 {
 		s.do("ann", "POST", inactivity, "").ok(202)
 	}
-	if n, err := report.Reports.Count(context.Background(), s.db.Direct(), store.Query{Account: acct}); err != nil || n != 20 {
+	if n, err := report.Reports.Count(context.Background(), s.DB.Direct(), store.Query{Account: acct}); err != nil || n != 20 {
 		t.Errorf("%d reports are kept (%v)", n, err)
 	}
 }
@@ -128,7 +128,7 @@ func TestReportsAreFoundByReference(t *testing.T) {
 // A process that ends leaves reports behind that the next one works out.
 func TestUnfinishedReportsAreTakenUpAgain(t *testing.T) {
 	s := newServer(t)
-	ended := report.New(report.Config{DB: s.db, Now: func() time.Time { return s.now }, Run: func(func()) {}})
+	ended := report.New(report.Config{DB: s.DB, Now: s.Now, Run: func(func()) {}})
 	r, err := ended.Order(context.Background(), acct, report.KindInactive, 5)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestWrongParametersOfReportsAreRefusedByName(t *testing.T) {
 func TestMFAFollowsTheSettingsInForce(t *testing.T) {
 	s := newServer(t)
 	put := func(n account.NewUser) {
-		if _, err := s.accounts.PutUser(context.Background(), acct, n); err != nil {
+		if _, err := s.Accounts.PutUser(context.Background(), acct, n); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,8 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/api/apitest"
 )
 
 func TestServiceIDIsBornWithAKey(t *testing.T) {
@@ -107,7 +106,7 @@ func TestServiceIDsAreListedByNameGroupAndFilter(t *testing.T) {
 	group := text(t, s.do("ann", "POST", "/v1/serviceid_groups", obj("name", "g", "account_id", acct)).ok(201), "id")
 	for _, name := range []string{"alpha", "beta", "alphabet"} {
 		s.newServiceID("ann", name)
-		s.now = s.now.Add(time.Minute)
+		s.Pass(time.Minute)
 	}
 	in := s.do("ann", "POST", "/v1/serviceids?show_group_id=true", obj("name", "gamma", "account_id", acct, "group_id", group)).ok(201)
 	if in["group_id"] != group {
@@ -142,7 +141,7 @@ func TestServiceIDsAreListedByNameGroupAndFilter(t *testing.T) {
 }
 
 func TestGroupsRaiseTheLimitOfServiceIDs(t *testing.T) {
-	s := newServer(t, func(l *identity.Limits) { l.ServiceIDsPerGroup = 2 })
+	s := newServer(t, func(o *apitest.Options) { o.Identity.ServiceIDsPerGroup = 2 })
 	group := text(t, s.do("ann", "POST", "/v1/serviceid_groups", obj("name", "g", "account_id", acct)).ok(201), "id")
 	inGroup := obj("name", "s", "account_id", acct, "group_id", group)
 	s.newServiceID("ann", "s")

@@ -79,7 +79,7 @@ func TestUsersOfMFASettingsAreResolvedOnDemand(t *testing.T) {
 	s.do("ann", "PUT", settingsPath, obj("user_mfa", []any{map[string]any{"iam_id": ann, "mfa": "TOTP"}, map[string]any{"iam_id": "IBMid-gone", "mfa": "NONE"}}), "If-Match: *").ok(200)
 	got := s.do("ann", "GET", settingsPath+"?resolve_user_mfa=true", "").ok(200)
 	want := []any{
-		map[string]any{"iam_id": ann, "mfa": "TOTP", "name": "Owner", "userName": "ibmid-270000ann1@example.com", "email": "ibmid-270000ann1@example.com"},
+		map[string]any{"iam_id": ann, "mfa": "TOTP", "name": ann, "userName": "ibmid-owner@example.com", "email": "ibmid-owner@example.com"},
 		map[string]any{"iam_id": "IBMid-gone", "mfa": "NONE"},
 	}
 	if diff := cmp.Diff(want, got["user_mfa"]); diff != "" {
@@ -116,9 +116,9 @@ func TestEffectiveSettingsNameTheAssignedTemplate(t *testing.T) {
 	s.do("ann", "POST", "/v1/account_settings_templates/"+id+"/versions/1/commit", "").ok(204)
 	s.do("ann", "POST", "/v1/account_settings_assignments/", obj("template_id", id, "template_version", 1, "target_type", "Account", "target", child)).ok(202)
 
-	inChild := *s.callers["ann"]
+	inChild := s.callers["ann"]
 	inChild.Account = child
-	s.callers["ann in the child"] = &inChild
+	s.callers["ann in the child"] = inChild
 	path := "/v1/accounts/" + child + "/settings/identity"
 	s.do("ann in the child", "PUT", path, obj("mfa", "LEVEL1", "session_expiration_in_seconds", "900"), "If-Match: *").ok(200)
 	got := s.do("ann in the child", "GET", "/v1/accounts/"+child+"/effective_settings/identity?resolve_user_mfa=true", "").ok(200)

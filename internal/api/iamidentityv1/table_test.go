@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/identity"
 )
 
 func TestTableHasEveryOperationOfTheSDK(t *testing.T) {
@@ -217,7 +217,7 @@ func TestNobodyGetsInWithoutToken(t *testing.T) {
 
 // The owner may do all of it: the walk above refuses for the right reason.
 func TestOwnerMayDoAll(t *testing.T) {
-	s := newServer(t, func(l *identity.Limits) { l.APIKeysPerIdentity, l.IdentityProviders = 1000, 1000 })
+	s := newServer(t, func(o *apitest.Options) { o.Identity.APIKeysPerIdentity, o.IdPs = 1000, 1000 })
 	w := s.build()
 	for _, op := range s.table {
 		if !op.Built {
@@ -228,8 +228,8 @@ func TestOwnerMayDoAll(t *testing.T) {
 			t.Errorf("%s: status %d, want %d: %s", op.ID, a.status, op.Success, a.raw)
 		}
 		if op.Method == "DELETE" || strings.HasPrefix(op.ID, "commit_") || op.ID == "set_profile_identities" || op.ID == "add_idp_setting" {
-			s.now = s.now.Add(time.Second) // only so many reports are kept, the newest
-			w = s.build()                  // this one has lost an object, or holds a final one
+			s.Pass(time.Second) // only so many reports are kept, the newest
+			w = s.build()       // this one has lost an object, or holds a final one
 		}
 	}
 }

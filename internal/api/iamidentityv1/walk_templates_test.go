@@ -17,7 +17,7 @@ const entID = "ffffffffffffffffffffffffffffffff"
 func (s *server) found() {
 	s.t.Helper()
 	ctx := context.Background()
-	err := s.db.Update(ctx, func(tx store.Tx) error {
+	err := s.DB.Update(ctx, func(tx store.Tx) error {
 		e := &enterprise.Enterprise{Meta: store.Meta{Account: acct, ID: entID, Name: "Hidden", Owner: ann}, State: account.Active}
 		if err := enterprise.Enterprises.Create(ctx, tx, e, store.Event{}); err != nil {
 			return err
@@ -34,7 +34,7 @@ func (s *server) found() {
 func (s *server) child() string {
 	s.t.Helper()
 	s.worlds++
-	a, err := s.tree.CreateAccount(context.Background(), enterprise.NewAccount{
+	a, err := s.Tree.CreateAccount(context.Background(), enterprise.NewAccount{
 		Parent: enterprise.CRN(acct, "enterprise", entID), Name: fmt.Sprint("Child ", s.worlds), Owner: ann, Managed: true})
 	if err != nil {
 		s.t.Fatal(err)

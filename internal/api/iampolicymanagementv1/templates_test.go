@@ -16,10 +16,6 @@ func plant(s *apitest.Server) string {
 	s.T.Helper()
 	ent := &enterprise.Enterprise{Meta: store.Meta{Account: acct, ID: "ffffffffffffffffffffffffffffffff", Name: "Enterprise"}, State: account.Active}
 	s.Update(func(ctx context.Context, tx store.Tx) error {
-		u := &account.User{Meta: store.Meta{Account: acct, ID: owner, Name: "Owner"}, Email: "owner@example.com", State: account.Active}
-		if err := account.Users.Create(ctx, tx, u, store.Event{}); err != nil {
-			return err
-		}
 		return enterprise.Enterprises.Create(ctx, tx, ent, store.Event{})
 	})
 	child, err := s.Tree.CreateAccount(s.T.Context(), enterprise.NewAccount{Parent: enterprise.CRN(acct, "enterprise", ent.ID), Name: "child", Owner: owner, Managed: true})
