@@ -89,7 +89,7 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 	if a.core, err = a.newCore(ctx); err != nil {
 		return nil, err
 	}
-	a.metrics.showTokens(a.core.tokens, a.now)
+	a.metrics.showTokens(a.core.tokens, a.core.keys, a.now)
 	return a, nil
 }
 

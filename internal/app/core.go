@@ -29,12 +29,16 @@ import (
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/idp"
 	"github.com/kagiban/kagiban/internal/lists"
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/session"
+	"github.com/kagiban/kagiban/internal/signing/keyring"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/cache"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
+	"github.com/kagiban/kagiban/internal/throttle"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -52,6 +56,8 @@ type core struct {
 	templates *template.Service
 	reports   *report.Service
 	idps      *idp.Service
+	keys      *keyring.Keyring
+	sessions  *session.Service
 	tokens    *token.Service
 	router    *httpapi.Router
 	feed      *audit.Feed
@@ -82,7 +88,7 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	}
 	table := a.table(c)
 	cfg := httpapi.Config{
-		Operations: table, Authenticator: iamtoken.Authenticator{Tokens: c.tokens}, Authorizer: c.authority, Now: a.now, Log: a.cfg.Log,
+		Operations: table, Authenticator: iamtoken.NewAuthenticator(c.tokens), Authorizer: c.authority, Now: a.now, Log: a.cfg.Log,
 		Trusted: a.cfg.TrustedProxies, Default: systemFamily, Observe: a.metrics.observe, Intercept: c.intercept,
 	}
 	if a.dev != nil {
@@ -127,19 +133,10 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	c.objects = cache.New(a.db, objectsKept)
 	c.authority = authority.New(authority.Config{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
 	c.feed = audit.NewFeed(a.db)
-	var clients []token.Client
-	for _, client := range a.cfg.Clients {
-		clients = append(clients, token.Client{ID: client.ID, Secret: client.Secret, Refresh: token.RefreshRotating})
-	}
-	c.tokens, err = token.New(token.Config{
-		DB: a.db, Sealer: c.secrets.sealer, Pepper: c.secrets.pepper, Issuer: token.IssuerOf(a.Issuer()),
-		Algorithm: a.cfg.Algorithm, Engine: a.cfg.Engine, RotateAfter: a.cfg.rotateAfter(), Clients: clients, Now: a.now, Log: a.cfg.Log,
-		Observe: a.metrics.exchanged, Cache: c.objects, ActAs: a.actAs(c),
-	})
-	if err != nil {
+	if err := a.newTokens(c); err != nil {
 		return err
 	}
-	c.access = access.New(access.Config{DB: a.db, Authority: c.authority, Now: a.now, Limits: a.cfg.accessLimits(), Logins: c.tokens})
+	c.access = access.New(access.Config{DB: a.db, Authority: c.authority, Now: a.now, Limits: a.cfg.accessLimits(), Logins: c.sessions})
 	hasher, err := c.secrets.hasher(secret.PurposeAPIKey)
 	if err != nil {
 		return err
@@ -158,8 +155,32 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	})
 	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens, Log: a.cfg.Log})
 	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer})
-	c.started = start(c.tokens.Start)
+	c.started = start(c.keys.Start)
 	return nil
+}
+
+// newTokens makes what issues tokens, and what it stands on.
+func (a *App) newTokens(c *core) (err error) {
+	if c.keys, err = newKeyring(a.db, c.secrets, &a.cfg.Settings, a.now, a.cfg.Log); err != nil {
+		return err
+	}
+	if c.sessions, err = session.New(session.Config{DB: a.db, Pepper: c.secrets.pepper, Now: a.now, Log: a.cfg.Log}); err != nil {
+		return err
+	}
+	var configured []oauth.Client
+	for _, client := range a.cfg.Clients {
+		configured = append(configured, oauth.Client{ID: client.ID, Secret: client.Secret, Refresh: oauth.RefreshRotating})
+	}
+	guesses := throttle.New(a.now)
+	clients, err := oauth.New(oauth.Config{Clients: configured, Throttle: guesses})
+	if err != nil {
+		return err
+	}
+	c.tokens, err = token.New(token.Config{
+		DB: a.db, Cache: c.objects, Keys: c.keys, Sessions: c.sessions, Clients: clients, Throttle: guesses, Pepper: c.secrets.pepper,
+		Issuer: token.IssuerOf(a.Issuer()), Now: a.now, Log: a.cfg.Log, Observe: a.metrics.exchanged, ActAs: a.actAs(c),
+	})
+	return err
 }
 
 // departed takes what a user had in an account out of it.
@@ -176,23 +197,11 @@ func (a *App) countGroupRules(ctx context.Context, accountID, groupID string) (i
 	return access.GroupRules.Count(ctx, a.db.Direct(), store.Query{Account: accountID, Parent: groupID})
 }
 
-// never is longer than any installation lives: signing keys are rotated by
-// command only.
-const never = 100 * 365 * 24 * time.Hour
-
-// rotateAfter is the age at which signing keys are replaced.
-func (c *Config) rotateAfter() time.Duration {
-	if c.KeyAge == 0 {
-		return never
-	}
-	return c.KeyAge
-}
-
 // table joins the rows of all families.
 func (a *App) table(c *core) []httpapi.Operation {
 	var table []httpapi.Operation
 	table = append(table, newSystem(a, func() []httpapi.Operation { return c.router.Operations() }).operations()...)
-	table = append(table, iamtoken.New(c.tokens, iamtoken.Options{BaseURL: a.publicURL()}).Operations()...)
+	table = append(table, iamtoken.New(iamtoken.Config{Tokens: c.tokens, Keys: c.keys, BaseURL: a.publicURL()}).Operations()...)
 	table = append(table, iamidentityv1.New(iamidentityv1.Config{
 		Identities: c.identity, Accounts: c.accounts, Templates: c.templates, Reports: c.reports, IdPs: c.idps, BaseURL: a.publicURL(),
 	}).Operations()...)
@@ -226,7 +235,8 @@ func (c *core) close(ctx context.Context) error {
 	}
 	var err error
 	if c.started != nil {
-		err = errors.Join(c.started.stop(), c.tokens.Close(ctx))
+		err = errors.Join(c.started.stop(), c.tokens.Close(ctx), c.sessions.Close(ctx))
+		c.keys.Close()
 	}
 	if c.authority != nil {
 		err = errors.Join(err, c.authority.Flush(ctx))

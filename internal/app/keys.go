@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/config"
+	"github.com/kagiban/kagiban/internal/signing/keyring"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/token"
 )
@@ -14,31 +15,48 @@ import (
 // RotateKeys lets a new signing key sign from now on. A server that runs on the
 // same database takes it over within seconds; tokens of the old key stay valid.
 func RotateKeys(ctx context.Context, s *config.Settings, log *slog.Logger) error {
-	return withTokens(ctx, s, log, func(t *token.Service) error { return t.RotateKeys(ctx) })
+	return withKeys(ctx, s, log, func(k *keyring.Keyring) error { return k.Rotate(ctx) })
 }
 
 // RevokeKey takes a signing key out, because it became known to others: every
 // token that it signed is refused. fault.NotFound for an unknown key.
 func RevokeKey(ctx context.Context, s *config.Settings, log *slog.Logger, kid string) error {
-	return withTokens(ctx, s, log, func(t *token.Service) error { return t.RevokeKey(ctx, kid) })
+	return withKeys(ctx, s, log, func(k *keyring.Keyring) error { return k.Revoke(ctx, kid) })
 }
 
-// withTokens opens the configured store and its token service for one change.
-func withTokens(ctx context.Context, s *config.Settings, log *slog.Logger, change func(*token.Service) error) error {
+// withKeys opens the configured store and its signing keys for one change.
+func withKeys(ctx context.Context, s *config.Settings, log *slog.Logger, change func(*keyring.Keyring) error) error {
 	return withStore(ctx, s, log, func(db store.DB, secrets *secrets) error {
-		cfg := Config{Settings: *s}
-		t, err := token.New(token.Config{
-			DB: db, Sealer: secrets.sealer, Pepper: secrets.pepper, Issuer: token.IssuerOf(s.Issuer), Algorithm: s.Algorithm,
-			Engine: s.Engine, RotateAfter: cfg.rotateAfter(), Now: time.Now, Log: log,
-		})
+		k, err := newKeyring(db, secrets, s, time.Now, log)
 		if err != nil {
 			return err
 		}
-		if err := t.Start(ctx); err != nil {
-			return errors.Join(err, t.Close(ctx))
+		defer k.Close()
+		if err := k.Start(ctx); err != nil {
+			return err
 		}
-		return errors.Join(change(t), t.Close(ctx))
+		return change(k)
 	})
+}
+
+// newKeyring makes the ring of signing keys of a store.
+func newKeyring(db store.DB, secrets *secrets, s *config.Settings, now func() time.Time, log *slog.Logger) (*keyring.Keyring, error) {
+	return keyring.New(keyring.Config{
+		DB: db, Sealer: secrets.sealer, TokenLife: token.MaxAccessLife, Algorithm: s.Algorithm, Engine: s.Engine,
+		RotateAfter: rotateAfter(s.KeyAge), Now: now, Log: log,
+	})
+}
+
+// never is longer than any installation lives: signing keys are rotated by
+// command only.
+const never = 100 * 365 * 24 * time.Hour
+
+// rotateAfter is the age at which signing keys are replaced.
+func rotateAfter(age time.Duration) time.Duration {
+	if age == 0 {
+		return never
+	}
+	return age
 }
 
 // withStore opens the configured store and its secrets for one piece of work.

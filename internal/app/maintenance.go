@@ -43,9 +43,9 @@ func (a *App) maintain(ctx context.Context) {
 		defer a.dev.gate.RUnlock()
 	}
 	if !a.cfg.Postgres() && a.cfg.Database != "" {
-		a.core.tokens.Recheck() // `kagiban keys` may have written to the file
+		a.core.keys.Recheck() // `kagiban keys` may have written to the file
 	}
-	if err := errors.Join(a.core.tokens.Maintain(ctx), a.core.authority.Flush(ctx), a.core.sweepKeys(ctx, a.now())); err != nil && ctx.Err() == nil {
+	if err := errors.Join(a.core.keys.Maintain(ctx), a.core.sessions.Maintain(ctx), a.core.tokens.Flush(ctx), a.core.authority.Flush(ctx), a.core.sweepKeys(ctx, a.now())); err != nil && ctx.Err() == nil {
 		a.cfg.Log.Error("maintenance failed; the next round tries again", "error", err.Error())
 	}
 }

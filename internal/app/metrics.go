@@ -12,6 +12,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/signing/keyring"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -81,7 +82,7 @@ func (m *meters) Waiting(accounts int) { m.templatesWaiting.Store(int64(accounts
 func (m *meters) Finished(took time.Duration) { m.templatesSeconds.Update(took.Seconds()) }
 
 // showTokens adds the token service's own counts, read when they are asked for.
-func (m *meters) showTokens(tokens *token.Service, now func() time.Time) {
+func (m *meters) showTokens(tokens *token.Service, keys *keyring.Keyring, now func() time.Time) {
 	m.set.RegisterMetricsWriter(func(w io.Writer) {
 		caches := tokens.Caches()
 		fmt.Fprintln(w, "# TYPE kagiban_cache_hits_total counter")
@@ -92,8 +93,8 @@ func (m *meters) showTokens(tokens *token.Service, now func() time.Time) {
 		for name, s := range caches {
 			fmt.Fprintf(w, "kagiban_cache_misses_total{cache=%q} %d\n", name, s.Misses)
 		}
-		if since := tokens.SigningSince(); !since.IsZero() {
-			_, algorithm, engine := tokens.Signer()
+		if since := keys.Since(); !since.IsZero() {
+			_, algorithm, engine := keys.Signer()
 			metrics.WriteGaugeFloat64(w, fmt.Sprintf("kagiban_signing_key_age_seconds{algorithm=%q,engine=%q}", algorithm, engine), now().Sub(since).Seconds())
 		}
 	})

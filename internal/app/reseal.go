@@ -11,8 +11,8 @@ import (
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/idp"
 	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/signing/keyring"
 	"github.com/kagiban/kagiban/internal/store"
-	"github.com/kagiban/kagiban/internal/token"
 )
 
 // Resealed counts the sealed values that Reseal met, signing keys apart.
@@ -39,7 +39,7 @@ func Reseal(ctx context.Context, s *config.Settings, log *slog.Logger) (total Re
 	if err != nil {
 		return total, err
 	}
-	if err := withTokens(ctx, s, log, func(t *token.Service) error { return t.ResealKeys(ctx) }); err != nil {
+	if err := withKeys(ctx, s, log, func(k *keyring.Keyring) error { return k.Reseal(ctx) }); err != nil {
 		return total, err
 	}
 	if total.Lost > 0 {

@@ -13,7 +13,7 @@ import (
 // beneath it; "*" matches everything.
 var (
 	leaves = []string{"fault", "id", "crn", "secret", "lists", "valid"}
-	domain = []string{"account", "identity", "access", "authority", "token", "enterprise", "template", "catalog", "audit", "activity", "report", "idp"}
+	domain = []string{"account", "identity", "access", "authority", "throttle", "oauth", "session", "token", "enterprise", "template", "catalog", "audit", "activity", "report", "idp"}
 	// testOnly packages serve tests; only tests and one another import them.
 	testOnly = []string{"archtest", "store/storetest", "api/apitest", "httpapi/openapitest", "policy/policytest"}
 	network  = []string{"net/http", "database/sql", "net/rpc", "os/exec", "github.com/jackc/pgx/v5", "modernc.org/sqlite"}
@@ -32,6 +32,7 @@ var rules = []rule{
 	{packages: []string{"fault", "id", "crn", "secret", "valid"}, may: []string{"fault"}, never: network},
 	{packages: []string{"lists"}, may: []string{"fault", "store"}, never: network},
 	{packages: []string{"signing"}, may: []string{"secret", "fault"}, never: network},
+	{packages: []string{"signing/keyring"}, may: []string{"store", "secret", "fault", "signing"}, never: network},
 	{packages: []string{"policy"}, may: []string{"policy", "fault", "id", "crn"}, never: append([]string{"os", "io/fs", "context"}, network...)},
 	{packages: []string{"asker"}, may: []string{"policy", "fault"}, never: network},
 	{packages: []string{"store"}, may: leaves, never: network},
@@ -46,7 +47,10 @@ var rules = []rule{
 	{packages: []string{"identity"}, may: under("account", "policy"), never: network},
 	{packages: []string{"access"}, may: under("account", "identity", "policy"), never: network},
 	{packages: []string{"authority"}, may: under("account", "identity", "access", "activity", "policy"), never: network},
-	{packages: []string{"token"}, may: under("account", "identity", "access", "authority", "activity", "policy", "signing"), never: network},
+	{packages: []string{"throttle"}, may: under(), never: network},
+	{packages: []string{"oauth"}, may: under("throttle"), never: network},
+	{packages: []string{"session"}, may: under("account", "policy"), never: network},
+	{packages: []string{"token"}, may: under("account", "identity", "activity", "policy", "signing", "throttle", "oauth", "session"), never: network},
 	{packages: []string{"enterprise"}, may: under("account"), never: network},
 	{packages: []string{"report"}, may: under("account", "identity", "access", "activity", "policy", "template", "token"), never: network},
 	{packages: []string{"idp"}, may: under("account", "identity"), never: network},
@@ -55,7 +59,7 @@ var rules = []rule{
 
 	{packages: []string{"httpapi"}, may: append([]string{"store", "policy", "asker"}, leaves...), never: []string{"database/sql"}},
 	{packages: []string{"api/templatewire"}, may: []string{"httpapi", "template", "fault"}, never: []string{"database/sql"}},
-	{packages: []string{"api"}, may: slices.Concat([]string{"httpapi", "api/templatewire", "store", "policy", "template/kinds"}, domain, leaves), never: []string{"database/sql"}},
+	{packages: []string{"api"}, may: slices.Concat([]string{"httpapi", "api/templatewire", "store", "policy", "signing/keyring", "template/kinds"}, domain, leaves), never: []string{"database/sql"}},
 	{packages: []string{"dev/devapi"}, may: append([]string{"httpapi", "store", "audit", "policy"}, leaves...), never: []string{"database/sql"}},
 	{packages: []string{"config"}, may: []string{"secret", "signing", "fault"}, never: network},
 	{packages: []string{"dev/tutorial"}, may: []string{"secret"}, never: []string{"database/sql"}},

@@ -7,6 +7,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -129,4 +130,20 @@ func Ignore(kind Kind, err error) error {
 		return nil
 	}
 	return err
+}
+
+// maxEcho bounds how much of a caller's value an error text repeats.
+const maxEcho = 100
+
+// Echo makes a caller's value fit for an error text.
+func Echo(s string) string {
+	if len(s) > maxEcho {
+		s = s[:maxEcho] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || r == '\'' || r == 0xfffd {
+			return '?'
+		}
+		return r
+	}, s)
 }

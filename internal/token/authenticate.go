@@ -12,6 +12,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/session"
 	"github.com/kagiban/kagiban/internal/signing"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -66,7 +67,7 @@ func (s *Service) bearer(ctx context.Context, token string) (*bearer, error) {
 	if len(token) > maxBearer {
 		return nil, errBearer(signing.ErrMalformed, "The token is too long.")
 	}
-	s.freshRing(ctx)
+	s.keys.Fresh(ctx)
 	b, err := s.verify(token)
 	if err != nil {
 		return nil, err
@@ -79,14 +80,14 @@ func (s *Service) bearer(ctx context.Context, token string) (*bearer, error) {
 		b.checked.Store(now)
 	}
 	if b.claims.SessionID != "" {
-		se, err := s.session(ctx, b.claims.SessionID)
+		se, err := s.sessions.Get(ctx, b.claims.SessionID)
 		if err != nil {
 			if errors.Is(err, fault.Invalid) {
 				return nil, errBearer(err, "The session of the token has ended.")
 			}
 			return nil, err
 		}
-		s.sessions.touch(b.claims.SessionID, s.cfg.Now())
+		s.sessions.Touch(b.claims.SessionID)
 		b.hear(se)
 	}
 	return b, nil
@@ -102,12 +103,12 @@ func (b *bearer) holder() *Principal {
 
 // hear takes over what was said of a person at the login. It never changes
 // during a session.
-func (b *bearer) hear(se *Session) {
+func (b *bearer) hear(se *session.Session) {
 	if len(se.Claims) == 0 || b.principal.IAMID != se.IAMID || b.vouched.Load() != nil {
 		return
 	}
 	p := b.principal
-	p.Realm, p.Claims, p.LoginAt = se.Realm, policyClaims(se.Claims), se.Created
+	p.Realm, p.Claims, p.LoginAt = se.Realm, session.PolicyClaims(se.Claims), se.Created
 	b.vouched.Store(&p)
 }
 
@@ -115,7 +116,7 @@ func (b *bearer) hear(se *Session) {
 // when it was seen before. The key of the map is the whole text: two tokens
 // that differ in one character are two tokens.
 func (s *Service) verify(token string) (*bearer, error) {
-	if b, ok := s.known.get(token); ok && s.ring.PublicKey(b.kid) == b.key {
+	if b, ok := s.known.Get(token); ok && s.keys.PublicKey(b.kid) == b.key {
 		return b, s.checkTimes(b.claims)
 	}
 	v, err := s.verifier.Verify(token)
@@ -126,8 +127,8 @@ func (s *Service) verify(token string) (*bearer, error) {
 	if c.Audience != "" || c.IAMID == "" || c.ID != c.IAMID {
 		return nil, errBearer(signing.ErrMalformed, "The token is no access token.")
 	}
-	b := &bearer{claims: c, kid: v.KeyID, key: s.ring.PublicKey(v.KeyID), principal: principalOf(c)}
-	s.known.put(token, b)
+	b := &bearer{claims: c, kid: v.KeyID, key: s.keys.PublicKey(v.KeyID), principal: principalOf(c)}
+	s.known.Put(token, b)
 	return b, nil
 }
 
@@ -217,7 +218,7 @@ func (s *Service) Introspect(ctx context.Context, r *Request) (*Claims, error) {
 	if !r.Client.Given {
 		return nil, errClientMissing("introspection")
 	}
-	if _, err := s.client(r.Client, r.Address); err != nil {
+	if _, err := s.clients.Authenticate(r.Client, r.Address); err != nil {
 		return nil, err
 	}
 	if r.AccessToken.IsZero() {
@@ -254,7 +255,7 @@ func (s *Service) LogoutToken(ctx context.Context, token string) error {
 	if b.claims.SessionID == "" {
 		return nil
 	}
-	if err := s.EndSession(ctx, b.claims.SessionID); err != nil {
+	if err := s.sessions.End(ctx, b.claims.SessionID); err != nil {
 		return err
 	}
 	s.logLogout(ctx, b.claims.IAMID, b.claims.Account.BSS, b.claims.SessionID)

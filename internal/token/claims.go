@@ -10,6 +10,7 @@ import (
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/session"
 )
 
 // Claims are the claims of an access token, in the names and types that
@@ -33,7 +34,7 @@ type FixedClaims struct {
 	Sub                string        `json:"sub"`
 	SubType            string        `json:"sub_type,omitempty"` // "" for users, "ServiceId", "Profile", "CRN"
 	UniqueInstanceCRNs []string      `json:"unique_instance_crns,omitempty"`
-	Authn              AuthnClaims   `json:"authn"`
+	Authn              session.Authn `json:"authn"`
 	Account            AccountClaims `json:"account"`
 	Issuer             string        `json:"iss"`
 	GrantType          string        `json:"grant_type"`
@@ -48,18 +49,6 @@ type FixedClaims struct {
 	Audience string `json:"aud,omitempty"`
 	// service is the name of a service that acts for itself.
 	service string
-}
-
-// AuthnClaims name the identity that proved who it is: the original one behind
-// a trusted profile, otherwise the subject itself.
-type AuthnClaims struct {
-	Sub        string `json:"sub"`
-	IAMID      string `json:"iam_id"`
-	SubType    string `json:"sub_type,omitempty"`
-	Name       string `json:"name,omitempty"`
-	GivenName  string `json:"given_name,omitempty"`
-	FamilyName string `json:"family_name,omitempty"`
-	Email      string `json:"email,omitempty"`
 }
 
 // AccountClaims name the account that the token belongs to. A login that is not
@@ -105,7 +94,7 @@ func userClaims(u *account.User) FixedClaims {
 	realm, identifier, _ := strings.Cut(u.ID, "-")
 	c := FixedClaims{IAMID: u.ID, ID: u.ID, Realm: realm, Identifier: identifier, Sub: u.Email,
 		GivenName: u.GivenName, FamilyName: u.FamilyName, Name: u.Name, Email: u.Email}
-	c.Authn = AuthnClaims{Sub: c.Sub, IAMID: c.IAMID, Name: c.Name, GivenName: c.GivenName, FamilyName: c.FamilyName, Email: c.Email}
+	c.Authn = session.Authn{Sub: c.Sub, IAMID: c.IAMID, Name: c.Name, GivenName: c.GivenName, FamilyName: c.FamilyName, Email: c.Email}
 	return c
 }
 
@@ -113,11 +102,11 @@ func serviceIDClaims(s *identity.ServiceID) FixedClaims {
 	iamID := id.IAMOf(s.ID)
 	c := FixedClaims{IAMID: iamID, ID: iamID, Realm: "iam", Identifier: s.ID, Sub: s.ID, SubType: subTypeServiceID,
 		Name: s.Name, UniqueInstanceCRNs: s.UniqueInstanceCRNs}
-	c.Authn = AuthnClaims{Sub: s.ID, IAMID: iamID, SubType: subTypeServiceID, Name: s.Name}
+	c.Authn = session.Authn{Sub: s.ID, IAMID: iamID, SubType: subTypeServiceID, Name: s.Name}
 	return c
 }
 
-func profileClaims(p *identity.Profile, authn AuthnClaims) FixedClaims {
+func profileClaims(p *identity.Profile, authn session.Authn) FixedClaims {
 	iamID := id.IAMOf(p.ID)
 	return FixedClaims{IAMID: iamID, ID: iamID, Realm: "iam", Identifier: p.ID, Sub: p.ID, SubType: subTypeProfile,
 		Name: p.Name, Authn: authn}

@@ -12,7 +12,9 @@ import (
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/session"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -51,13 +53,13 @@ func testUser() *account.User {
 		Email: "ada@example.com", GivenName: "Ada", FamilyName: "Lovelace", State: account.Active}
 }
 
-func bound(c FixedClaims) FixedClaims {
+func inAccount(c FixedClaims) FixedClaims {
 	c.Account = AccountClaims{Valid: true, BSS: testAccount, IMS: "1234567"}
 	return c
 }
 
 func TestClaimsOfEachKindOfSubject(t *testing.T) {
-	bx := &Client{ID: "bx"}
+	bx := &oauth.Client{ID: "bx"}
 	profile := &identity.Profile{Meta: store.Meta{ID: "Profile-11111111-2222-4333-8444-555555555555", Name: "operator"}}
 	sid := &identity.ServiceID{Meta: store.Meta{ID: "ServiceId-11111111-2222-4333-8444-555555555555", Name: "robot"},
 		UniqueInstanceCRNs: []string{"crn:v1:bluemix:public:cloudantnosqldb:us-south:a/" + testAccount + ":1::"}}
@@ -65,21 +67,21 @@ func TestClaimsOfEachKindOfSubject(t *testing.T) {
 	tests := []struct {
 		name    string
 		login   login
-		client  *Client
+		client  *oauth.Client
 		session string
 		aud     string
 		kind    policy.SubjectKind
 	}{
-		{"user-apikey", login{lineage: lineage{Origin: GrantAPIKey}, standing: &standing{claims: bound(user)}, grant: GrantAPIKey}, noClient, "", "", policy.KindUser},
-		{"user-apikey-session", login{lineage: lineage{Origin: GrantAPIKey}, standing: &standing{claims: bound(user)}, grant: GrantAPIKey}, bx,
+		{"user-apikey", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(user)}, grant: GrantAPIKey}, oauth.Nobody, "", "", policy.KindUser},
+		{"user-apikey-session", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(user)}, grant: GrantAPIKey}, bx,
 			"C-11111111-2222-4333-8444-555555555555", "", policy.KindUser},
-		{"user-password-without-account", login{lineage: lineage{Origin: GrantPassword}, standing: &standing{claims: user}, grant: GrantPassword}, bx,
+		{"user-password-without-account", login{Lineage: session.Lineage{Origin: GrantPassword}, standing: &standing{claims: user}, grant: GrantPassword}, bx,
 			"C-11111111-2222-4333-8444-555555555555", "", policy.KindUser},
-		{"serviceid-apikey", login{lineage: lineage{Origin: GrantAPIKey}, standing: &standing{claims: bound(service)}, grant: GrantAPIKey}, noClient, "", "", policy.KindServiceID},
-		{"profile-of-user", login{lineage: lineage{Origin: GrantAssume}, standing: &standing{claims: bound(profileClaims(profile, user.Authn))}, grant: GrantAssume}, noClient, "", "", policy.KindProfile},
-		{"profile-of-serviceid", login{lineage: lineage{Origin: GrantAssume}, standing: &standing{claims: bound(profileClaims(profile, service.Authn))}, grant: GrantAssume}, bx, "", "", policy.KindProfile},
-		{"id-token", login{lineage: lineage{Origin: GrantAPIKey}, standing: &standing{claims: bound(user)}, grant: GrantDelegated},
-			&Client{ID: "kube", Scope: "containers-kubernetes"}, "", "kube", policy.KindUser},
+		{"serviceid-apikey", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(service)}, grant: GrantAPIKey}, oauth.Nobody, "", "", policy.KindServiceID},
+		{"profile-of-user", login{Lineage: session.Lineage{Origin: GrantAssume}, standing: &standing{claims: inAccount(profileClaims(profile, user.Authn))}, grant: GrantAssume}, oauth.Nobody, "", "", policy.KindProfile},
+		{"profile-of-serviceid", login{Lineage: session.Lineage{Origin: GrantAssume}, standing: &standing{claims: inAccount(profileClaims(profile, service.Authn))}, grant: GrantAssume}, bx, "", "", policy.KindProfile},
+		{"id-token", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(user)}, grant: GrantDelegated},
+			&oauth.Client{ID: "kube", Scope: "containers-kubernetes"}, "", "kube", policy.KindUser},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

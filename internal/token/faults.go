@@ -4,14 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 )
-
-// maxEcho bounds how much of a caller's value an error text repeats.
-const maxEcho = 100
 
 // refuse makes an error of the token envelope. number is a documented BXNIM
 // number; clients branch on 0407E, 0408E and 0439E (log in again) and show the
@@ -27,7 +23,7 @@ func errMissing(property string) error {
 
 func errValue(property, value string, valid ...string) error {
 	e := &fault.Error{Kind: fault.Invalid, Number: "BXNIM0106E", Field: property,
-		Message: fmt.Sprintf("Validation of property '%s' with value '%s' failed.", property, echo(masked(value)))}
+		Message: fmt.Sprintf("Validation of property '%s' with value '%s' failed.", property, fault.Echo(masked(value)))}
 	if len(valid) > 0 {
 		e.Message += " Valid values: '" + strings.Join(valid, "', '") + "'"
 	}
@@ -43,24 +39,6 @@ func masked(value string) string {
 		return value
 	}
 	return value[:shown] + "…"
-}
-
-// echo makes a caller's value fit for an error text.
-func echo(s string) string {
-	if len(s) > maxEcho {
-		s = s[:maxEcho] + "…"
-	}
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r == '\'' || r == 0xfffd {
-			return '?'
-		}
-		return r
-	}, s)
-}
-
-func errClientUnknown() error {
-	return refuse(fault.Unauthenticated, "BXNIM0310E", "The provided client could not be found.",
-		"The client ID or the client secret is not right.")
 }
 
 func errClientMissing(grant string) error {
@@ -92,21 +70,13 @@ func errTokenInvalid(details string) error {
 	return refuse(fault.Invalid, "BXNIM0407E", "Provided token is invalid.", details)
 }
 
-func errRefreshInvalid(details string) error {
-	return refuse(fault.Invalid, "BXNIM0407E", "Provided refresh token is invalid.", details)
-}
-
-func errRefreshExpired() error {
-	return refuse(fault.Invalid, "BXNIM0408E", "Provided refresh token is expired.", "")
+func errRefreshInvalid() error {
+	return refuse(fault.Invalid, "BXNIM0407E", "Provided refresh token is invalid.", "")
 }
 
 func errSwitch(grant string) error {
 	return refuse(fault.Invalid, "BXNIM0413E",
 		"Cannot switch accounts for a token that was created using the grant type "+grant+".", "")
-}
-
-func errSessionIdle(id string) error {
-	return refuse(fault.Invalid, "BXNIM0439E", "Session '"+echo(id)+"' is invalidated due to inactivity.", "")
 }
 
 func errSubjectType(subType string) error {
@@ -116,7 +86,7 @@ func errSubjectType(subType string) error {
 
 func errNotEligible(who, profile string) error {
 	return refuse(fault.Invalid, "BXNIM0398E", "Selected trusted profile not eligible.",
-		"The token with identifier '"+echo(who)+"' is not permitted to assume profile '"+echo(profile)+"'.")
+		"The token with identifier '"+fault.Echo(who)+"' is not permitted to assume profile '"+fault.Echo(profile)+"'.")
 }
 
 func errAddress(from netip.Addr, list string) error {
@@ -125,17 +95,12 @@ func errAddress(from netip.Addr, list string) error {
 		where = from.String()
 	}
 	return refuse(fault.Unauthenticated, "BXNIM0430E", "User login from given IP address is not permitted.",
-		"The address "+where+" is not in the allowed IP addresses '"+echo(list)+"'.")
+		"The address "+where+" is not in the allowed IP addresses '"+fault.Echo(list)+"'.")
 }
 
 func errPassword(user string) error {
 	return refuse(fault.Unauthenticated, "BXNIM0602E", "The credentials you provided are incorrect.",
-		"User '"+echo(user)+"' could not be authenticated.")
-}
-
-func errPasscode() error {
-	return refuse(fault.Unauthenticated, "BXNIM0602E", "The credentials you provided are incorrect.",
-		"The passcode is wrong, used already or too old.")
+		"User '"+fault.Echo(user)+"' could not be authenticated.")
 }
 
 // errMFA refuses an interactive login where the account demands a second
@@ -147,11 +112,6 @@ func errMFA(account string) error {
 
 func errTenant() error {
 	return refuse(fault.Invalid, "BXNIM0106E", "The account of the credential is not in the list of header 'ibm-cloud-tenant'.", "")
-}
-
-func errTooMany(wait time.Duration) error {
-	return &fault.Error{Kind: fault.RateLimited, Code: "too_many_requests", RetryAfter: max(wait, time.Second),
-		Message: "Too many failed attempts from this source or for this user. Try again later."}
 }
 
 // errBearer is the documented answer to an access token that is not good.

@@ -9,7 +9,10 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/oauth"
+	"github.com/kagiban/kagiban/internal/session"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/throttle"
 )
 
 // maxAPIKey bounds what is looked up as an API key. Keys of ours have 44
@@ -23,7 +26,7 @@ type apiKeyGrant struct{}
 // loginKey names a prepared login: key hash and client.
 type loginKey struct {
 	sum    [32]byte
-	client *Client
+	client *oauth.Client
 }
 
 // keyLogin is what does not change between two exchanges of a key: its state,
@@ -38,7 +41,7 @@ type keyLogin struct {
 	user     bool
 }
 
-func (apiKeyGrant) login(ctx context.Context, s *Service, r *Request, client *Client) (*login, error) {
+func (apiKeyGrant) login(ctx context.Context, s *Service, r *Request, client *oauth.Client) (*login, error) {
 	if r.APIKey.IsZero() {
 		return nil, errMissing("apikey")
 	}
@@ -46,19 +49,19 @@ func (apiKeyGrant) login(ctx context.Context, s *Service, r *Request, client *Cl
 		return nil, errKeyUnknown()
 	}
 	at := loginKey{s.keyHash.Sum(r.APIKey), client}
-	k, ok := s.logins.get(at)
+	k, ok := s.logins.Get(at)
 	if !ok || !s.state.holds(&k.standing.stamps) {
 		var err error
 		if k, err = s.prepareKey(ctx, r, client); err != nil {
 			return nil, err
 		}
-		s.logins.put(at, k)
+		s.logins.Put(at, k)
 	}
 	if !k.expires.IsZero() && !s.cfg.Now().Before(k.expires) {
 		return nil, errKeyExpired()
 	}
 	l := &login{
-		lineage:  lineage{IAMID: k.standing.iamID, Account: k.standing.account, Origin: GrantAPIKey, KeyID: k.keyID},
+		Lineage:  session.Lineage{IAMID: k.standing.iamID, Account: k.standing.account, Origin: GrantAPIKey, KeyID: k.keyID},
 		standing: k.standing, grant: GrantAPIKey, action: "iam-identity.serviceid-apikey.login", claims: k.claims,
 		presented: k.keyID, fresh: k.sessions,
 	}
@@ -70,11 +73,11 @@ func (apiKeyGrant) login(ctx context.Context, s *Service, r *Request, client *Cl
 
 // prepareKey reads a key, its identity and their account. Only unknown keys
 // count as failed attempts.
-func (s *Service) prepareKey(ctx context.Context, r *Request, client *Client) (*keyLogin, error) {
+func (s *Service) prepareKey(ctx context.Context, r *Request, client *oauth.Client) (*keyLogin, error) {
 	hash := store.Key{Space: identity.KeySpace, Value: s.keyHash.Lookup(r.APIKey)}
 	first, err := lookup(ctx, s.state, identity.APIKeys, hash)
 	if errors.Is(err, fault.NotFound) {
-		return nil, s.throttle.failed(s.cfg.Limits.Credential, source(r.Address), errKeyUnknown())
+		return nil, s.throttle.Failed(s.cfg.Limits.Credential, throttle.Source(r.Address), errKeyUnknown())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("looking an API key up: %w", err)
@@ -98,7 +101,7 @@ func (s *Service) prepareKey(ctx context.Context, r *Request, client *Client) (*
 	}
 	st.stamps.accounts = append(st.stamps.accounts, began.accounts...)
 	k := &keyLogin{standing: st, keyID: key.ID, expires: key.ExpiresAt, sessions: key.SupportSessions && key.IsUser(), user: key.IsUser()}
-	template := login{lineage: lineage{Origin: GrantAPIKey, KeyID: key.ID}, standing: st, grant: GrantAPIKey}
+	template := login{Lineage: session.Lineage{Origin: GrantAPIKey, KeyID: key.ID}, standing: st, grant: GrantAPIKey}
 	k.claims, err = template.prepare(s.cfg.Issuer, client, "")
 	return k, err
 }

@@ -13,7 +13,9 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/session"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -25,8 +27,8 @@ type assumeGrant struct{}
 type assumer struct {
 	iamID, account string
 	kind           policy.SubjectKind
-	authn          AuthnClaims
-	origin         lineage // where its login came from
+	authn          session.Authn
+	origin         session.Lineage // where its login came from
 	// login holds what was said of a person at the login.
 	login policy.Subject
 	// rule is the claim rule that admitted before, in a login that goes on.
@@ -46,7 +48,7 @@ type trusted struct {
 	rule     *identity.ClaimRule
 }
 
-func (assumeGrant) login(ctx context.Context, s *Service, r *Request, client *Client) (*login, error) {
+func (assumeGrant) login(ctx context.Context, s *Service, r *Request, client *oauth.Client) (*login, error) {
 	profile, name, named, err := profileOf(r)
 	if err != nil {
 		return nil, err
@@ -65,7 +67,7 @@ func (assumeGrant) login(ctx context.Context, s *Service, r *Request, client *Cl
 		roots = append(roots, who.origin.Session)
 	}
 	l := &login{
-		lineage: lineage{IAMID: st.iamID, Account: st.account, Origin: GrantAssume, KeyID: who.origin.KeyID,
+		Lineage: session.Lineage{IAMID: st.iamID, Account: st.account, Origin: GrantAssume, KeyID: who.origin.KeyID,
 			Authn: &authn, AuthnAccount: who.account, Roots: roots},
 		standing: st, grant: GrantAssume, action: "iam-identity.trustedprofile-apikey.login",
 		// A profile assumed out of a login session gets a session of its own.
@@ -79,7 +81,7 @@ func (assumeGrant) login(ctx context.Context, s *Service, r *Request, client *Cl
 
 // assumer judges the credential of an assume request, of which there must be
 // exactly one.
-func (s *Service) assumer(ctx context.Context, r *Request, client *Client) (*assumer, error) {
+func (s *Service) assumer(ctx context.Context, r *Request, client *oauth.Client) (*assumer, error) {
 	switch {
 	case r.AccessToken.IsZero() && r.RefreshToken.IsZero():
 		return nil, errMissing("access_token")
@@ -90,11 +92,11 @@ func (s *Service) assumer(ctx context.Context, r *Request, client *Client) (*ass
 		if err != nil {
 			return nil, err
 		}
-		st, err := s.resume(ctx, &t.lineage)
+		st, err := s.resume(ctx, &t.Lineage)
 		if err != nil {
 			return nil, err
 		}
-		who := &assumer{iamID: st.iamID, account: st.account, kind: st.kind, authn: st.claims.Authn, origin: t.lineage}
+		who := &assumer{iamID: st.iamID, account: st.account, kind: st.kind, authn: st.claims.Authn, origin: t.Lineage}
 		return who, s.recall(ctx, who)
 	}
 	b, err := s.bearer(ctx, r.AccessToken.Reveal())
@@ -103,7 +105,7 @@ func (s *Service) assumer(ctx context.Context, r *Request, client *Client) (*ass
 	}
 	c := b.claims
 	who := &assumer{iamID: c.IAMID, account: c.Account.BSS, kind: c.Kind(), authn: c.Authn,
-		origin: lineage{Account: c.Account.BSS, Session: c.SessionID, KeyID: c.KeyID}, login: b.holder().Subject}
+		origin: session.Lineage{Account: c.Account.BSS, Session: c.SessionID, KeyID: c.KeyID}, login: b.holder().Subject}
 	if c.KeyID != "" {
 		// The token works on without its key, and begins nothing new.
 		err = s.keyStillGood(ctx, &who.origin)
@@ -116,7 +118,7 @@ func (s *Service) recall(ctx context.Context, who *assumer) error {
 	if who.origin.Session == "" || who.kind != policy.KindUser {
 		return nil
 	}
-	login, err := s.LoginOf(ctx, who.account, who.origin.Session)
+	login, err := s.sessions.LoginOf(ctx, who.account, who.origin.Session)
 	if err == nil && login != nil {
 		who.login = *login
 	}
@@ -186,7 +188,7 @@ func (s *Service) trust(ctx context.Context, who *assumer, key trustKey) (*trust
 	if len(key.profile) > maxProfileName || len(key.name) > maxProfileName {
 		return nil, errNotEligible(who.iamID, key.words())
 	}
-	if hit, ok := s.trusts.get(key); ok && s.state.holds(&hit.standing.stamps) {
+	if hit, ok := s.trusts.Get(key); ok && s.state.holds(&hit.standing.stamps) {
 		return hit, nil
 	}
 	began := s.state.begin(who.account)
@@ -220,7 +222,7 @@ func (s *Service) trust(ctx context.Context, who *assumer, key trustKey) (*trust
 	st.stamps.accounts = append(st.stamps.accounts, began.accounts...)
 	out.standing = st
 	if out.rule == nil { // what a rule admits is a login, not a person
-		s.trusts.put(key, out)
+		s.trusts.Put(key, out)
 	}
 	return out, nil
 }
@@ -277,8 +279,8 @@ func trusts(t *identity.Trust, accountID string) bool {
 
 // assumed gives the standing of a profile login that goes on: the one who
 // assumed it must still be somebody, and still be trusted.
-func (s *Service) assumed(ctx context.Context, l *lineage) (*standing, error) {
-	origin := lineage{IAMID: l.Authn.IAMID, Account: l.AuthnAccount}
+func (s *Service) assumed(ctx context.Context, l *session.Lineage) (*standing, error) {
+	origin := session.Lineage{IAMID: l.Authn.IAMID, Account: l.AuthnAccount}
 	before, err := s.resume(ctx, &origin)
 	if err != nil {
 		return nil, err
@@ -296,7 +298,7 @@ func (s *Service) assumed(ctx context.Context, l *lineage) (*standing, error) {
 // may assume, in all accounts, by their creation. Profiles of accounts that are
 // not active are left out.
 func (s *Service) Assumable(ctx context.Context, r *Request) ([]*identity.Profile, error) {
-	client, err := s.client(r.Client, r.Address)
+	client, err := s.clients.Authenticate(r.Client, r.Address)
 	if err != nil {
 		return nil, err
 	}

@@ -2,24 +2,27 @@ package token
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/session"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/throttle"
 )
 
 // passwordGrant logs a local user in. Without an account the first tokens are
 // bound to none; the refresh grant then chooses one.
 type passwordGrant struct{}
 
-func (passwordGrant) login(ctx context.Context, s *Service, r *Request, client *Client) (*login, error) {
-	if client == noClient {
+func (passwordGrant) login(ctx context.Context, s *Service, r *Request, client *oauth.Client) (*login, error) {
+	if client == oauth.Nobody {
 		return nil, errClientMissing(GrantPassword)
 	}
 	if r.Account != "" && !id.IsAccount(r.Account) {
@@ -38,9 +41,27 @@ func (s *Service) personLogin(ctx context.Context, iamID, accountID, grant, acti
 	if err != nil {
 		return nil, err
 	}
-	l := &login{lineage: lineage{IAMID: iamID, Account: accountID, Origin: grant}, standing: st, grant: grant, action: action,
+	l := &login{Lineage: session.Lineage{IAMID: iamID, Account: accountID, Origin: grant}, standing: st, grant: grant, action: action,
 		fresh: true, interactive: true}
 	return l, s.hear(ctx, l)
+}
+
+// hear reads what is said of a person who logs in.
+func (s *Service) hear(ctx context.Context, l *login) error {
+	known, err := get(ctx, s.state, account.Logins, store.System, l.IAMID)
+	if errors.Is(err, fault.NotFound) {
+		return nil // it has no local credential any more, and nobody speaks for it
+	}
+	if err != nil {
+		return fmt.Errorf("reading what is said of a user: %w", err)
+	}
+	if len(known.Claims) > 0 {
+		l.realm, l.said = known.Realm, known.Claims
+		if l.realm == "" {
+			l.realm, _, _ = strings.Cut(l.IAMID, "-")
+		}
+	}
+	return nil
 }
 
 // checkPassword gives the local credential of a user name and password. Every
@@ -53,7 +74,7 @@ func (s *Service) checkPassword(ctx context.Context, username string, password s
 		return nil, errMissing("password")
 	}
 	bySource, byTarget := s.cfg.Limits.PasswordSource, s.cfg.Limits.PasswordTarget
-	if err := errors.Join(s.throttle.open(byTarget, target(username)), s.throttle.open(bySource, source(from))); err != nil {
+	if err := errors.Join(s.throttle.Open(byTarget, target(username)), s.throttle.Open(bySource, throttle.Source(from))); err != nil {
 		return nil, fault.Of(err)
 	}
 	person, err := account.Logins.Lookup(ctx, s.cfg.DB.Direct(), account.EmailKey(target(username)))
@@ -70,8 +91,8 @@ func (s *Service) checkPassword(ctx context.Context, username string, password s
 		return nil, fmt.Errorf("checking a password: %w", err)
 	}
 	if !good {
-		refused := s.throttle.failed(byTarget, target(username), errPassword(username))
-		return nil, s.throttle.failed(bySource, source(from), refused)
+		refused := s.throttle.Failed(byTarget, target(username), errPassword(username))
+		return nil, s.throttle.Failed(bySource, throttle.Source(from), refused)
 	}
 	return person, nil
 }
@@ -79,11 +100,8 @@ func (s *Service) checkPassword(ctx context.Context, username string, password s
 // passcodeGrant logs a person in with a one-time passcode.
 type passcodeGrant struct{}
 
-// maxPasscode bounds what is looked up as a passcode; ours have 10 characters.
-const maxPasscode = 64
-
-func (passcodeGrant) login(ctx context.Context, s *Service, r *Request, client *Client) (*login, error) {
-	if client == noClient {
+func (passcodeGrant) login(ctx context.Context, s *Service, r *Request, client *oauth.Client) (*login, error) {
+	if client == oauth.Nobody {
 		return nil, errClientMissing(GrantPasscode)
 	}
 	if r.Passcode.IsZero() {
@@ -93,16 +111,16 @@ func (passcodeGrant) login(ctx context.Context, s *Service, r *Request, client *
 		return nil, errValue("account", r.Account)
 	}
 	// A passcode has little entropy: whoever failed too often is not asked again.
-	limit, who := s.cfg.Limits.Credential, source(r.Address)
-	if err := s.throttle.open(limit, who); err != nil {
+	limit, who := s.cfg.Limits.Credential, throttle.Source(r.Address)
+	if err := s.throttle.Open(limit, who); err != nil {
 		return nil, err
 	}
-	lin, err := s.takePasscode(ctx, r.Passcode)
+	lin, err := s.sessions.TakePasscode(ctx, r.Passcode)
 	if err != nil {
-		return nil, s.throttle.failedIfRefused(limit, who, err)
+		return nil, s.throttle.FailedIfRefused(limit, who, err)
 	}
 	const action = "iam-identity.user-passcode.login"
-	if !lin.bound() {
+	if !bound(lin) {
 		l, err := s.personLogin(ctx, lin.IAMID, r.Account, GrantPasscode, action)
 		if err == nil && lin.Origin == GrantPassword {
 			l.Origin = lin.Origin // what forbids passwords forbids what they open
@@ -120,26 +138,7 @@ func (passcodeGrant) login(ctx context.Context, s *Service, r *Request, client *
 	}
 	fresh := lin.Session != ""
 	lin.Session = ""
-	return &login{lineage: *lin, standing: st, grant: GrantPasscode, action: action, fresh: fresh}, nil
-}
-
-// takePasscode uses a passcode up.
-func (s *Service) takePasscode(ctx context.Context, code secret.Value) (*lineage, error) {
-	if len(code.Reveal()) > maxPasscode {
-		return nil, errPasscode()
-	}
-	rec, err := s.cfg.DB.Tokens().Take(ctx, passcodeSpace, s.passcodeHash.Lookup(code))
-	if errors.Is(err, fault.NotFound) {
-		return nil, errPasscode()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("taking a passcode: %w", err)
-	}
-	lin := new(lineage)
-	if err := json.Unmarshal(rec.Body, lin); err != nil {
-		return nil, fmt.Errorf("decoding a passcode: %w", err)
-	}
-	return lin, nil
+	return &login{Lineage: *lin, standing: st, grant: GrantPasscode, action: action, fresh: fresh}, nil
 }
 
 // PasscodeFor makes a passcode for a local user who proves to be one by e-mail
@@ -152,23 +151,18 @@ func (s *Service) PasscodeFor(ctx context.Context, username string, password sec
 	if _, err := s.userIn(ctx, person.ID, ""); err != nil {
 		return secret.Value{}, err
 	}
-	return s.newPasscode(ctx, lineage{IAMID: person.ID, Origin: GrantPasscode})
+	return s.sessions.NewPasscode(ctx, session.Lineage{IAMID: person.ID, Origin: GrantPasscode})
 }
 
-func (s *Service) newPasscode(ctx context.Context, l lineage) (secret.Value, error) {
-	code, err := secret.NewPasscode(s.cfg.Random)
-	if err != nil {
-		return secret.Value{}, err
+// target names the user that an attempt is for. It is bounded because it comes
+// from the caller.
+func target(username string) string {
+	username = strings.ToLower(strings.TrimSpace(username))
+	if len(username) > maxUsername {
+		username = username[:maxUsername]
 	}
-	body, err := json.Marshal(l)
-	if err != nil {
-		return secret.Value{}, fmt.Errorf("encoding a passcode: %w", err)
-	}
-	now := s.cfg.Now()
-	err = s.cfg.DB.Tokens().Put(ctx, store.Token{Space: passcodeSpace, Key: s.passcodeHash.Lookup(code), Account: store.System,
-		Owner: l.IAMID, Created: now, Expires: now.Add(s.cfg.PasscodeLife), Body: body})
-	if err != nil {
-		return secret.Value{}, fmt.Errorf("storing a passcode: %w", err)
-	}
-	return code, nil
+	return username
 }
+
+// maxUsername is the longest e-mail address (RFC 5321 section 4.5.3.1).
+const maxUsername = 254

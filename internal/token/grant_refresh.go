@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/session"
+	"github.com/kagiban/kagiban/internal/throttle"
 )
 
 // maxOpaque bounds what is looked up as an opaque token; ours have 64 characters.
@@ -19,14 +23,14 @@ const maxOpaque = 512
 // refresh token.
 type refreshGrant struct{}
 
-func (refreshGrant) login(ctx context.Context, s *Service, r *Request, client *Client) (*login, error) {
+func (refreshGrant) login(ctx context.Context, s *Service, r *Request, client *oauth.Client) (*login, error) {
 	t, err := s.presentRefresh(ctx, r, client)
 	if err != nil {
 		return nil, err
 	}
-	lin := t.lineage
+	lin := t.Lineage
 	if r.Account != "" && r.Account != lin.Account {
-		if lin.bound() {
+		if bound(&lin) {
 			return nil, errSwitch(lin.Origin)
 		}
 		if !id.IsAccount(r.Account) {
@@ -38,38 +42,29 @@ func (refreshGrant) login(ctx context.Context, s *Service, r *Request, client *C
 	if err != nil {
 		return nil, err
 	}
-	return &login{lineage: lin, standing: st, grant: GrantRefreshToken, action: "iam-identity.user-refreshtoken.login",
+	return &login{Lineage: lin, standing: st, grant: GrantRefreshToken, action: "iam-identity.user-refreshtoken.login",
 		interactive: lin.Origin == GrantPassword || lin.Origin == GrantPasscode, redeems: r.RefreshToken, family: t.Family}, nil
 }
 
 // presentRefresh judges the refresh token of a request without using it up: it
 // must belong to the client, live, and not have been used before the grace.
-func (s *Service) presentRefresh(ctx context.Context, r *Request, client *Client) (*refreshToken, error) {
+func (s *Service) presentRefresh(ctx context.Context, r *Request, client *oauth.Client) (*session.RefreshToken, error) {
 	if r.RefreshToken.IsZero() {
 		return nil, errMissing("refresh_token")
 	}
 	if len(r.RefreshToken.Reveal()) > maxOpaque {
-		return nil, errRefreshInvalid("")
+		return nil, errRefreshInvalid()
 	}
-	now := s.cfg.Now()
-	t, err := s.redeemable(ctx, s.cfg.DB.Tokens(), r.RefreshToken, client, now)
+	t, err := s.sessions.Find(ctx, r.RefreshToken, client.ID)
 	if err != nil {
-		return nil, s.throttle.failedIfRefused(s.cfg.Limits.Credential, source(r.Address), err)
+		return nil, s.throttle.FailedIfRefused(s.cfg.Limits.Credential, throttle.Source(r.Address), err)
 	}
-	if s.replayed(t, now) {
-		return nil, s.refuseReplay(ctx, t, now)
-	}
-	if t.Session != "" {
-		if _, err := s.session(ctx, t.Session); err != nil {
-			return nil, err
-		}
-	}
-	return t, nil
+	return t, s.sessions.Check(ctx, t)
 }
 
 // resume gives the standing of a login that goes on, after looking again at
 // everything that it rests on: key, identity, trust.
-func (s *Service) resume(ctx context.Context, l *lineage) (*standing, error) {
+func (s *Service) resume(ctx context.Context, l *session.Lineage) (*standing, error) {
 	if l.KeyID != "" {
 		if err := s.keyStillGood(ctx, l); err != nil {
 			return nil, err
@@ -87,7 +82,7 @@ func (s *Service) resume(ctx context.Context, l *lineage) (*standing, error) {
 
 // keyStillGood refuses logins whose API key is gone, disabled or expired:
 // changes of a key reach its tokens when they are refreshed.
-func (s *Service) keyStillGood(ctx context.Context, l *lineage) error {
+func (s *Service) keyStillGood(ctx context.Context, l *session.Lineage) error {
 	accountID := l.Account
 	if l.Authn != nil {
 		accountID = l.AuthnAccount
@@ -106,32 +101,32 @@ func (s *Service) keyStillGood(ctx context.Context, l *lineage) error {
 // as the one who made it.
 type delegatedGrant struct{}
 
-func (delegatedGrant) login(ctx context.Context, s *Service, r *Request, client *Client) (*login, error) {
-	if client == noClient {
+func (delegatedGrant) login(ctx context.Context, s *Service, r *Request, client *oauth.Client) (*login, error) {
+	if client == oauth.Nobody {
 		return nil, errClientMissing(GrantDelegated)
 	}
 	if r.RefreshToken.IsZero() {
 		return nil, errMissing("refresh_token")
 	}
 	if len(r.RefreshToken.Reveal()) > maxOpaque {
-		return nil, errRefreshInvalid("")
+		return nil, errRefreshInvalid()
 	}
-	t, err := s.delegated(ctx, r.RefreshToken, client)
+	lin, err := s.sessions.Delegated(ctx, r.RefreshToken, client.ID)
 	if err != nil {
-		return nil, s.throttle.failedIfRefused(s.cfg.Limits.Credential, source(r.Address), err)
+		return nil, s.throttle.FailedIfRefused(s.cfg.Limits.Credential, throttle.Source(r.Address), err)
 	}
-	st, err := s.resume(ctx, &t.lineage)
+	st, err := s.resume(ctx, lin)
 	if err != nil {
 		return nil, err
 	}
-	return &login{lineage: t.lineage, standing: st, grant: GrantDelegated, action: "iam-identity.user-refreshtoken.login", idToken: true}, nil
+	return &login{Lineage: *lin, standing: st, grant: GrantDelegated, action: "iam-identity.user-refreshtoken.login", idToken: true}, nil
 }
 
 // Passcode makes a one-time passcode for the user behind a refresh token,
 // or profile, to be typed in elsewhere. It is bound to its account when the
 // login is. Service IDs cannot: BXNIM0453E.
 func (s *Service) Passcode(ctx context.Context, r *Request) (secret.Value, error) {
-	client, err := s.client(r.Client, r.Address)
+	client, err := s.clients.Authenticate(r.Client, r.Address)
 	if err != nil {
 		return secret.Value{}, err
 	}
@@ -139,7 +134,7 @@ func (s *Service) Passcode(ctx context.Context, r *Request) (secret.Value, error
 	if err != nil {
 		return secret.Value{}, err
 	}
-	st, err := s.resume(ctx, &t.lineage)
+	st, err := s.resume(ctx, &t.Lineage)
 	if err != nil {
 		return secret.Value{}, err
 	}
@@ -149,29 +144,35 @@ func (s *Service) Passcode(ctx context.Context, r *Request) (secret.Value, error
 	if st.kind == policy.KindServiceID {
 		return secret.Value{}, errSubjectType(st.claims.SubType)
 	}
-	return s.newPasscode(ctx, t.lineage)
+	return s.sessions.NewPasscode(ctx, t.Lineage)
 }
 
 // Logout ends the login of a refresh token: all tokens that descend from it and
 // its session. An unknown token is no error.
 func (s *Service) Logout(ctx context.Context, r *Request) error {
-	client, err := s.client(r.Client, r.Address)
+	client, err := s.clients.Authenticate(r.Client, r.Address)
 	if err != nil {
 		return err
 	}
 	if r.RefreshToken.IsZero() || len(r.RefreshToken.Reveal()) > maxOpaque {
 		return nil
 	}
-	t, err := s.redeemable(ctx, s.cfg.DB.Tokens(), r.RefreshToken, client, s.cfg.Now())
-	if errors.Is(err, fault.Invalid) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.revokeFamily(ctx, t, s.cfg.Now()); err != nil {
+	t, err := s.sessions.Logout(ctx, r.RefreshToken, client.ID)
+	if err != nil || t == nil {
 		return err
 	}
 	s.logLogout(ctx, t.IAMID, t.Account, t.Session)
 	return nil
+}
+
+// KeepAlive marks a session as active, for the client that it was begun with.
+func (s *Service) KeepAlive(ctx context.Context, c oauth.Credentials, from netip.Addr, sessionID string) error {
+	if !c.Given {
+		return errClientMissing("session state")
+	}
+	client, err := s.clients.Authenticate(c, from)
+	if err != nil {
+		return err
+	}
+	return s.sessions.KeepAlive(ctx, client.ID, sessionID)
 }

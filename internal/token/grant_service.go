@@ -8,7 +8,9 @@ import (
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/session"
 )
 
 // serviceGrant lets what runs a service act as one of its instances: it shows
@@ -17,7 +19,7 @@ import (
 // and there is no refresh token: whoever runs the service asks again.
 type serviceGrant struct{}
 
-func (serviceGrant) login(ctx context.Context, s *Service, r *Request, _ *Client) (*login, error) {
+func (serviceGrant) login(ctx context.Context, s *Service, r *Request, _ *oauth.Client) (*login, error) {
 	if r.AccessToken.IsZero() {
 		return nil, errMissing("access_token")
 	}
@@ -43,7 +45,7 @@ func (serviceGrant) login(ctx context.Context, s *Service, r *Request, _ *Client
 		return nil, err
 	}
 	return &login{
-		lineage:  lineage{IAMID: st.iamID, Account: st.account, Origin: GrantIAMAuthz, Until: b.principal.Expires},
+		Lineage:  session.Lineage{IAMID: st.iamID, Account: st.account, Origin: GrantIAMAuthz, Until: b.principal.Expires},
 		standing: st, grant: GrantIAMAuthz, action: "iam-identity.service-token.login", once: true,
 	}, nil
 }
@@ -81,7 +83,7 @@ func (s *Service) mayActAs(ctx context.Context, who *policy.Subject, name crn.CR
 		return err
 	}
 	return refuse(fault.Forbidden, "BXNIM0501E", "You are not authorized to use this service.",
-		"'"+echo(who.IAMID)+"' may not act as service '"+echo(name.Service)+"'.")
+		"'"+fault.Echo(who.IAMID)+"' may not act as service '"+fault.Echo(name.Service)+"'.")
 }
 
 // partOf tells whether a name lies within what a service acts as.
@@ -114,7 +116,7 @@ func (s *Service) bindAddresses(ctx context.Context, st *standing, kind policy.S
 	case policy.KindServiceID:
 		from, err = s.serviceIDIn(ctx, objectID, accountID)
 	case policy.KindProfile:
-		from, err = s.profileIn(ctx, accountID, objectID, AuthnClaims{})
+		from, err = s.profileIn(ctx, accountID, objectID, session.Authn{})
 	default:
 		return nil // a service has no addresses
 	}
@@ -133,7 +135,7 @@ func serviceClaims(name crn.CRN) FixedClaims {
 	text := name.String()
 	iamID := id.CRNPrefix + text
 	return FixedClaims{IAMID: iamID, ID: iamID, Realm: "crn", Identifier: text, Sub: text, SubType: subTypeService,
-		Authn: AuthnClaims{Sub: text, IAMID: iamID, SubType: subTypeService}, service: name.Service}
+		Authn: session.Authn{Sub: text, IAMID: iamID, SubType: subTypeService}, service: name.Service}
 }
 
 // sourceOf gives what policies see of a service's token.

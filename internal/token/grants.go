@@ -8,7 +8,9 @@ import (
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/session"
 )
 
 // Grant types, as they stand in grant_type.
@@ -28,12 +30,12 @@ const (
 // stands in Issue.
 type grant interface {
 	// login judges the request's credential.
-	login(ctx context.Context, s *Service, r *Request, client *Client) (*login, error)
+	login(ctx context.Context, s *Service, r *Request, client *oauth.Client) (*login, error)
 }
 
 // login is what a grant found out.
 type login struct {
-	lineage
+	session.Lineage
 	standing *standing
 	// grant is the claim grant_type, action the audit action.
 	grant, action string
@@ -91,8 +93,13 @@ func (s *Service) grant(name string) (grant, error) {
 // unbuiltGrant is known to clients and not offered yet.
 type unbuiltGrant struct{ name string }
 
-func (g unbuiltGrant) login(context.Context, *Service, *Request, *Client) (*login, error) {
+func (g unbuiltGrant) login(context.Context, *Service, *Request, *oauth.Client) (*login, error) {
 	return nil, &fault.Error{Kind: fault.Invalid, Number: "BXNIM0106E", Field: "grant_type",
 		Message: "Grant type '" + g.name + "' is known to this server and not offered by this version.",
 		Details: "Grant type '" + strings.TrimPrefix(g.name, urn) + "' is not offered yet."}
+}
+
+// bound tells whether a login may not change its account.
+func bound(l *session.Lineage) bool {
+	return l.Origin == GrantAPIKey || l.Origin == GrantAssume || l.Origin == GrantIAMAuthz || l.Authn != nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/session"
 )
 
 const (
@@ -12,7 +13,6 @@ const (
 	sessionAccessLife = 20 * time.Minute
 	// defaultDelegatedLife is that of delegated refresh tokens: 518400 s.
 	defaultDelegatedLife = 6 * 24 * time.Hour
-	maxDelegatedLife     = 30 * 24 * time.Hour
 )
 
 // MaxAccessLife is the longest life of an access token: old signing keys stay
@@ -22,8 +22,8 @@ const MaxAccessLife = account.DefaultAccessToken
 // lifetimes are the effective settings of one identity. With a login session
 // access and refresh do not apply.
 type lifetimes struct {
-	access, refresh, session, inactivity time.Duration
-	maxSessions                          int
+	access time.Duration
+	session.Limits
 }
 
 // lifetimesOf gives the effective settings of an identity that belongs to
@@ -38,17 +38,16 @@ func lifetimesOf(settings ...*account.Settings) lifetimes {
 		}
 		other := ofAccount(s)
 		l.access = min(l.access, other.access)
-		l.refresh = min(l.refresh, other.refresh)
-		l.session = min(l.session, other.session)
-		l.inactivity = min(l.inactivity, other.inactivity)
-		l.maxSessions = min(l.maxSessions, other.maxSessions)
+		l.Refresh = min(l.Refresh, other.Refresh)
+		l.Session = min(l.Session, other.Session)
+		l.Inactivity = min(l.Inactivity, other.Inactivity)
+		l.Sessions = min(l.Sessions, other.Sessions)
 	}
 	return l
 }
 
 func ofAccount(s *account.Settings) lifetimes {
-	return lifetimes{
-		access: min(s.AccessTokenLifetime(), MaxAccessLife), refresh: s.RefreshTokenLifetime(),
-		session: s.SessionLifetime(), inactivity: s.SessionIdleTime(), maxSessions: s.SessionLimit(),
-	}
+	return lifetimes{access: min(s.AccessTokenLifetime(), MaxAccessLife), Limits: session.Limits{
+		Refresh: s.RefreshTokenLifetime(), Session: s.SessionLifetime(), Inactivity: s.SessionIdleTime(), Sessions: s.SessionLimit(),
+	}}
 }

@@ -2,10 +2,8 @@ package token
 
 import (
 	"strings"
-	"time"
 
 	"github.com/kagiban/kagiban/internal/fault"
-	"github.com/kagiban/kagiban/internal/signing"
 )
 
 // grantLabel names a grant for metrics: without the common part of IBM's URNs,
@@ -25,23 +23,15 @@ func outcomeOf(err error) string {
 	return string(fault.Of(err).Kind)
 }
 
-// CacheStats counts how often a cache had what was asked for.
-type CacheStats struct{ Hits, Misses int64 }
-
 // Caches gives the counters of the service's caches by name.
 func (s *Service) Caches() map[string]CacheStats {
-	return map[string]CacheStats{"credentials": s.logins.stats(), "profiles": s.trusts.stats(), "bearer_tokens": s.known.stats()}
-}
-
-func (b *bounded[K, V]) stats() CacheStats { return CacheStats{b.hits.Load(), b.misses.Load()} }
-
-// SigningSince tells since when the current key signs; the zero time before
-// there is one.
-func (s *Service) SigningSince() time.Time {
-	for _, r := range s.ring.Records() {
-		if r.State == signing.StateCurrent {
-			return r.ActivatedAt
-		}
+	out := map[string]CacheStats{}
+	for name, counts := range map[string]func() (hits, misses int64){"credentials": s.logins.Counts, "profiles": s.trusts.Counts, "bearer_tokens": s.known.Counts} {
+		hits, misses := counts()
+		out[name] = CacheStats{hits, misses}
 	}
-	return time.Time{}
+	return out
 }
+
+// CacheStats counts how often a cache had what was asked for.
+type CacheStats struct{ Hits, Misses int64 }

@@ -7,14 +7,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/session"
 )
 
 // Request is a request for tokens: the parameters of POST /identity/token that
 // mean something, and where it comes from. Parameters that are not given are
 // empty.
 type Request struct {
-	Client Credentials
+	Client oauth.Credentials
 
 	GrantType    string
 	ResponseType string // words joined by space or comma; "" means cloud_iam
@@ -117,7 +119,7 @@ func (w *wanted) readDelegation(r *Request) error {
 		return nil
 	}
 	n, err := strconv.Atoi(r.DelegatedExpiry)
-	if err != nil || n < 1 || time.Duration(n) > maxDelegatedLife/time.Second {
+	if err != nil || n < 1 || time.Duration(n) > session.MaxDelegatedLife/time.Second {
 		return errValue("delegated_refresh_token_expiry", r.DelegatedExpiry)
 	}
 	w.delegatedLife = time.Duration(n) * time.Second

@@ -13,6 +13,7 @@ import (
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/session"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -104,7 +105,7 @@ func (s *Service) settings(ctx context.Context, accountID string) (*account.Sett
 // memberships gives a person's accounts, in order of their creation.
 func (s *Service) memberships(ctx context.Context, iamID string) (*memberships, error) {
 	users := s.state.users.Load()
-	if m, ok := s.state.members.get(iamID); ok && m.users == users {
+	if m, ok := s.state.members.Get(iamID); ok && m.users == users {
 		return m, nil
 	}
 	list, err := account.Users.List(ctx, s.cfg.DB.Direct(), store.Query{Owner: iamID})
@@ -112,7 +113,7 @@ func (s *Service) memberships(ctx context.Context, iamID string) (*memberships, 
 		return nil, fmt.Errorf("listing the accounts of a user: %w", err)
 	}
 	m := &memberships{users: users, list: list}
-	s.state.members.put(iamID, m)
+	s.state.members.Put(iamID, m)
 	return m, nil
 }
 
@@ -192,7 +193,7 @@ func (s *Service) serviceIDIn(ctx context.Context, objectID, accountID string) (
 
 // profileIn gives the standing of a trusted profile that somebody acts through,
 // fault.NotFound if there is none.
-func (s *Service) profileIn(ctx context.Context, accountID, objectID string, authn AuthnClaims) (*standing, error) {
+func (s *Service) profileIn(ctx context.Context, accountID, objectID string, authn session.Authn) (*standing, error) {
 	st := &standing{kind: policy.KindProfile, iamID: id.IAMOf(objectID), account: accountID, stamps: s.state.begin(accountID)}
 	p, err := get(ctx, s.state, identity.Profiles, accountID, objectID)
 	if err != nil {

@@ -17,7 +17,7 @@ type state struct {
 	// users counts changes of memberships anywhere.
 	users atomic.Uint64
 	// members holds the memberships of a person, by IAM id.
-	members *bounded[string, *memberships]
+	members *cache.Map[string, *memberships]
 }
 
 // memberships are a person's users in all accounts, in order of creation.
@@ -27,7 +27,7 @@ type memberships struct {
 }
 
 func newState(objects *cache.Cache, capacity int) *state {
-	return &state{objects: objects, members: newBounded[string, *memberships](capacity)}
+	return &state{objects: objects, members: cache.NewMap[string, *memberships](capacity)}
 }
 
 func (st *state) usersChanged() { st.users.Add(1) }

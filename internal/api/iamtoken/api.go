@@ -13,11 +13,14 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/signing/keyring"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
-// Options say how the server is reached.
-type Options struct {
+// Config is what an API is made from.
+type Config struct {
+	Tokens *token.Service
+	Keys   *keyring.Keyring
 	// BaseURL is the public URL of the server, without path: the discovery
 	// document names endpoints under it. The issuer may be another one.
 	BaseURL string
@@ -26,6 +29,7 @@ type Options struct {
 // API serves the operations of the token service. It is safe for concurrent use.
 type API struct {
 	tokens *token.Service
+	ring   *keyring.Keyring
 	base   string
 	host   string
 	// instance names this process in error contexts.
@@ -36,8 +40,8 @@ type API struct {
 }
 
 // New makes the API over a token service.
-func New(tokens *token.Service, opts Options) *API {
-	a := &API{tokens: tokens, base: strings.TrimSuffix(opts.BaseURL, "/"), instance: id.Generator{}.Hex(4),
+func New(cfg Config) *API {
+	a := &API{tokens: cfg.Tokens, ring: cfg.Keys, base: strings.TrimSuffix(cfg.BaseURL, "/"), instance: id.Generator{}.Hex(4),
 		protect: http.NewCrossOriginProtection()}
 	if u, err := url.Parse(a.base); err == nil {
 		a.host = u.Host
@@ -51,31 +55,51 @@ func New(tokens *token.Service, opts Options) *API {
 // 16 KiB.
 const bodyLimit = 64 << 10
 
+// Why operations take callers without a bearer token.
+const (
+	inForm    = "the credential is in the form"
+	published = "verifiers and clients read it before they have a token"
+	anyToken  = "answers 200 to bad tokens, too"
+	clients   = "the client authenticates with its secret"
+)
+
 // Operations gives the rows of the table.
 func (a *API) Operations() []httpapi.Operation {
-	f := a.family
-	credential := httpapi.Public("the credential is in the form")
-	published := httpapi.Public("verifiers and clients read it before they have a token")
-	rows := []httpapi.Operation{
-		httpapi.Describing[tokenForm, tokenBody](httpapi.OldRaw(f, "get_token", http.MethodPost, "/identity/token", http.StatusOK, credential, a.token)),
-		httpapi.Describing[none, keySet](httpapi.OldRaw(f, "get_keys", http.MethodGet, "/identity/keys", http.StatusOK, published, a.keys)),
-		httpapi.Describing[none, discoveryDocument](httpapi.OldRaw(f, "get_openid_configuration", http.MethodGet, "/identity/.well-known/openid-configuration", http.StatusOK, published, a.configuration)),
-		httpapi.Describing[none, discoveryDocument](httpapi.OldRaw(f, "get_openid_configuration_of_host", http.MethodGet, "/.well-known/openid-configuration", http.StatusOK, published, a.configuration)),
-		httpapi.Describing[introspectForm, introspection](httpapi.OldRaw(f, "introspect_token", http.MethodPost, "/identity/introspect", http.StatusOK, httpapi.Public("the client authenticates with its secret"), a.introspect)),
-		httpapi.Describing[none, claimsBody](httpapi.OldRaw(f, "get_user_info", http.MethodGet, "/identity/userinfo", http.StatusOK, httpapi.Public("answers 200 to bad tokens, too"), a.userInfo)),
-		httpapi.Describing[userInfoForm, claimsBody](httpapi.OldRaw(f, "post_user_info", http.MethodPost, "/identity/userinfo", http.StatusOK, httpapi.Public("answers 200 to bad tokens, too"), a.userInfo)),
-		httpapi.Describing[profilesForm, profileList](httpapi.OldRaw(f, "list_assumable_profiles", http.MethodPost, "/identity/profiles", http.StatusOK, credential, a.profiles)),
-		httpapi.Describing[profilesQuery, profileList](httpapi.OldRaw(f, "get_assumable_profiles", http.MethodGet, "/identity/profiles", http.StatusOK, credential, a.profiles)),
-		httpapi.OldRaw(f, "get_passcode_page", http.MethodGet, "/identity/passcode", http.StatusOK, httpapi.Public("shows a form that asks for the password"), a.passcodePage).AnsweringText("text/html"),
-		httpapi.Describing[passcodeForm, passcodeBody](httpapi.OldRaw(f, "create_passcode", http.MethodPost, "/identity/passcode", http.StatusOK, credential, a.passcode)).AnsweringText("text/html"),
-		httpapi.OldRaw(f, "logout", http.MethodGet, "/identity/logout", http.StatusOK, credential, a.logout).AnsweringText("text/html"),
-		httpapi.OldRaw(f, "post_logout", http.MethodPost, "/identity/logout", http.StatusNoContent, credential, a.logout),
-		httpapi.OldRaw(f, "update_session_state", http.MethodPatch, "/v1/sessions/{session_id}/state", http.StatusNoContent,
-			httpapi.Public("the client authenticates with its secret; session ids cannot be guessed"), a.sessionState),
-		httpapi.OldNotBuilt(f, "get_authorization", http.MethodGet, "/identity/authorize", http.StatusFound, httpapi.Public("begins a login in the browser")),
-	}
-	for i := range rows {
-		rows[i] = rows[i].Limited(bodyLimit)
-	}
-	return rows
+	var (
+		none     = httpapi.Type[httpapi.None]()
+		document = httpapi.Type[discoveryDocument]()
+		claims   = httpapi.Type[claimsBody]()
+		profiles = httpapi.Type[profileList]()
+	)
+	const page = "text/html"
+	return httpapi.Table(a.family,
+		httpapi.Raw{ID: "get_token", Method: http.MethodPost, Path: "/identity/token", Status: 200, Public: inForm,
+			Takes: httpapi.Type[tokenForm](), Gives: httpapi.Type[tokenBody](), Serve: a.token},
+		httpapi.Raw{ID: "get_keys", Method: http.MethodGet, Path: "/identity/keys", Status: 200, Public: published,
+			Takes: none, Gives: httpapi.Type[keySet](), Serve: a.keys},
+		httpapi.Raw{ID: "get_openid_configuration", Method: http.MethodGet, Path: "/identity/.well-known/openid-configuration", Status: 200,
+			Public: published, Takes: none, Gives: document, Serve: a.configuration},
+		httpapi.Raw{ID: "get_openid_configuration_of_host", Method: http.MethodGet, Path: "/.well-known/openid-configuration", Status: 200,
+			Public: published, Takes: none, Gives: document, Serve: a.configuration},
+		httpapi.Raw{ID: "introspect_token", Method: http.MethodPost, Path: "/identity/introspect", Status: 200, Public: clients,
+			Takes: httpapi.Type[introspectForm](), Gives: httpapi.Type[introspection](), Serve: a.introspect},
+		httpapi.Raw{ID: "get_user_info", Method: http.MethodGet, Path: "/identity/userinfo", Status: 200, Public: anyToken,
+			Takes: none, Gives: claims, Serve: a.userInfo},
+		httpapi.Raw{ID: "post_user_info", Method: http.MethodPost, Path: "/identity/userinfo", Status: 200, Public: anyToken,
+			Takes: httpapi.Type[userInfoForm](), Gives: claims, Serve: a.userInfo},
+		httpapi.Raw{ID: "list_assumable_profiles", Method: http.MethodPost, Path: "/identity/profiles", Status: 200, Public: inForm,
+			Takes: httpapi.Type[profilesForm](), Gives: profiles, Serve: a.profiles},
+		httpapi.Raw{ID: "get_assumable_profiles", Method: http.MethodGet, Path: "/identity/profiles", Status: 200, Public: inForm,
+			Takes: httpapi.Type[profilesQuery](), Gives: profiles, Serve: a.profiles},
+		httpapi.Raw{ID: "get_passcode_page", Method: http.MethodGet, Path: "/identity/passcode", Status: 200,
+			Public: "shows a form that asks for the password", OutText: page, Serve: a.passcodePage},
+		httpapi.Raw{ID: "create_passcode", Method: http.MethodPost, Path: "/identity/passcode", Status: 200, Public: inForm,
+			Takes: httpapi.Type[passcodeForm](), Gives: httpapi.Type[passcodeBody](), OutText: page, Serve: a.passcode},
+		httpapi.Raw{ID: "logout", Method: http.MethodGet, Path: "/identity/logout", Status: 200, Public: inForm,
+			OutText: page, Serve: a.logout},
+		httpapi.Raw{ID: "post_logout", Method: http.MethodPost, Path: "/identity/logout", Status: 204, Public: inForm, Serve: a.logout},
+		httpapi.Raw{ID: "update_session_state", Method: http.MethodPatch, Path: "/v1/sessions/{session_id}/state", Status: 204,
+			Public: clients + "; session ids cannot be guessed", Serve: a.sessionState},
+		httpapi.NotBuilt{ID: "get_authorization", Method: http.MethodGet, Path: "/identity/authorize", Status: 302, Public: "begins a login in the browser"},
+	)
 }

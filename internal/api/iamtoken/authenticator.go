@@ -8,13 +8,16 @@ import (
 )
 
 // Authenticator checks the bearer tokens of every API.
-type Authenticator struct{ Tokens *token.Service }
+type Authenticator struct{ tokens *token.Service }
+
+// NewAuthenticator makes one over a token service.
+func NewAuthenticator(tokens *token.Service) Authenticator { return Authenticator{tokens} }
 
 var _ httpapi.Authenticator = Authenticator{}
 
 // Authenticate implements httpapi.Authenticator.
 func (a Authenticator) Authenticate(ctx context.Context, bearer string) (*httpapi.Caller, error) {
-	p, err := a.Tokens.Authenticate(ctx, bearer)
+	p, err := a.tokens.Authenticate(ctx, bearer)
 	if err != nil {
 		return nil, err
 	}

@@ -120,9 +120,9 @@ func TestTokensEndWithTheirTimeAndTheirSubject(t *testing.T) {
 		status    int
 	}{
 		{"nothing happened", userKey, func(*world) {}, 200},
-		{"just expired, within the leeway", userKey, func(w *world) { w.clock.advance(time.Hour + 4*time.Second) }, 200},
-		{"expired", userKey, func(w *world) { w.clock.advance(time.Hour + 5*time.Second) }, 401},
-		{"issued in the future", userKey, func(w *world) { w.clock.advance(-6 * time.Second) }, 401},
+		{"just expired, within the leeway", userKey, func(w *world) { w.server.Pass(time.Hour + 4*time.Second) }, 200},
+		{"expired", userKey, func(w *world) { w.server.Pass(time.Hour + 5*time.Second) }, 401},
+		{"issued in the future", userKey, func(w *world) { w.server.Pass(-6 * time.Second) }, 401},
 		{"key deleted", userKey, func(w *world) { w.deleteKey("ApiKey-1") }, 200},
 		{"key disabled", svcKey, func(w *world) { w.changeKey("ApiKey-2", func(k *identity.APIKey) { k.Disabled = true }) }, 200},
 		{"service ID deleted", svcKey, func(w *world) { w.deleteServiceID() }, 401},
@@ -166,13 +166,13 @@ func TestRotatedKeysStayPublishedUntilTheirTokensHaveExpired(t *testing.T) {
 	}
 	maintain := func() {
 		t.Helper()
-		if err := w.tokens.Maintain(context.Background()); err != nil {
+		if err := w.tokens.Keys.Maintain(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	first := kid()
 	maintain()
-	w.clock.advance(31 * 24 * time.Hour)
+	w.server.Pass(31 * 24 * time.Hour)
 	maintain()
 	second := kid()
 	if second == first {
@@ -181,7 +181,7 @@ func TestRotatedKeysStayPublishedUntilTheirTokensHaveExpired(t *testing.T) {
 	if !published(first) || !published(second) {
 		t.Error("old and new key must be published")
 	}
-	w.clock.advance(2 * time.Hour)
+	w.server.Pass(2 * time.Hour)
 	maintain()
 	if published(first) {
 		t.Error("the old key is published longer than its tokens live")
@@ -209,10 +209,12 @@ func TestOtherNodesFollowARotation(t *testing.T) {
 func TestKeysOutliveAReset(t *testing.T) {
 	w := newWorld(t)
 	before := w.send(http.MethodGet, "/identity/keys", "").raw
-	if err := w.db.Reset(context.Background()); err != nil {
+	if err := w.server.DB.Reset(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	w.wants(w.token(apikey(userKey)), 400, "BXNIM0415E")
+	w.server.NewAccount(acctA, userIAM)
+	w.server.NewAccount(acctB, userIAM)
 	w.seed()
 	access := w.mustToken(apikey(userKey)).text("access_token")
 	if who := w.send(http.MethodGet, "/whoami", "", bearer(access)); who.status != http.StatusOK {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/signing"
 	"github.com/kagiban/kagiban/internal/token"
 )
@@ -43,7 +44,7 @@ func BenchmarkAPIKeyExchange(b *testing.B) {
 }
 
 func benchExchange(b *testing.B, alg signing.Algorithm, engine signing.Engine) {
-	w := newWorld(b, func(c *token.Config) {
+	w := newWorld(b, func(c *apitest.TokenConfig) {
 		c.Algorithm, c.Engine, c.Log = alg, engine, slog.New(slog.NewJSONHandler(io.Discard, nil))
 	})
 	form := []byte(url.Values{"grant_type": {token.GrantAPIKey}, "apikey": {userKey}, "response_type": {"cloud_iam"}}.Encode())
@@ -64,7 +65,7 @@ func benchExchange(b *testing.B, alg signing.Algorithm, engine signing.Engine) {
 }
 
 func benchSignature(b *testing.B, alg signing.Algorithm, engine signing.Engine) {
-	key, err := signing.GenerateKey(alg, 0, "bench", newClock().Now())
+	key, err := signing.GenerateKey(alg, 0, "bench", apitest.Noon)
 	if err != nil {
 		b.Fatal(err)
 	}

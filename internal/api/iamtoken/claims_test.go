@@ -51,7 +51,7 @@ func (w *world) holder(a answer) policy.Subject {
 // people gives "IAMID at login time" of those who are logged in with claims.
 func (w *world) people(accountID, iamID string) []string {
 	w.t.Helper()
-	list, err := w.tokens.Logins(w.t.Context(), accountID, iamID)
+	list, err := w.tokens.Sessions.Logins(w.t.Context(), accountID, iamID)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestALoginKeepsWhatWasSaidOfThePerson(t *testing.T) {
 	w := newWorld(t)
 	w.vouch(manager, teams)
 	want := []policy.Claim{{Name: "isManager", Values: []string{"true"}}, {Name: "teams", Values: []string{"red", "blue"}, List: true}}
-	began := w.clock.Now()
+	began := w.server.Now()
 	check := func(when string, a answer) {
 		t.Helper()
 		sub := w.holder(a)
@@ -79,7 +79,7 @@ func TestALoginKeepsWhatWasSaidOfThePerson(t *testing.T) {
 	}
 	first := w.mustToken(passwordForm("account", acctA), bx)
 	check("at the login", first)
-	w.clock.advance(50 * time.Minute)
+	w.server.Pass(50 * time.Minute)
 	next := w.mustToken(refresh(first.text("refresh_token")), bx)
 	check("50 minutes later", next)
 
@@ -134,11 +134,11 @@ func TestWhoIsLoggedInWithClaims(t *testing.T) {
 	unbound := w.mustToken(passwordForm(), bx)
 	wants("no account chosen", acctA)
 	w.mustToken(refresh(unbound.text("refresh_token"), "account", acctA), bx)
-	wants("account A chosen", acctA, userIAM+" 21:26")
+	wants("account A chosen", acctA, userIAM+" 12:00")
 	wants("account A chosen", acctB)
-	w.clock.advance(time.Minute)
+	w.server.Pass(time.Minute)
 	second := w.mustToken(passwordForm("account", acctA), bx)
-	wants("two logins", acctA, userIAM+" 21:27", userIAM+" 21:26")
+	wants("two logins", acctA, userIAM+" 12:01", userIAM+" 12:00")
 	if got := w.people(acctA, "IBMid-9999999999"); len(got) != 0 {
 		t.Errorf("somebody else: %v", got)
 	}
@@ -146,8 +146,8 @@ func TestWhoIsLoggedInWithClaims(t *testing.T) {
 		t.Errorf("another node sees %v", got)
 	}
 	w.send(http.MethodPost, "/identity/logout", pairs("refresh_token", second.text("refresh_token")), bx)
-	wants("one logged out", acctA, userIAM+" 21:26")
-	w.clock.advance(3 * time.Hour)
+	wants("one logged out", acctA, userIAM+" 12:00")
+	w.server.Pass(3 * time.Hour)
 	wants("idle", acctA)
 }
 
@@ -177,18 +177,18 @@ func TestAClaimRuleLetsALoginAssumeAProfile(t *testing.T) {
 	if c := w.claims(a.text("access_token")); c.IAMID != "iam-"+profileA || c.Authn.IAMID != userIAM {
 		t.Errorf("claims %+v", c)
 	}
-	if end := a.number("refresh_token_expiration"); end != w.clock.Now().Add(time.Hour).Unix() {
+	if end := a.number("refresh_token_expiration"); end != w.server.Now().Add(time.Hour).Unix() {
 		t.Errorf("the profile's login ends at %s, want after the rule's hour", time.Unix(end, 0))
 	}
 	w.mustToken([]string{"grant_type", token.GrantAssume, "refresh_token", login.text("refresh_token"), "profile_id", profileA}, bx)
-	w.clock.advance(30 * time.Minute)
+	w.server.Pass(30 * time.Minute)
 	a = w.mustToken(refresh(a.text("refresh_token")), bx)
-	w.clock.advance(29 * time.Minute)
+	w.server.Pass(29 * time.Minute)
 	a = w.mustToken(refresh(a.text("refresh_token")), bx)
 	if left := a.number("expires_in"); left != 60 {
 		t.Errorf("the last token lives %d s, want 60", left)
 	}
-	w.clock.advance(time.Minute)
+	w.server.Pass(time.Minute)
 	w.wants(w.token(refresh(a.text("refresh_token")), bx), 400, "BXNIM0408E")
 }
 

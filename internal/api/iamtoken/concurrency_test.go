@@ -3,10 +3,12 @@ package iamtoken_test
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/token"
 )
@@ -58,7 +60,7 @@ func TestOnePasscodeIsRedeemedOnceByManyAtATime(t *testing.T) {
 	for range attempts {
 		go func() {
 			_, err := w.tokens.Issue(context.Background(), &token.Request{GrantType: token.GrantPasscode, Passcode: code,
-				Client: token.Credentials{Given: true, ID: "bx", Secret: secret.New("bx")}, Address: netip.MustParseAddr("203.0.113.9")})
+				Client: oauth.Credentials{Given: true, ID: "bx", Secret: secret.New("bx")}, Address: netip.MustParseAddr("203.0.113.9")})
 			results <- err
 		}()
 	}
@@ -88,20 +90,20 @@ func TestLeakedKeyMeetsWhatItsOwnerChose(t *testing.T) {
 			w := newWorld(t)
 			w.addKey("ApiKey-l", acctA, userIAM, "leaked", func(k *identity.APIKey) { k.ActionWhenLeaked, k.Locked = tt.choice, true })
 			w.mustToken(apikey("leaked"))
-			keyID, done, err := w.tokens.LeakedKey(context.Background(), secret.New("leaked"))
-			if err != nil || keyID != "ApiKey-l" || done != tt.done {
-				t.Errorf("%s, %s, %v", keyID, done, err)
+			key, done, err := w.server.Identity.LeakedKey(context.Background(), secret.New("leaked"))
+			if err != nil || key.ID != "ApiKey-l" || done != tt.done {
+				t.Errorf("%+v, %s, %v", key, done, err)
 			}
 			w.wants(w.token(apikey("leaked")), tt.status, tt.code)
-			if _, _, err := w.tokens.LeakedKey(context.Background(), secret.New("no key")); err == nil {
+			if _, _, err := w.server.Identity.LeakedKey(context.Background(), secret.New("no key")); err == nil {
 				t.Error("an unknown value is a key")
 			}
-			events, err := w.db.Events(context.Background(), acctA, 0, 0)
+			events, err := w.server.DB.Events(context.Background(), acctA, 0, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := map[string]string{"disable": "iam-identity.user-apikey.update", "delete": "iam-identity.user-apikey.delete"}[tt.choice]
-			if last := events[len(events)-1]; want != "" && (last.Action != want || last.Target != "ApiKey-l") {
+			want := map[string]string{"none": "iam-identity.user-apikey.update", "disable": "iam-identity.user-apikey.update", "delete": "iam-identity.user-apikey.delete"}[tt.choice]
+			if last := events[len(events)-1]; last.Action != want || last.Target != "ApiKey-l" || !strings.HasSuffix(last.Message, "found in public") {
 				t.Errorf("last event %s of %s, want %s", last.Action, last.Target, want)
 			}
 		})

@@ -100,6 +100,3 @@ type claimsBody struct {
 	Message string        `json:"errorMessage,omitempty"`
 	Details string        `json:"errorDetails,omitempty"`
 }
-
-// none is the request of operations that take no parameters.
-type none struct{}

@@ -52,14 +52,14 @@ func (a *API) discover() discoveryDocument {
 
 func (a *API) configuration(_ context.Context, c *httpapi.Call, w http.ResponseWriter, _ *http.Request) error {
 	doc := a.discovery
-	if _, alg, _ := a.tokens.Signer(); alg != "" {
+	if _, alg, _ := a.ring.Signer(); alg != "" {
 		doc.SigningAlgorithms = []string{string(alg)}
 	}
 	return httpapi.WriteJSON(w, c, http.StatusOK, doc)
 }
 
 func (a *API) keys(ctx context.Context, c *httpapi.Call, w http.ResponseWriter, _ *http.Request) error {
-	writeBody(w, c, http.StatusOK, a.tokens.JWKS(ctx))
+	writeBody(w, c, http.StatusOK, a.ring.JWKS(ctx))
 	return nil
 }
 

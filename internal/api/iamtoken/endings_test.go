@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/throttle"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -36,7 +39,7 @@ func TestWhatWasAssumedWithAnAPIKeyEndsWithTheKey(t *testing.T) {
 	}{
 		"deleted":  {func(w *world) { w.deleteKey("ApiKey-1") }, "BXNIM0415E"},
 		"disabled": {func(w *world) { w.changeKey("ApiKey-1", func(k *identity.APIKey) { k.Disabled = true }) }, "BXNIM0462E"},
-		"expired":  {func(w *world) { w.changeKey("ApiKey-1", func(k *identity.APIKey) { k.ExpiresAt = w.clock.Now() }) }, "BXNIM0425E"},
+		"expired":  {func(w *world) { w.changeKey("ApiKey-1", func(k *identity.APIKey) { k.ExpiresAt = w.server.Now() }) }, "BXNIM0425E"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -99,16 +102,16 @@ func TestADelegationEndsAtItsTimeWhateverIsMadeOfIt(t *testing.T) {
 	w := newWorld(t)
 	_, delegated := w.delegate(w.mustToken(apikey(userKey), bx).text("refresh_token"), "5400")
 	a := w.mustToken(redeem(delegated), kube)
-	if a.number("expires_in") != 3600 || a.number("refresh_token_expiration") != w.clock.Now().Add(90*time.Minute).Unix() {
+	if a.number("expires_in") != 3600 || a.number("refresh_token_expiration") != w.server.Now().Add(90*time.Minute).Unix() {
 		t.Errorf("redeemed at once: %s", a.raw)
 	}
-	w.clock.advance(time.Hour)
+	w.server.Pass(time.Hour)
 	a = w.mustToken(refresh(a.text("refresh_token")), kube)
-	if a.number("expires_in") != 1800 || a.number("refresh_token_expiration") != w.clock.Now().Add(30*time.Minute).Unix() {
+	if a.number("expires_in") != 1800 || a.number("refresh_token_expiration") != w.server.Now().Add(30*time.Minute).Unix() {
 		t.Errorf("after an hour: %s", a.raw)
 	}
 	again := w.mustToken(refresh(a.text("refresh_token"), "response_type", "delegated_refresh_token", "receiver_client_ids", "ce"), kube)
-	w.clock.advance(30 * time.Minute)
+	w.server.Pass(30 * time.Minute)
 	w.wants(w.token(redeem(delegated), kube), 400, "BXNIM0407E")
 	w.wants(w.token(refresh(a.text("refresh_token")), kube), 400, "BXNIM0408E")
 	w.wants(w.token(redeem(again.text("delegated_refresh_token")), basic("ce", "ce")), 400, "BXNIM0407E")
@@ -117,7 +120,7 @@ func TestADelegationEndsAtItsTimeWhateverIsMadeOfIt(t *testing.T) {
 func TestADelegationOutlivesASessionThatEndsByItself(t *testing.T) {
 	w := newWorld(t)
 	_, delegated := w.delegate(w.mustToken(apikey(cliKey), bx).text("refresh_token"), "518400")
-	w.clock.advance(48 * time.Hour)
+	w.server.Pass(48 * time.Hour)
 	if got := w.mustToken(redeem(delegated), kube); got.text("session_id") != "" || got.number("expires_in") != 3600 {
 		t.Errorf("redeemed after the session: %s", got.raw)
 	}
@@ -135,7 +138,7 @@ func TestADelegationEndsWithALoginThatIsEndedOnPurpose(t *testing.T) {
 			w.send(http.MethodGet, "/identity/logout", "", bearer(login.text("access_token")))
 		}},
 		"session revoked": {cliKey, func(w *world, login answer, _ string) {
-			if err := w.tokens.EndSession(w.t.Context(), login.text("session_id")); err != nil {
+			if err := w.tokens.Sessions.End(w.t.Context(), login.text("session_id")); err != nil {
 				w.t.Fatal(err)
 			}
 		}},
@@ -143,7 +146,7 @@ func TestADelegationEndsWithALoginThatIsEndedOnPurpose(t *testing.T) {
 			w.send(http.MethodPost, "/identity/logout", pairs("refresh_token", next), bx)
 		}},
 		"replay of a refresh token": {userKey, func(w *world, login answer, _ string) {
-			w.clock.advance(2 * time.Minute)
+			w.server.Pass(2 * time.Minute)
 			w.wants(w.token(refresh(login.text("refresh_token")), bx), 400, "BXNIM0407E")
 		}},
 	} {
@@ -173,10 +176,10 @@ func TestAProfileEndsWithTheLoginThatAssumedIt(t *testing.T) {
 }
 
 // guarded knows a client whose secret an operator chose.
-func guarded(c *token.Config) {
-	c.Clients = []token.Client{{ID: "portal", Secret: secret.New("the operator's choice"), Refresh: token.RefreshRotating}}
+func guarded(c *apitest.TokenConfig) {
+	c.Clients = []oauth.Client{{ID: "portal", Secret: secret.New("the operator's choice"), Refresh: oauth.RefreshRotating}}
 	c.Limits = token.DefaultLimits
-	c.Limits.Client = token.Limit{Burst: 2, Every: time.Minute}
+	c.ClientLimit = throttle.Limit{Burst: 2, Every: time.Minute}
 }
 
 func TestARightGuessOfAClientsSecretIsNoneWhenThereWereTooMany(t *testing.T) {
@@ -203,7 +206,7 @@ func TestARightGuessOfAClientsSecretIsNoneWhenThereWereTooMany(t *testing.T) {
 	w.mustToken(apikey(userKey), right, from("198.51.100.1"))
 	w.mustToken(apikey(userKey), bx) // its secret is no secret
 	w.mustToken(apikey(userKey))
-	w.clock.advance(time.Minute)
+	w.server.Pass(time.Minute)
 	w.mustToken(apikey(userKey), right)
 }
 

@@ -12,8 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/signing"
+	"github.com/kagiban/kagiban/internal/throttle"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -39,12 +41,12 @@ func TestDiscoveryNamesTheServerAndTheIssuer(t *testing.T) {
 
 func TestPublishedKeysVerifyTokens(t *testing.T) {
 	for _, alg := range []signing.Algorithm{signing.ES256, signing.RS256} {
-		w := newWorld(t, func(c *token.Config) { c.Algorithm = alg })
+		w := newWorld(t, func(c *apitest.TokenConfig) { c.Algorithm = alg })
 		set, err := signing.ParseJWKS([]byte(w.send(http.MethodGet, "/identity/keys", "").raw))
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := signing.NewVerifier(signing.VerifierOptions[json.RawMessage]{Keys: set, Issuers: []string{issuer}, Now: w.clock.Now, Decode: signing.Payload})
+		v := signing.NewVerifier(signing.VerifierOptions[json.RawMessage]{Keys: set, Issuers: []string{issuer}, Now: w.server.Now, Decode: signing.Payload})
 		if _, err := v.Verify(w.mustToken(apikey(userKey)).text("access_token")); err != nil {
 			t.Errorf("%s: %v", alg, err)
 		}
@@ -105,7 +107,7 @@ func TestProfilesThatMayBeAssumedAreListedAcrossAccounts(t *testing.T) {
 	delete(got, "entity_tag")
 	want := map[string]any{"id": profileB, "iam_id": id.IAMOf(profileB), "name": "there", "account_id": acctB,
 		"crn":        "crn:v1:bluemix:public:iam-identity::a/" + acctB + "::profile:" + profileB,
-		"created_at": "2026-06-09T21:26+0000", "modified_at": "2026-06-09T21:26+0000"}
+		"created_at": "2026-05-04T12:00+0000", "modified_at": "2026-05-04T12:00+0000"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("profile (-want +got):\n%s", diff)
 	}
@@ -175,9 +177,9 @@ func TestStandardHeadersOfATokenResponse(t *testing.T) {
 }
 
 func TestGuessingIsSlowedAndValidKeysAreNot(t *testing.T) {
-	w := newWorld(t, func(c *token.Config) {
+	w := newWorld(t, func(c *apitest.TokenConfig) {
 		c.Limits = token.DefaultLimits
-		c.Limits.Credential = token.Limit{Burst: 3, Every: 10 * time.Second}
+		c.Limits.Credential = throttle.Limit{Burst: 3, Every: 10 * time.Second}
 	})
 	for range 3 {
 		w.wants(w.token(apikey("guess")), 400, "BXNIM0415E")
@@ -188,7 +190,7 @@ func TestGuessingIsSlowedAndValidKeysAreNot(t *testing.T) {
 	}
 	w.mustToken(apikey(userKey)) // from the same address, never seen before
 	w.wants(w.token(apikey("guess"), from("198.51.100.1")), 400, "BXNIM0415E")
-	w.clock.advance(10 * time.Second)
+	w.server.Pass(10 * time.Second)
 	w.wants(w.token(apikey("guess")), 400, "BXNIM0415E")
 	if a := w.token([]string{"grant_type", token.GrantPasscode, "passcode", "guess"}, bx); a.status != http.StatusTooManyRequests {
 		t.Errorf("a passcode from there: %d %s", a.status, a.raw)
@@ -246,18 +248,18 @@ func TestActivityIsCountedForKeyAndIdentity(t *testing.T) {
 	check := func(subject string, count int64) {
 		t.Helper()
 		got, err := w.tokens.Activity(ctx, acctA, subject)
-		if err != nil || got.Count != count || count > 0 && !got.Last.Equal(w.clock.Now()) {
-			t.Errorf("%s: %+v, %v, want %d at %v", subject, got, err, count, w.clock.Now())
+		if err != nil || got.Count != count || count > 0 && !got.Last.Equal(w.server.Now()) {
+			t.Errorf("%s: %+v, %v, want %d at %v", subject, got, err, count, w.server.Now())
 		}
 	}
 	check("ApiKey-2", 0)
 	for range 3 {
-		w.clock.advance(time.Second)
+		w.server.Pass(time.Second)
 		w.mustToken(apikey(svcKey))
 	}
 	check("ApiKey-2", 3)
 	check(service, 3)
-	if err := w.tokens.Maintain(ctx); err != nil {
+	if err := w.tokens.Flush(ctx); err != nil {
 		t.Fatal(err)
 	}
 	check("ApiKey-2", 3)

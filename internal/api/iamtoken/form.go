@@ -12,6 +12,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/token"
 )
@@ -216,22 +217,22 @@ const maxAuthorization = 4 << 10
 
 // clientOf reads the OAuth client of a request: from a Basic header, else from
 // client_id and client_secret in the form. Other schemes name no client.
-func clientOf(r *http.Request, f *form) token.Credentials {
+func clientOf(r *http.Request, f *form) oauth.Credentials {
 	if header := r.Header["Authorization"]; len(header) > 0 {
 		if c, basic := parseBasic(header[0]); basic {
 			return c
 		}
 	}
 	clientID, clientSecret := f.values[fieldClientID], f.values[fieldClientSecret]
-	if clientSecret == "" && (clientID == "" || clientID == token.DefaultClientID) {
-		return token.Credentials{}
+	if clientSecret == "" && (clientID == "" || clientID == oauth.DefaultClientID) {
+		return oauth.Credentials{}
 	}
-	return token.Credentials{Given: true, ID: clientID, Secret: secret.New(clientSecret)}
+	return oauth.Credentials{Given: true, ID: clientID, Secret: secret.New(clientSecret)}
 }
 
 // parseBasic reads a Basic header (RFC 7617) and tells whether it is one. A
 // malformed one names a client that does not exist.
-func parseBasic(header string) (c token.Credentials, basic bool) {
+func parseBasic(header string) (c oauth.Credentials, basic bool) {
 	scheme, encoded, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Basic") {
 		return c, false

@@ -60,7 +60,7 @@ func TestResponseTypesAreSplitOnCommaAndSpace(t *testing.T) {
 func TestRequestsThatAreRefused(t *testing.T) {
 	w := newWorld(t)
 	w.addKey("ApiKey-d", acctA, userIAM, "disabled", func(k *identity.APIKey) { k.Disabled = true })
-	w.addKey("ApiKey-x", acctA, userIAM, "expired", func(k *identity.APIKey) { k.ExpiresAt = w.clock.Now() })
+	w.addKey("ApiKey-x", acctA, userIAM, "expired", func(k *identity.APIKey) { k.ExpiresAt = w.server.Now() })
 	w.addKey("ApiKey-s", acctA, "IBMid-9999999999", "stranger", nil)
 	w.addKey("ApiKey-g", acctA, "iam-ServiceId-gone", "ghost", nil)
 	tests := []struct {
@@ -159,10 +159,10 @@ func TestChangesTakeEffectOnTheNextExchange(t *testing.T) {
 		{"key disabled", func(w *world) { w.changeKey("ApiKey-1", func(k *identity.APIKey) { k.Disabled = true }) }, userKey, 400, "BXNIM0462E",
 			func(w *world) { w.changeKey("ApiKey-1", func(k *identity.APIKey) { k.Disabled = false }) }},
 		{"key expires", func(w *world) {
-			w.changeKey("ApiKey-1", func(k *identity.APIKey) { k.ExpiresAt = w.clock.Now().Add(time.Hour) })
+			w.changeKey("ApiKey-1", func(k *identity.APIKey) { k.ExpiresAt = w.server.Now().Add(time.Hour) })
 			w.mustToken(apikey(userKey))
-			w.clock.advance(time.Hour)
-		}, userKey, 400, "BXNIM0425E", func(w *world) { w.clock.advance(-time.Hour) }},
+			w.server.Pass(time.Hour)
+		}, userKey, 400, "BXNIM0425E", func(w *world) { w.server.Pass(-time.Hour) }},
 		{"key deleted", func(w *world) { w.deleteKey("ApiKey-1") }, userKey, 400, "BXNIM0415E", nil},
 		{"service ID deleted", func(w *world) { w.deleteServiceID() }, svcKey, 400, "BXNIM0415E", nil},
 		{"account suspended", func(w *world) { w.changeAccount(acctA, func(a *account.Account) { a.State = account.Suspended }) }, svcKey, 400, "BXNIM0410E",
@@ -209,7 +209,7 @@ func TestLowestSettingOfAUsersAccountsCounts(t *testing.T) {
 		t.Errorf("service ID of one account: expires_in %d, want its account's 1800", got)
 	}
 	a := w.mustToken(apikey(userKey), bx)
-	if a.number("expires_in") != 900 || a.number("refresh_token_expiration") != w.clock.Now().Unix()+1000 {
+	if a.number("expires_in") != 900 || a.number("refresh_token_expiration") != w.server.Now().Unix()+1000 {
 		t.Errorf("user of both accounts: %s, want the lowest values 900 and 1000", a.raw)
 	}
 	w.changeUser(acctB, func(u *account.User) { u.State = "DISABLED" })
@@ -347,7 +347,7 @@ func TestDelegatedTokenIsForItsReceiversOnly(t *testing.T) {
 		}
 		w.mustToken(refresh(a.text("refresh_token")), basic("kube", "kube"))
 	}
-	w.clock.advance(600 * time.Second)
+	w.server.Pass(600 * time.Second)
 	w.wants(w.token(redeem, basic("kube", "kube")), 400, "BXNIM0407E")
 }
 

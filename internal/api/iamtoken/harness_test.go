@@ -11,34 +11,29 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/argon2"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/api/iamtoken"
-	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
-	"github.com/kagiban/kagiban/internal/signing"
 	"github.com/kagiban/kagiban/internal/store"
-	"github.com/kagiban/kagiban/internal/store/sqlitestore"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
 // The identities of the tests.
 const (
-	acctA    = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	acctB    = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	acctA    = apitest.Account
+	acctB    = apitest.Other
 	userIAM  = "IBMid-0000000001"
 	email    = "ada@example.com"
 	password = "correct horse battery staple"
-	issuer   = "https://iam.cloud.ibm.com/identity"
+	issuer   = apitest.Issuer
 	baseURL  = "http://kagiban.test"
 	service  = "ServiceId-11111111-1111-4111-8111-111111111111"
 	profileA = "Profile-aaaaaaaa-1111-4111-8111-111111111111"
@@ -48,95 +43,49 @@ const (
 	cliKey   = "key-with-sessions-of-the-tests"
 )
 
-// clock is a clock that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// world is a token service over an in-memory store with two accounts.
+// world is a token service with its API over two accounts.
 type world struct {
 	t      testing.TB
-	clock  *clock
-	db     *sqlitestore.DB
-	tokens *token.Service
+	server *apitest.Server
+	tokens *apitest.Tokens
 	router http.Handler
 	hasher *secret.Hasher
 }
 
-// allowAll permits every operation: permissions are not the subject here.
-type allowAll struct{}
-
-func (allowAll) Decide(context.Context, policy.Request) (policy.Decision, error) {
-	return policy.Decision{Allowed: true}, nil
+func newWorld(t testing.TB, change ...func(*apitest.TokenConfig)) *world {
+	t.Helper()
+	w := newNode(t, apitest.New(t, nil), change...)
+	w.seed()
+	return w
 }
 
-func newWorld(t testing.TB, change ...func(*token.Config)) *world {
+// newNode makes a token service with its API over the store of a server.
+func newNode(t testing.TB, s *apitest.Server, change ...func(*apitest.TokenConfig)) *world {
 	t.Helper()
-	ctx := context.Background()
-	w := &world{t: t, clock: newClock()}
+	var cfg apitest.TokenConfig
+	for _, c := range change {
+		c(&cfg)
+	}
+	w := &world{t: t, server: s, tokens: s.Tokens(cfg)}
 	var err error
-	var cfg token.Config
-	for _, c := range change {
-		c(&cfg)
-	}
-	shared := cfg.DB != nil
-	if w.db, err = sqlitestore.Open(ctx, sqlitestore.Options{Memory: true, Now: w.clock.Now}); err != nil {
+	if w.hasher, err = secret.NewHasher(apitest.Pepper(), secret.PurposeAPIKey); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.db.Close() })
-	master, err := secret.ParseMasterKey("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")
-	if err != nil {
-		t.Fatal(err)
+	api := iamtoken.New(iamtoken.Config{Tokens: w.tokens.Service, Keys: w.tokens.Keys, BaseURL: baseURL})
+	echo := httpapi.Table(&httpapi.Family{Name: "test", WriteError: httpapi.WriteErrors}, httpapi.Op[struct{}, httpapi.None, httpapi.Caller]{
+		ID: "who_am_i", Method: http.MethodGet, Path: "/whoami", Status: 200, Self: "shows the caller",
+		Do: func(_ context.Context, c *httpapi.Call, _ *struct{}, _ httpapi.None) (*httpapi.Caller, error) {
+			return c.Caller, nil
+		}})
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	sealer, err := secret.NewSealer(nil, master)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pepper := []byte("pepper of thirty-two bytes......")
-	if w.hasher, err = secret.NewHasher(pepper, secret.PurposeAPIKey); err != nil {
-		t.Fatal(err)
-	}
-	cfg = token.Config{DB: w.db, Sealer: sealer, Pepper: pepper, Issuer: issuer, Algorithm: signing.ES256, Engine: signing.EngineGo,
-		Now: w.clock.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	for _, c := range change {
-		c(&cfg)
-	}
-	if w.tokens, err = token.New(cfg); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.tokens.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.tokens.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	api := iamtoken.New(w.tokens, iamtoken.Options{BaseURL: baseURL})
-	echo := httpapi.OldOp(&httpapi.Family{Name: "test", WriteError: httpapi.WriteErrors}, "who_am_i", http.MethodGet, "/whoami", http.StatusOK,
-		httpapi.Self("shows the caller"), nil, func(_ context.Context, c *httpapi.Call, _ *struct{}) (*httpapi.Caller, error) { return c.Caller, nil })
 	w.router, err = httpapi.NewRouter(httpapi.Config{
-		Operations: append(api.Operations(), echo), Authenticator: iamtoken.Authenticator{Tokens: w.tokens}, Authorizer: allowAll{},
-		Now: cfg.Now, Log: cfg.Log, Default: api.Operations()[0].Family,
+		Operations: append(api.Operations(), echo...), Authenticator: iamtoken.NewAuthenticator(w.tokens.Service), Authorizer: s.Authority,
+		Now: s.Now, Log: cfg.Log, Default: api.Operations()[0].Family,
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if !shared {
-		w.seed()
 	}
 	return w
 }
@@ -145,7 +94,7 @@ func newWorld(t testing.TB, change ...func(*token.Config)) *world {
 func (w *world) write(fn func(context.Context, store.Tx) error) {
 	w.t.Helper()
 	ctx := context.Background()
-	if err := w.db.Update(ctx, func(tx store.Tx) error { return fn(ctx, tx) }); err != nil {
+	if err := w.server.DB.Update(ctx, func(tx store.Tx) error { return fn(ctx, tx) }); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -155,7 +104,6 @@ func (w *world) seed() {
 		var errs []error
 		add := func(err error) { errs = append(errs, err) }
 		for _, a := range []string{acctA, acctB} {
-			add(account.Accounts.Create(ctx, tx, &account.Account{Meta: store.Meta{Account: a, ID: a, Name: "Account " + a[:1], Owner: userIAM}, State: account.Active}, store.Event{}))
 			add(account.Users.Create(ctx, tx, &account.User{Meta: store.Meta{Account: a, ID: userIAM, Owner: userIAM, Name: "Ada Lovelace"},
 				Email: email, GivenName: "Ada", FamilyName: "Lovelace", State: account.Active}, store.Event{}))
 		}
@@ -428,25 +376,23 @@ func (w *world) withdraw(profile, accountID, kind, identifier string) {
 // second makes another node over the same store.
 func (w *world) second(issuer string) *world {
 	w.t.Helper()
-	return newWorld(w.t, func(c *token.Config) { c.DB, c.Now, c.Issuer = w.db, w.clock.Now, issuer })
+	return newNode(w.t, w.server, func(c *apitest.TokenConfig) { c.Issuer = issuer })
 }
 
 func (w *world) rotateKeys() {
 	w.t.Helper()
-	if err := w.tokens.RotateKeys(context.Background()); err != nil {
+	if err := w.tokens.Keys.Rotate(context.Background()); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func (w *world) revokeKey() {
 	w.t.Helper()
-	kid, _, _ := w.tokens.Signer()
-	if err := w.tokens.RevokeKey(context.Background(), kid); err != nil {
+	kid, _, _ := w.tokens.Keys.Signer()
+	if err := w.tokens.Keys.Revoke(context.Background(), kid); err != nil {
 		w.t.Fatal(err)
 	}
 }
-
-func newClock() *clock { return &clock{now: time.Date(2026, 6, 9, 21, 26, 27, 0, time.UTC)} }
 
 // dump gives everything that the tests' short-lived records and objects hold.
 func (w *world) dump() string {
@@ -454,7 +400,7 @@ func (w *world) dump() string {
 	ctx := context.Background()
 	var b strings.Builder
 	for _, kind := range []string{"apikey", "login", "signing-key", "user"} {
-		records, err := w.db.Direct().List(ctx, store.Query{Kind: kind})
+		records, err := w.server.DB.Direct().List(ctx, store.Query{Kind: kind})
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -464,7 +410,7 @@ func (w *world) dump() string {
 	}
 	for _, space := range []string{"session", "refresh", "delegated", "passcode"} {
 		for _, acct := range []string{store.System, acctA, acctB} {
-			records, err := w.db.Tokens().List(ctx, space, acct, userIAM)
+			records, err := w.server.DB.Tokens().List(ctx, space, acct, userIAM)
 			if err != nil {
 				w.t.Fatal(err)
 			}
@@ -474,8 +420,4 @@ func (w *world) dump() string {
 		}
 	}
 	return b.String()
-}
-
-func (allowAll) Rights(ctx context.Context, _ policy.Request) (asker.Rights, error) {
-	return asker.System.Rights(ctx, "")
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -51,7 +52,7 @@ func (l *logBook) actions(t *testing.T) (actions []string) {
 
 func TestEachLoginIsToldWithItsAuditActionAndWithoutSecrets(t *testing.T) {
 	book := new(logBook)
-	w := newWorld(t, func(c *token.Config) {
+	w := newWorld(t, func(c *apitest.TokenConfig) {
 		c.Log = slog.New(slog.NewJSONHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	w.setPassword()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/token"
 )
@@ -21,8 +22,8 @@ func actAs(accessToken, name string) []string {
 }
 
 // runtimeOf lets the robot act as one service.
-func runtimeOf(service string) func(*token.Config) {
-	return func(c *token.Config) {
+func runtimeOf(service string) func(*apitest.TokenConfig) {
+	return func(c *apitest.TokenConfig) {
 		c.ActAs = func(_ context.Context, who policy.Subject, named string, _ time.Time) (bool, error) {
 			return who.IAMID == "iam-"+robotID && who.Account == acctA && named == service, nil
 		}
@@ -35,7 +36,7 @@ const robotID = service
 func TestARuntimeGetsTheTokensOfItsServicesInstances(t *testing.T) {
 	w := newWorld(t, runtimeOf("web-shop"))
 	robot := w.mustToken(apikey(svcKey)).text("access_token")
-	w.clock.advance(10 * time.Minute)
+	w.server.Pass(10 * time.Minute)
 	a := w.mustToken(actAs(robot, "crn-"+shop+"one::"), basic("kube", "kube"))
 	if a.text("refresh_token") != token.NotSupported || a.number("expires_in") != 50*60 {
 		t.Errorf("refresh token %q, lives %d s; want none, and no longer than the runtime's token", a.text("refresh_token"), a.number("expires_in"))

@@ -8,20 +8,22 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/throttle"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
 func TestRefreshTokenIsReplacedAtEachUse(t *testing.T) {
 	w := newWorld(t)
 	a := w.mustToken(apikey(userKey), bx)
-	if a.number("refresh_token_expiration") != w.clock.Now().Add(72*time.Hour).Unix() || a.text("session_id") != "" || a.number("expires_in") != 3600 {
+	if a.number("refresh_token_expiration") != w.server.Now().Add(72*time.Hour).Unix() || a.text("session_id") != "" || a.number("expires_in") != 3600 {
 		t.Errorf("API key without sessions: %s", a.raw)
 	}
 	seen := map[string]bool{a.text("refresh_token"): true}
 	for range 3 {
-		w.clock.advance(time.Hour)
+		w.server.Pass(time.Hour)
 		a = w.mustToken(refresh(a.text("refresh_token")), bx)
 		if seen[a.text("refresh_token")] {
 			t.Fatal("the refresh token stayed the same")
@@ -37,12 +39,12 @@ func TestRefreshTokenIsReplacedAtEachUse(t *testing.T) {
 func TestUsedRefreshTokenWorksWithinTheGraceAndThenEndsTheLogin(t *testing.T) {
 	w := newWorld(t)
 	first := w.mustToken(apikey(userKey), bx).text("refresh_token")
-	w.clock.advance(time.Minute)
+	w.server.Pass(time.Minute)
 	a := w.mustToken(refresh(first), bx)
-	w.clock.advance(time.Minute)
+	w.server.Pass(time.Minute)
 	b := w.mustToken(refresh(first), bx) // a second process with the same file
 	w.mustToken(refresh(a.text("refresh_token")), bx)
-	w.clock.advance(time.Second)
+	w.server.Pass(time.Second)
 	w.wants(w.token(refresh(first), bx), 400, "BXNIM0407E")
 	w.wants(w.token(refresh(a.text("refresh_token")), bx), 400, "BXNIM0407E")
 	w.wants(w.token(refresh(b.text("refresh_token")), bx), 400, "BXNIM0407E")
@@ -61,9 +63,9 @@ func TestRefreshTokenExpires(t *testing.T) {
 	w := newWorld(t)
 	w.changeSettings(acctA, func(s *account.Settings) { s.RefreshTokenExpiration = "900" })
 	value := w.mustToken(apikey(svcKey), bx).text("refresh_token")
-	w.clock.advance(900 * time.Second)
+	w.server.Pass(900 * time.Second)
 	w.wants(w.token(refresh(value), bx), 400, "BXNIM0408E")
-	w.clock.advance(25 * time.Hour)
+	w.server.Pass(25 * time.Hour)
 	w.wants(w.token(refresh(value), bx), 400, "BXNIM0407E")
 }
 
@@ -74,7 +76,7 @@ func TestChangesOfTheKeyReachItsTokensAtTheRefresh(t *testing.T) {
 		code   string
 	}{
 		{"disabled", func(w *world) { w.changeKey("ApiKey-2", func(k *identity.APIKey) { k.Disabled = true }) }, "BXNIM0462E"},
-		{"expired", func(w *world) { w.changeKey("ApiKey-2", func(k *identity.APIKey) { k.ExpiresAt = w.clock.Now() }) }, "BXNIM0425E"},
+		{"expired", func(w *world) { w.changeKey("ApiKey-2", func(k *identity.APIKey) { k.ExpiresAt = w.server.Now() }) }, "BXNIM0425E"},
 		{"deleted", func(w *world) { w.deleteKey("ApiKey-2") }, "BXNIM0415E"},
 	}
 	for _, tt := range tests {
@@ -127,9 +129,9 @@ func TestPasswordLoginChoosesItsAccountWithTheRefreshToken(t *testing.T) {
 }
 
 func TestWrongPasswords(t *testing.T) {
-	w := newWorld(t, func(c *token.Config) {
+	w := newWorld(t, func(c *apitest.TokenConfig) {
 		c.Limits = token.DefaultLimits
-		c.Limits.PasswordTarget = token.Limit{Burst: 2, Every: time.Minute}
+		c.Limits.PasswordTarget = throttle.Limit{Burst: 2, Every: time.Minute}
 	})
 	w.setPassword()
 	wrong := []string{"grant_type", "password", "username", email, "password", "nonsense"}
@@ -140,7 +142,7 @@ func TestWrongPasswords(t *testing.T) {
 	if limited.status != http.StatusTooManyRequests || limited.header.Get("Retry-After") != "60" || limited.text("errorMessage") == "" {
 		t.Errorf("after two failures: %d, Retry-After %q, %s", limited.status, limited.header.Get("Retry-After"), limited.raw)
 	}
-	w.clock.advance(time.Minute)
+	w.server.Pass(time.Minute)
 	w.mustToken(passwordForm(), bx)
 }
 
@@ -185,7 +187,7 @@ func TestPasscodeWorksOnceAndNotForLong(t *testing.T) {
 	}
 	w.wants(w.token(code, bx), 401, "BXNIM0602E")
 	code = passcode()
-	w.clock.advance(5 * time.Minute)
+	w.server.Pass(5 * time.Minute)
 	w.wants(w.token(code, bx), 401, "BXNIM0602E")
 	if c := w.claims(w.mustToken(append(passcode(), "account", acctB), bx).text("access_token")); c.Account.BSS != acctB {
 		t.Errorf("passcode with account: %+v", c)
@@ -220,11 +222,11 @@ func TestKeyThatSupportsSessionsBeginsOneThroughTheCommandLine(t *testing.T) {
 		t.Errorf("without the command line's client: %s", a.raw)
 	}
 	a := w.mustToken(apikey(cliKey), bx)
-	end := w.clock.Now().Add(24 * time.Hour).Unix()
+	end := w.server.Now().Add(24 * time.Hour).Unix()
 	if a.text("session_id") == "" || a.number("expires_in") != 1200 || a.number("refresh_token_expiration") != end {
 		t.Errorf("with it: %s", a.raw)
 	}
-	w.clock.advance(time.Hour)
+	w.server.Pass(time.Hour)
 	if a = w.mustToken(refresh(a.text("refresh_token")), bx); a.number("refresh_token_expiration") != end {
 		t.Error("a refresh moves the end of the session")
 	}
@@ -234,12 +236,12 @@ func TestSessionEndsAfterItsTime(t *testing.T) {
 	w := newWorld(t)
 	w.changeSettings(acctB, func(s *account.Settings) { s.SessionExpiration = "3600" })
 	a := w.mustToken(apikey(cliKey), bx)
-	w.clock.advance(50 * time.Minute)
+	w.server.Pass(50 * time.Minute)
 	a = w.mustToken(refresh(a.text("refresh_token")), bx)
 	if a.number("expires_in") != 600 {
 		t.Errorf("the token outlives its session: %s", a.raw)
 	}
-	w.clock.advance(10 * time.Minute)
+	w.server.Pass(10 * time.Minute)
 	w.wants(w.token(refresh(a.text("refresh_token")), bx), 400, "BXNIM0408E")
 }
 
@@ -248,16 +250,16 @@ func TestIdleSessionIsInvalidated(t *testing.T) {
 	w.changeSettings(acctA, func(s *account.Settings) { s.SessionInvalidation = "900" })
 	a := w.mustToken(apikey(cliKey), bx)
 	for range 3 { // each request that brings the token counts as activity
-		w.clock.advance(300 * time.Second)
+		w.server.Pass(300 * time.Second)
 		w.send(http.MethodGet, "/whoami", "", bearer(a.text("access_token")))
 	}
-	w.clock.advance(800 * time.Second)
+	w.server.Pass(800 * time.Second)
 	if keep := w.send(http.MethodPatch, "/v1/sessions/"+a.text("session_id")+"/state", "", bx); keep.status != http.StatusNoContent {
 		t.Errorf("keeping alive: %d %s", keep.status, keep.raw)
 	}
-	w.clock.advance(800 * time.Second)
+	w.server.Pass(800 * time.Second)
 	a = w.mustToken(refresh(a.text("refresh_token")), bx)
-	w.clock.advance(900 * time.Second)
+	w.server.Pass(900 * time.Second)
 	idle := w.token(refresh(a.text("refresh_token")), bx)
 	w.wants(idle, 400, "BXNIM0439E")
 	if want := "Session '" + a.text("session_id") + "' is invalidated due to inactivity."; idle.text("errorMessage") != want {
@@ -286,7 +288,7 @@ func TestOldestSessionsEndWhenThereAreTooMany(t *testing.T) {
 	for range 3 {
 		logins = append(logins, w.mustToken(apikey(cliKey), bx))
 		w.send(http.MethodGet, "/whoami", "", bearer(logins[0].text("access_token"))) // now it is in memory
-		w.clock.advance(time.Second)
+		w.server.Pass(time.Second)
 	}
 	w.wants(w.token(refresh(logins[0].text("refresh_token")), bx), 400, "BXNIM0439E")
 	if who := w.send(http.MethodGet, "/whoami", "", bearer(logins[0].text("access_token"))); who.status != http.StatusUnauthorized {
@@ -295,7 +297,7 @@ func TestOldestSessionsEndWhenThereAreTooMany(t *testing.T) {
 	for _, l := range logins[1:] {
 		w.mustToken(refresh(l.text("refresh_token")), bx)
 	}
-	if got, err := w.tokens.Sessions(context.Background(), userIAM); err != nil || len(got) != 2 {
+	if got, err := w.tokens.Sessions.Of(context.Background(), userIAM); err != nil || len(got) != 2 {
 		t.Errorf("%d sessions, %v", len(got), err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/store"
-	"github.com/kagiban/kagiban/internal/token"
 )
 
 // countingDB counts how often the database is asked, and runs transactions
@@ -50,8 +50,8 @@ func (db *countingDB) Update(ctx context.Context, fn func(store.Tx) error) error
 func counted(t *testing.T) (*world, *countingDB) {
 	t.Helper()
 	w := newWorld(t)
-	db := &countingDB{DB: w.db}
-	node := newWorld(t, func(c *token.Config) { c.DB, c.Now = db, w.clock.Now })
+	db := &countingDB{DB: w.server.DB}
+	node := newNode(t, w.server, func(c *apitest.TokenConfig) { c.DB = db })
 	w.tokens, w.router = node.tokens, node.router
 	return w, db
 }
@@ -94,7 +94,7 @@ func TestLoginSurvivesATransactionThatRunsTwice(t *testing.T) {
 	a := w.mustToken(apikey(cliKey), bx)
 	a = w.mustToken(refresh(a.text("refresh_token")), bx)
 	w.mustToken(refresh(a.text("refresh_token")), bx)
-	if got, err := w.tokens.Sessions(context.Background(), userIAM); err != nil || len(got) != 1 {
+	if got, err := w.tokens.Sessions.Of(context.Background(), userIAM); err != nil || len(got) != 1 {
 		t.Errorf("%d sessions, %v; want one", len(got), err)
 	}
 }
@@ -119,8 +119,8 @@ func TestNoSecretIsStoredInClear(t *testing.T) {
 
 func TestFailedWritesLoseNoActivity(t *testing.T) {
 	w := newWorld(t)
-	failing := &failingDB{DB: w.db}
-	node := newWorld(t, func(c *token.Config) { c.DB, c.Now = failing, w.clock.Now })
+	failing := &failingDB{DB: w.server.DB}
+	node := newNode(t, w.server, func(c *apitest.TokenConfig) { c.DB = failing })
 	node.mustToken(apikey(svcKey))
 	failing.fail.Store(true)
 	if err := node.tokens.Flush(context.Background()); err == nil {

@@ -1,4 +1,4 @@
-package token
+package session
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/store/cache"
 )
 
 // loginSpace says which sessions with claims have had tokens of an account, so
@@ -25,24 +26,6 @@ const loginSpace = "login"
 type noted struct {
 	Session string `json:"session"`
 	IAMID   string `json:"iam_id"`
-}
-
-// hear reads what is said of a person who logs in.
-func (s *Service) hear(ctx context.Context, l *login) error {
-	known, err := get(ctx, s.state, account.Logins, store.System, l.IAMID)
-	if errors.Is(err, fault.NotFound) {
-		return nil // it has no local credential any more, and nobody speaks for it
-	}
-	if err != nil {
-		return fmt.Errorf("reading what is said of a user: %w", err)
-	}
-	if len(known.Claims) > 0 {
-		l.realm, l.said = known.Realm, known.Claims
-		if l.realm == "" {
-			l.realm, _, _ = strings.Cut(l.IAMID, "-")
-		}
-	}
-	return nil
 }
 
 // noteLogin remembers that a session with claims has tokens of an account.
@@ -61,11 +44,11 @@ func (s *Service) noteLogin(ctx context.Context, tx store.Tx, accountID string, 
 	return nil
 }
 
-// loginIndex keeps for sessionTrust which sessions with claims an account has.
+// loginIndex keeps for Trust which sessions with claims an account has.
 type loginIndex struct {
 	// writes counts the logins that were noted here.
 	writes   atomic.Int64
-	accounts *bounded[string, *loginsOf]
+	accounts *cache.Map[string, *loginsOf]
 }
 
 // loginsOf are the sessions of an account by IAM id, as they were read at a
@@ -77,7 +60,7 @@ type loginsOf struct {
 }
 
 func newLoginIndex(capacity int) *loginIndex {
-	return &loginIndex{accounts: newBounded[string, *loginsOf](capacity)}
+	return &loginIndex{accounts: cache.NewMap[string, *loginsOf](capacity)}
 }
 
 // changed must follow each transaction that noted a login.
@@ -87,17 +70,17 @@ func (x *loginIndex) changed(se *Session) {
 	}
 }
 
-func (x *loginIndex) clear() { x.accounts.clear() }
+func (x *loginIndex) clear() { x.accounts.Clear() }
 
 // loginsIn gives the sessions with claims of an account, living or not.
 func (s *Service) loginsIn(ctx context.Context, accountID string) (*loginsOf, error) {
-	now, writes := s.cfg.Now(), s.people.writes.Load()
-	if hit, ok := s.people.accounts.get(accountID); ok && hit.writes == writes {
-		if age := now.Sub(hit.read); age >= 0 && age < sessionTrust {
+	now, writes := s.now(), s.people.writes.Load()
+	if hit, ok := s.people.accounts.Get(accountID); ok && hit.writes == writes {
+		if age := now.Sub(hit.read); age >= 0 && age < Trust {
 			return hit, nil
 		}
 	}
-	records, err := s.cfg.DB.Tokens().List(ctx, loginSpace, accountID, "")
+	records, err := s.db.Tokens().List(ctx, loginSpace, accountID, "")
 	if err != nil {
 		return nil, fmt.Errorf("listing the logins of an account: %w", err)
 	}
@@ -109,13 +92,13 @@ func (s *Service) loginsIn(ctx context.Context, accountID string) (*loginsOf, er
 		}
 		out.sessions[n.IAMID] = append(out.sessions[n.IAMID], n.Session)
 	}
-	s.people.accounts.put(accountID, out)
+	s.people.accounts.Put(accountID, out)
 	return out, nil
 }
 
 // Logins gives the people of an account who are logged in with claims, as
 // subjects of decisions, the newest login first; with an IAM id only that
-// person. A login that another node began is seen within sessionTrust.
+// person. A login that another node began is seen within Trust.
 func (s *Service) Logins(ctx context.Context, accountID, iamID string) ([]policy.Subject, error) {
 	in, err := s.loginsIn(ctx, accountID)
 	if err != nil {
@@ -149,17 +132,18 @@ func (s *Service) Logins(ctx context.Context, accountID, iamID string) ([]policy
 // the subject of a token of an account; nil when the session is over or was
 // begun without claims.
 func (s *Service) LoginOf(ctx context.Context, accountID, sessionID string) (*policy.Subject, error) {
-	se, err := s.session(ctx, sessionID)
+	se, err := s.Get(ctx, sessionID)
 	if errors.Is(err, fault.Invalid) || err == nil && len(se.Claims) == 0 {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &policy.Subject{Kind: policy.KindUser, IAMID: se.IAMID, Account: accountID, Realm: se.Realm, Claims: policyClaims(se.Claims), LoginAt: se.Created}, nil
+	return &policy.Subject{Kind: policy.KindUser, IAMID: se.IAMID, Account: accountID, Realm: se.Realm, Claims: PolicyClaims(se.Claims), LoginAt: se.Created}, nil
 }
 
-func policyClaims(list []account.Claim) []policy.Claim {
+// PolicyClaims gives what was said of a person in the words of policies.
+func PolicyClaims(list []account.Claim) []policy.Claim {
 	out := make([]policy.Claim, len(list))
 	for i, c := range list {
 		out[i] = policy.Claim{Name: c.Name, Values: c.Values, List: c.List}

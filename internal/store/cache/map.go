@@ -1,15 +1,15 @@
-package token
+package cache
 
 import (
 	"sync"
 	"sync/atomic"
 )
 
-// bounded is a map of limited size. It keeps two generations: entries are born
-// young; when the young half is full it becomes the old one, and what was old
+// Map is a map of limited size, for what is derived from objects and is not one.
+// It keeps two generations: entries are born young; when the young half is full it becomes the old one, and what was old
 // is dropped unless it was used meanwhile. So what is in use stays, and a hit
 // costs one read lock. Safe for concurrent use.
-type bounded[K comparable, V any] struct {
+type Map[K comparable, V any] struct {
 	half int
 	// mu guards young and old.
 	mu         sync.RWMutex
@@ -18,11 +18,13 @@ type bounded[K comparable, V any] struct {
 	hits, misses atomic.Int64
 }
 
-func newBounded[K comparable, V any](capacity int) *bounded[K, V] {
-	return &bounded[K, V]{half: max(capacity/2, 1), young: map[K]V{}, old: map[K]V{}}
+// NewMap makes a map of at most capacity entries.
+func NewMap[K comparable, V any](capacity int) *Map[K, V] {
+	return &Map[K, V]{half: max(capacity/2, 1), young: map[K]V{}, old: map[K]V{}}
 }
 
-func (b *bounded[K, V]) get(key K) (V, bool) {
+// Get gives an entry, and whether it is there.
+func (b *Map[K, V]) Get(key K) (V, bool) {
 	b.mu.RLock()
 	v, young := b.young[key]
 	ok := young
@@ -43,7 +45,7 @@ func (b *bounded[K, V]) get(key K) (V, bool) {
 
 // promote moves an entry to the young half unless somebody put another one
 // there meanwhile.
-func (b *bounded[K, V]) promote(key K, v V) {
+func (b *Map[K, V]) promote(key K, v V) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, taken := b.young[key]; !taken {
@@ -51,14 +53,15 @@ func (b *bounded[K, V]) promote(key K, v V) {
 	}
 }
 
-func (b *bounded[K, V]) put(key K, v V) {
+// Put keeps an entry.
+func (b *Map[K, V]) Put(key K, v V) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.insert(key, v)
 }
 
 // insert wants mu.
-func (b *bounded[K, V]) insert(key K, v V) {
+func (b *Map[K, V]) insert(key K, v V) {
 	if len(b.young) >= b.half {
 		b.young, b.old = make(map[K]V), b.young
 	}
@@ -66,9 +69,9 @@ func (b *bounded[K, V]) insert(key K, v V) {
 	b.young[key] = v
 }
 
-// getOrPut gives the entry, or makes and keeps one.
-func (b *bounded[K, V]) getOrPut(key K, make func() V) V {
-	if v, ok := b.get(key); ok {
+// GetOrPut gives the entry, or makes and keeps one.
+func (b *Map[K, V]) GetOrPut(key K, make func() V) V {
+	if v, ok := b.Get(key); ok {
 		return v
 	}
 	b.mu.Lock()
@@ -81,15 +84,20 @@ func (b *bounded[K, V]) getOrPut(key K, make func() V) V {
 	return v
 }
 
-func (b *bounded[K, V]) remove(key K) {
+// Remove forgets an entry.
+func (b *Map[K, V]) Remove(key K) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.young, key)
 	delete(b.old, key)
 }
 
-func (b *bounded[K, V]) clear() {
+// Clear forgets everything.
+func (b *Map[K, V]) Clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.young, b.old = map[K]V{}, map[K]V{}
 }
+
+// Counts tells how often Get found something, and how often nothing.
+func (b *Map[K, V]) Counts() (hits, misses int64) { return b.hits.Load(), b.misses.Load() }

@@ -1,12 +1,16 @@
-package token
+// Package oauth knows the OAuth clients: those that official tools bring along
+// and those that the operator configured. It tells who a client is and what
+// its logins get; what a login is, others know.
+package oauth
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
+	"time"
 
+	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/throttle"
 )
 
 // RefreshKind says what refresh token a client gets.
@@ -19,9 +23,6 @@ const (
 	// RefreshRotating gives an opaque token that is replaced at each use.
 	RefreshRotating RefreshKind = "rotating"
 )
-
-// NotSupported stands in refresh_token when there is none.
-const NotSupported = "not_supported"
 
 // DefaultClientID is the claim client_id of a request without client.
 const DefaultClientID = "default"
@@ -42,8 +43,8 @@ type Client struct {
 	public bool
 }
 
-// noClient is who asks without naming a client.
-var noClient = &Client{ID: DefaultClientID}
+// Nobody is who asks without naming a client. It is compared by identity.
+var Nobody = &Client{ID: DefaultClientID}
 
 // builtin are the clients that official tools bring along. Their secrets are
 // equal to their ids and in every client's source.
@@ -55,14 +56,39 @@ func builtin() []Client {
 	}
 }
 
-// clientTable joins the built-in clients with the configured ones, which win.
-func clientTable(configured []Client) (map[string]*Client, error) {
-	table := map[string]*Client{}
+// Config is what Clients are made from. Throttle is required.
+type Config struct {
+	// Clients are the configured ones, beside the built-in ones.
+	Clients  []Client
+	Throttle *throttle.Throttle
+	// Limit bounds wrong secrets, per source; zero means DefaultLimit. Over it
+	// right ones are refused too: an operator chose them, perhaps badly.
+	Limit throttle.Limit
+}
+
+// DefaultLimit leaves room for a badly configured fleet behind one address and
+// none for guessing.
+var DefaultLimit = throttle.Limit{Burst: 20, Every: 5 * time.Second}
+
+// Clients are the known clients. Safe for concurrent use.
+type Clients struct {
+	byID     map[string]*Client
+	throttle *throttle.Throttle
+	limit    throttle.Limit
+}
+
+// New joins the built-in clients with the configured ones, which win. It fails
+// when one of these is not whole.
+func New(cfg Config) (*Clients, error) {
+	cs := &Clients{byID: map[string]*Client{}, throttle: cfg.Throttle, limit: cfg.Limit}
+	if cs.limit == (throttle.Limit{}) {
+		cs.limit = DefaultLimit
+	}
 	for _, c := range builtin() {
-		table[c.ID] = &c
+		cs.byID[c.ID] = &c
 	}
 	seen := map[string]bool{}
-	for _, c := range configured {
+	for _, c := range cfg.Clients {
 		switch {
 		case c.ID == "" || c.ID == DefaultClientID || c.Secret.IsZero():
 			return nil, fmt.Errorf("client %q needs an id other than %q and a secret", c.ID, DefaultClientID)
@@ -72,13 +98,10 @@ func clientTable(configured []Client) (map[string]*Client, error) {
 			return nil, fmt.Errorf("client %q has refresh kind %q, known are %q and %q", c.ID, c.Refresh, RefreshNone, RefreshRotating)
 		}
 		seen[c.ID] = true
-		table[c.ID] = &c
+		cs.byID[c.ID] = &c
 	}
-	return table, nil
+	return cs, nil
 }
-
-// ClientIDs gives the ids of the known clients in order.
-func (s *Service) ClientIDs() []string { return slices.Sorted(maps.Keys(s.clients)) }
 
 // Credentials are a client's words for who it is.
 type Credentials struct {
@@ -88,24 +111,30 @@ type Credentials struct {
 	Secret secret.Value
 }
 
-// client authenticates a client. Unknown ids and wrong secrets get one answer,
+// Authenticate gives the client that a request names, Nobody when it names
+// none. Unknown ids and wrong secrets get one answer,
 // and whoever gave too many is not heard, so that a guess that is right cannot
 // be told from one that is wrong. Clients whose secret is public are not asked
 // to wait: nothing is to be guessed about them.
-func (s *Service) client(c Credentials, from netip.Addr) (*Client, error) {
+func (cs *Clients) Authenticate(c Credentials, from netip.Addr) (*Client, error) {
 	if !c.Given {
-		return noClient, nil
+		return Nobody, nil
 	}
-	known, ok := s.clients[c.ID]
+	known, ok := cs.byID[c.ID]
 	if ok && known.public && known.Secret.Equal(c.Secret) {
 		return known, nil
 	}
-	limit, who := s.cfg.Limits.Client, source(from)
-	if err := s.throttle.open(limit, who); err != nil {
+	who := throttle.Source(from)
+	if err := cs.throttle.Open(cs.limit, who); err != nil {
 		return nil, err
 	}
 	if !ok || !known.Secret.Equal(c.Secret) {
-		return nil, s.throttle.failed(limit, who, errClientUnknown())
+		return nil, cs.throttle.Failed(cs.limit, who, errUnknown())
 	}
 	return known, nil
+}
+
+func errUnknown() error {
+	return &fault.Error{Kind: fault.Unauthenticated, Number: "BXNIM0310E", Message: "The provided client could not be found.",
+		Details: "The client ID or the client secret is not right."}
 }

@@ -1,0 +1,131 @@
+// Package session keeps logins: what a login came of and as whom it goes on,
+// the login sessions of people, the families of refresh tokens, delegated
+// refresh tokens and one-time passcodes, and what ends all of them. Who may
+// begin a login, and whether its identity is still good, is decided by its
+// callers.
+//
+// The package starts no goroutine. Its owner calls Maintain every few seconds
+// while it serves, and Close after the last request and before the store is
+// closed. A crash loses the session activity since the last Maintain, nothing
+// else.
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// Defaults of Config, choices of ours.
+const (
+	// DefaultReuseGrace is how long a refresh token works on after it was
+	// exchanged: two processes of the command line may race with one file.
+	DefaultReuseGrace = time.Minute
+	// DefaultPasscodeLife bounds how long a one-time passcode works.
+	DefaultPasscodeLife = 5 * time.Minute
+	// DefaultCacheSize is the number of sessions that are kept ready.
+	DefaultCacheSize = 8192
+)
+
+// Config is what a Service needs. DB, Pepper, Now and Log are required.
+type Config struct {
+	DB store.DB
+	// Pepper is the installation's (secret.GeneratePepper): the look-up hashes of
+	// refresh tokens and passcodes are made under it.
+	Pepper []byte
+	// ReuseGrace, PasscodeLife and CacheSize: 0 means the default.
+	ReuseGrace   time.Duration
+	PasscodeLife time.Duration
+	CacheSize    int
+	Now          func() time.Time
+	// IDs and Random are the sources of ids and secrets; nil readers mean crypto/rand.
+	IDs    id.Generator
+	Random io.Reader
+	// Log gets warnings of misuse.
+	Log *slog.Logger
+}
+
+// Service keeps logins. It is safe for concurrent use.
+type Service struct {
+	db     store.DB
+	now    func() time.Time
+	ids    id.Generator
+	random io.Reader
+	log    *slog.Logger
+
+	reuseGrace, passcodeLife  time.Duration
+	refreshHash, passcodeHash *secret.Hasher
+
+	tracker *tracker
+	people  *loginIndex
+	cancel  func()
+}
+
+// New makes a Service, which follows the event log until Close.
+func New(cfg Config) (*Service, error) {
+	s := &Service{db: cfg.DB, now: cfg.Now, ids: cfg.IDs, random: cfg.Random, log: cfg.Log, reuseGrace: cfg.ReuseGrace, passcodeLife: cfg.PasscodeLife}
+	if s.reuseGrace == 0 {
+		s.reuseGrace = DefaultReuseGrace
+	}
+	if s.passcodeLife == 0 {
+		s.passcodeLife = DefaultPasscodeLife
+	}
+	if cfg.CacheSize == 0 {
+		cfg.CacheSize = DefaultCacheSize
+	}
+	if s.random == nil {
+		s.random = rand.Reader
+	}
+	var refresh, passcode error
+	s.refreshHash, refresh = secret.NewHasher(cfg.Pepper, secret.PurposeRefreshToken)
+	s.passcodeHash, passcode = secret.NewHasher(cfg.Pepper, secret.PurposePasscode)
+	if err := errors.Join(refresh, passcode); err != nil {
+		return nil, fmt.Errorf("making the session service: %w", err)
+	}
+	s.tracker = newTracker(cfg.DB, cfg.CacheSize)
+	s.people = newLoginIndex(cfg.CacheSize)
+	s.cancel = cfg.DB.Subscribe(s.observe)
+	return s, nil
+}
+
+// observe forgets everything when the store was emptied.
+func (s *Service) observe(events []store.Event) {
+	for i := range events {
+		if events[i].Op == store.Reset {
+			s.tracker.clear()
+			s.people.clear()
+		}
+	}
+}
+
+// sweepBatch bounds the expired records that one Maintain deletes, so that a
+// backlog does not hold the writer.
+const sweepBatch = 1000
+
+// Maintain writes when sessions were seen and deletes expired records. Call it
+// every few seconds; each call costs two small transactions at most when
+// something happened since the last one, and none otherwise. An error concerns
+// only this round.
+func (s *Service) Maintain(ctx context.Context) error {
+	err := s.tracker.flush(ctx)
+	if s.tracker.sweepDue(s.now()) {
+		if _, e := s.db.Tokens().Sweep(ctx, sweepBatch); e != nil {
+			err = errors.Join(err, fmt.Errorf("sweeping expired records: %w", e))
+		}
+	}
+	return err
+}
+
+// Close ends the subscription and writes what is still in memory.
+func (s *Service) Close(ctx context.Context) error {
+	s.cancel()
+	return s.tracker.flush(ctx)
+}

@@ -1,0 +1,193 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// space holds login sessions. All of them lie in account store.System:
+// a session belongs to a person or profile and may change its account.
+const space = "session"
+
+// Session is a login session: what a person began by logging in through an
+// interactive client, and what ends by time, inactivity or on purpose.
+type Session struct {
+	ID       string    `json:"-"`
+	IAMID    string    `json:"-"`
+	Account  string    `json:"account,omitempty"` // of the first token
+	ClientID string    `json:"client_id"`
+	Grant    string    `json:"grant"`
+	Created  time.Time `json:"-"`
+	Ends     time.Time `json:"-"`
+	// Active is the last time that a token of the session was seen.
+	Active time.Time `json:"active"`
+	// Inactivity ends the session when it was not seen for as long, in seconds.
+	Inactivity int64 `json:"inactivity"`
+	// Realm and Claims are who vouched for the person at the login and what it
+	// said; without claims both are empty.
+	Realm  string          `json:"realm,omitempty"`
+	Claims []account.Claim `json:"claims,omitempty"`
+}
+
+// alive tells whether the session is neither over nor idle.
+func (se *Session) alive(now time.Time) bool {
+	return now.Before(se.Ends) && now.Sub(se.Active) < time.Duration(se.Inactivity)*time.Second
+}
+
+func (se *Session) record() (store.Token, error) {
+	body, err := json.Marshal(se)
+	if err != nil {
+		return store.Token{}, fmt.Errorf("encoding a session: %w", err)
+	}
+	return store.Token{Space: space, Key: se.ID, Account: store.System, Owner: se.IAMID,
+		Created: se.Created, Expires: se.Ends, Body: body}, nil
+}
+
+func sessionOf(t *store.Token) (*Session, error) {
+	se := &Session{ID: t.Key, IAMID: t.Owner, Created: t.Created, Ends: t.Expires}
+	if err := json.Unmarshal(t.Body, se); err != nil {
+		return nil, fmt.Errorf("decoding session %s: %w", t.Key, err)
+	}
+	return se, nil
+}
+
+// isID recognises our session ids, so that nothing else reaches the store.
+func isID(s string) bool {
+	if len(s) != len(id.Session)+36 || s[:len(id.Session)] != id.Session {
+		return false
+	}
+	for _, c := range []byte(s[len(id.Session):]) {
+		if c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// begin makes a session inside a transaction and ends the person's
+// oldest ones when there are more than the limit. It gives the ids of those,
+// which the caller must drop from memory when the transaction is through.
+func (s *Service) begin(ctx context.Context, tx store.Tx, e *Entry, now time.Time) (_ *Session, ended []string, err error) {
+	if e.Limits.Sessions != math.MaxInt {
+		if ended, err = s.makeRoom(ctx, tx, e, now); err != nil {
+			return nil, nil, err
+		}
+	}
+	se := &Session{ID: e.Session, IAMID: e.IAMID, Account: e.Account, ClientID: e.ClientID, Grant: e.Origin,
+		Created: now, Ends: e.within(now.Add(e.Limits.Session)), Active: now, Inactivity: int64(e.Limits.Inactivity / time.Second),
+		Realm: e.Realm, Claims: e.Claims}
+	rec, err := se.record()
+	if err != nil {
+		return nil, nil, err
+	}
+	return se, ended, tx.Tokens().Put(ctx, rec)
+}
+
+// makeRoom ends the oldest sessions so that one more fits. Idle ones count as
+// ended.
+func (s *Service) makeRoom(ctx context.Context, tx store.Tx, e *Entry, now time.Time) (ended []string, err error) {
+	records, err := tx.Tokens().List(ctx, space, store.System, e.IAMID)
+	if err != nil {
+		return nil, err
+	}
+	var live []*Session
+	for _, rec := range records {
+		se, err := sessionOf(rec)
+		if err != nil {
+			return nil, err
+		}
+		if s.tracker.merged(se).alive(now) {
+			live = append(live, se)
+		}
+	}
+	slices.SortStableFunc(live, func(a, b *Session) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
+	for len(live) >= e.Limits.Sessions {
+		if err := tx.Tokens().Delete(ctx, space, live[0].ID); err != nil {
+			return nil, err
+		}
+		ended = append(ended, live[0].ID)
+		live = live[1:]
+	}
+	return ended, nil
+}
+
+// Of lists the living sessions of a user or profile, oldest first.
+func (s *Service) Of(ctx context.Context, iamID string) ([]*Session, error) {
+	records, err := s.db.Tokens().List(ctx, space, store.System, iamID)
+	if err != nil {
+		return nil, fmt.Errorf("listing sessions: %w", err)
+	}
+	out := make([]*Session, 0, len(records))
+	for _, rec := range records {
+		se, err := sessionOf(rec)
+		if err != nil {
+			return nil, err
+		}
+		if se = s.tracker.merged(se); se.alive(s.now()) {
+			out = append(out, se)
+		}
+	}
+	return out, nil
+}
+
+// End ends a session: its refresh tokens and those that were delegated
+// from it stop at once, its access tokens within Trust on other nodes and at
+// once on this one. It is no error when there is none.
+func (s *Service) End(ctx context.Context, sessionID string) error {
+	if !isID(sessionID) {
+		return nil
+	}
+	err := s.db.Update(ctx, func(tx store.Tx) error {
+		if err := tx.Tokens().Delete(ctx, space, sessionID); err != nil {
+			return err
+		}
+		return tx.Tokens().Put(ctx, revocation(sessionID, store.System, "", s.now()))
+	})
+	if err != nil {
+		return fmt.Errorf("ending session %s: %w", sessionID, err)
+	}
+	s.tracker.drop(sessionID)
+	return nil
+}
+
+// KeepAlive marks a session as active, which the command line asks for while a
+// person works with it. The client must be the one of the session. A session
+// that is over or idle gives BXNIM0439E, upon which clients log in again.
+func (s *Service) KeepAlive(ctx context.Context, clientID, sessionID string) error {
+	se, err := s.Get(ctx, sessionID)
+	if err != nil {
+		return err
+	}
+	if se.ClientID != clientID {
+		return errIdle(sessionID)
+	}
+	s.Touch(sessionID)
+	return s.tracker.flush(ctx)
+}
+
+// Get gives a living session, or BXNIM0439E.
+func (s *Service) Get(ctx context.Context, sessionID string) (*Session, error) {
+	if !isID(sessionID) {
+		return nil, errIdle(sessionID)
+	}
+	se, err := s.tracker.load(ctx, sessionID, s.now())
+	if err != nil {
+		return nil, err
+	}
+	if se == nil || !se.alive(s.now()) {
+		return nil, errIdle(sessionID)
+	}
+	return se, nil
+}
+
+// Touch notes that a token of a session was seen. It costs no database.
+func (s *Service) Touch(sessionID string) { s.tracker.touch(sessionID, s.now()) }
