@@ -43,11 +43,6 @@ func (s *Service) Services(group string) []policy.Service {
 	return slices.DeleteFunc(s.authority.Catalog().Services(), func(def policy.Service) bool { return group != "" && def.Group != group })
 }
 
-// Snapshot gives the current snapshot of an account.
-func (s *Service) Snapshot(ctx context.Context, account string) (*policy.Snapshot, error) {
-	return s.authority.Snapshot(ctx, account)
-}
-
 // sameRole compares role CRNs: clients write both cloud names.
 func sameRole(a, b string) bool { return canonical(a) == canonical(b) }
 

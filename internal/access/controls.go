@@ -20,19 +20,19 @@ func closedByEnterprise(what string) error {
 	return &fault.Error{Kind: fault.Forbidden, Code: "insufficent_permissions", Message: "The enterprise does not let this account add " + what + "."}
 }
 
-// mayGive refuses to give a policy to a group or profile of the enterprise
-// whose template does not let the account add policies. Templates themselves
-// are not bound.
-func mayGive(ctx context.Context, r store.Reader, p *Policy) error {
-	if p.Template != nil || p.Owner == "" {
-		return nil
+// groupTakes refuses to give a policy to a group of the enterprise whose template
+// does not let the account add policies, profileTakes to such a trusted profile.
+// Templates themselves are not bound.
+func groupTakes(g *Group, p *Policy) error {
+	if p.Template == nil && g.Template != nil && !g.Controls.AddPolicies {
+		return closedByEnterprise("policies to this access group")
 	}
-	if isGroup(&p.Doc) {
-		g, err := Groups.Get(ctx, r, p.Account, p.Owner)
-		if err == nil && g.Template != nil && !g.Controls.AddPolicies {
-			return closedByEnterprise("policies to this access group")
-		}
-		return fault.Ignore(fault.NotFound, err)
+	return nil
+}
+
+func profileTakes(ctx context.Context, r store.Reader, p *Policy) error {
+	if p.Template != nil {
+		return nil
 	}
 	profile, err := profileOf(ctx, r, p)
 	if err == nil && profile != nil && profile.Template != "" && !profile.Controls.Policies.Add {

@@ -45,6 +45,17 @@ func (r *CustomRole) CRN() string {
 	return "crn:v1:bluemix:public:iam-access-management::a/" + r.Account + "::customRole:" + r.Name
 }
 
+// Form gives the role as decisions are made with it.
+func (r *CustomRole) Form() policy.CustomRole {
+	return policy.CustomRole{Service: r.Service, Role: policy.Role{CRN: r.CRN(), Name: r.Name, DisplayName: r.DisplayName,
+		Description: r.Description, Kind: policy.RoleCustom, Actions: r.Actions}}
+}
+
+// roleKey is the unique key of the custom role of an account that has a name.
+func roleKey(account, name string) store.Key {
+	return store.Key{Space: "custom-role.name", Value: account + "/" + name}
+}
+
 // Group is an access group.
 type Group struct {
 	store.Meta
@@ -112,10 +123,8 @@ type Control struct {
 
 // The collections of this package.
 var (
-	Policies    = store.NewCollection("policy", uniqueKey)
-	CustomRoles = store.NewCollection("custom-role", func(r *CustomRole) []store.Key {
-		return []store.Key{{Space: "custom-role.name", Value: r.Account + "/" + r.Name}}
-	})
+	Policies       = store.NewCollection("policy", uniqueKey)
+	CustomRoles    = store.NewCollection("custom-role", func(r *CustomRole) []store.Key { return []store.Key{roleKey(r.Account, r.Name)} })
 	Groups         = store.NewCollection[Group]("access-group", nil)
 	Members        = store.NewCollection[Member]("group-member", nil)
 	GroupRules     = store.NewCollection[GroupRule]("group-rule", nil)

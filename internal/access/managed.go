@@ -49,7 +49,7 @@ func LiftPolicy(ctx context.Context, tx store.Tx, account, policyID string) erro
 // new one. A role that the same template made already, through another
 // assignment, is taken as it is.
 func (s *Service) LayRole(ctx context.Context, tx store.Tx, account, roleID string, r *CustomRole) (*CustomRole, error) {
-	if err := s.CheckRole(r); err != nil {
+	if err := s.RoleSpec(r).Validate(); err != nil {
 		return nil, err
 	}
 	var old *CustomRole
@@ -57,7 +57,7 @@ func (s *Service) LayRole(ctx context.Context, tx store.Tx, account, roleID stri
 	if roleID != "" {
 		old, err = CustomRoles.Get(ctx, tx, account, roleID)
 	} else {
-		old, err = CustomRoles.Lookup(ctx, tx, store.Key{Space: "custom-role.name", Value: account + "/" + r.Name})
+		old, err = CustomRoles.Lookup(ctx, tx, roleKey(account, r.Name))
 		if err == nil && (old.Template == nil || old.Template.ID != r.Template.ID) {
 			return nil, fault.New(fault.Conflict, "The account has a role named '%s' already.", r.Name)
 		}
@@ -81,7 +81,10 @@ func (s *Service) LiftRole(ctx context.Context, tx store.Tx, account, roleID str
 	if err != nil {
 		return fault.Ignore(fault.NotFound, err)
 	}
-	return s.DeleteRoleIn(ctx, tx, r)
+	if err := withdraw(ctx, tx, r); err != nil {
+		return err
+	}
+	return CustomRoles.Delete(ctx, tx, r, roleEvent("delete", r))
 }
 
 // LayControl makes or changes the action control of a template.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/store"
@@ -76,10 +77,10 @@ func TestPoliciesDoNotTellWhetherAForeignServiceIDIsLocked(t *testing.T) {
 			return identity.ServiceIDs.Create(ctx, tx, &identity.ServiceID{Meta: store.Meta{Account: in, ID: id, Name: id, Owner: "iam-" + id}, Locked: true}, store.Event{})
 		})
 	}
-	if _, err := s.Access.CreatePolicy(t.Context(), doc("iam-ServiceId-here", "Viewer", "watson"), nil); !errors.Is(err, fault.Conflict) {
+	if _, err := s.CreatePolicy(asker.System, doc("iam-ServiceId-here", "Viewer", "watson")); !errors.Is(err, fault.Conflict) {
 		t.Errorf("of the account itself: %v", err)
 	}
-	if _, err := s.Access.CreatePolicy(t.Context(), doc("iam-ServiceId-there", "Viewer", "watson"), nil); err != nil {
+	if _, err := s.CreatePolicy(asker.System, doc("iam-ServiceId-there", "Viewer", "watson")); err != nil {
 		t.Errorf("of another account: %v", err)
 	}
 }

@@ -9,14 +9,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // PolicyCRN is the resource name of a policy.
@@ -94,37 +95,32 @@ func subjectOf(doc *policy.Policy) string {
 // the official bound is not public.
 const maxPolicyDescription = policy.MaxValueLength
 
-// CheckForm validates a document as far as it says nothing of its account: the
-// account's own roles are taken to exist. It comes before the question whether
-// the caller may, CheckPolicy after it, so that nobody learns of the roles of
-// an account that is not theirs.
-func (s *Service) CheckForm(doc *policy.Policy) error {
-	var custom []policy.CustomRole
-	service := policy.ScopeOf(doc).ServiceName
-	for _, crn := range doc.RoleIDs {
-		if strings.Contains(crn, "::customRole:") {
-			custom = append(custom, policy.CustomRole{Service: service, Role: policy.Role{CRN: crn}})
-		}
-	}
-	if err := policy.Validate(doc, s.authority.Catalog(), custom...); err != nil {
+// PolicySpec is a document that is to become a policy; Service.PolicySpec makes
+// one.
+type PolicySpec struct {
+	Doc     *policy.Policy
+	catalog *policy.Catalog
+}
+
+// PolicySpec readies a document for its check.
+func (s *Service) PolicySpec(doc *policy.Policy) PolicySpec {
+	return PolicySpec{doc, s.authority.Catalog()}
+}
+
+// Validate judges a document as far as it says nothing of its account: the
+// account's own roles are taken to exist. They are judged when the policy is
+// stored, after the question whether the caller may, so that nobody learns of
+// the roles of an account that is not theirs.
+func (p PolicySpec) Validate() error {
+	if err := policy.Validate(p.Doc, p.catalog); err != nil {
 		return err
 	}
-	if utf8.RuneCountInString(doc.Description) > maxPolicyDescription {
+	if utf8.RuneCountInString(p.Doc.Description) > maxPolicyDescription {
 		e := fault.Field("description", "Property 'description' must have at most %d characters.", maxPolicyDescription)
 		e.Code = policy.CodeInvalidBody
 		return e
 	}
 	return nil
-}
-
-// CheckPolicy validates a document for its account with the account's custom
-// roles, without storing it. An account that is not there has none.
-func (s *Service) CheckPolicy(ctx context.Context, doc *policy.Policy) error {
-	roles, err := s.RolesIn(ctx, AccountOf(doc))
-	if err != nil {
-		return err
-	}
-	return policy.Validate(doc, roles.catalog, roles.custom...)
 }
 
 // CheckTemplate validates the policy of a template, which says nothing of the
@@ -133,58 +129,55 @@ func (s *Service) CheckTemplate(doc *policy.Policy) error {
 	return policy.ValidateTemplate(doc, s.authority.Catalog())
 }
 
-// CreatePolicy stores a checked document as a new policy. It fails with a
-// policy_conflict_error that carries the existing policy when an active one
-// has the same subject, target and rule.
-func (s *Service) CreatePolicy(ctx context.Context, doc *policy.Policy, mark *TemplateMark) (*Policy, error) {
-	if err := s.checkTagQuota(ctx, doc); err != nil {
+// CreatePolicy stores a document as a new policy. It fails with a
+// policy_conflict_error that carries the existing policy when an active one has
+// the same subject, target and rule, and with fault.Forbidden when an
+// authorization gives more than who asks holds.
+func (s *Service) CreatePolicy(ctx context.Context, who asker.Asker, spec valid.Of[PolicySpec]) (*Policy, error) {
+	doc := spec.Value().Doc
+	rights, err := rightsToGive(ctx, who, doc)
+	if err != nil {
 		return nil, err
 	}
 	var p *Policy
-	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
-		p, err = s.CreatePolicyIn(ctx, tx, doc, mark)
+	err = s.db.Update(ctx, func(tx store.Tx) (err error) {
+		if err := s.checkRoles(ctx, tx, rights, doc); err != nil {
+			return err
+		}
+		p, err = s.CreatePolicyIn(ctx, tx, doc, nil)
 		return err
 	})
 	return p, err
 }
 
-// checkTagQuota refuses a policy with tags that an account has no room for. It
-// counts in memory, outside the transaction: several at once may pass the limit
-// by as many.
-func (s *Service) checkTagQuota(ctx context.Context, doc *policy.Policy) error {
-	if len(doc.Tags) == 0 {
-		return nil
-	}
-	snapshot, err := s.authority.Snapshot(ctx, AccountOf(doc))
-	if err == nil && snapshot.Tagged() >= s.limits.TagPolicies {
-		return quotaExceeded(s.limits.TagPolicies)
-	}
-	return fault.Ignore(fault.NotFound, err)
-}
-
-// CreatePolicyIn is CreatePolicy inside a transaction.
+// CreatePolicyIn makes a policy that the server itself gives, inside a
+// transaction: nobody is asked what they hold.
 func (s *Service) CreatePolicyIn(ctx context.Context, tx store.Tx, doc *policy.Policy, mark *TemplateMark) (*Policy, error) {
 	account := AccountOf(doc)
 	p := &Policy{Doc: *doc, Template: mark}
 	p.Meta = store.Meta{Account: account, ID: s.ids.UUID(), Parent: string(policy.StateActive), Owner: subjectOf(doc), Description: doc.Description}
 	p.Doc.State = policy.StateActive
-	if err := s.checkPlace(ctx, tx, p); err != nil {
-		return nil, err
-	}
-	if err := mayGive(ctx, tx, p); err != nil {
-		return nil, err
-	}
-	if err := s.checkQuota(ctx, tx, p); err != nil {
-		return nil, err
-	}
-	if err := noConflict(ctx, tx, p); err != nil {
+	if err := s.mayEnter(ctx, tx, p, room{account: true, owner: true, tags: len(doc.Tags) > 0}); err != nil {
 		return nil, err
 	}
 	return p, Policies.Create(ctx, tx, p, policyEvent("create", p))
 }
 
-// checkPlace refuses subjects that may not have policies here.
-func (s *Service) checkPlace(ctx context.Context, tx store.Tx, p *Policy) error {
+// mayEnter refuses a policy that is new in its place: for its subject, for want
+// of room, or for another policy that is there.
+func (s *Service) mayEnter(ctx context.Context, tx store.Tx, p *Policy, needs room) error {
+	if err := s.checkPlace(ctx, tx, p, true); err != nil {
+		return err
+	}
+	if err := s.checkRoom(ctx, tx, p, needs); err != nil {
+		return err
+	}
+	return noConflict(ctx, tx, p)
+}
+
+// checkPlace refuses subjects that may not have policies here and, when a policy
+// is given to them anew, those that their template closes.
+func (s *Service) checkPlace(ctx context.Context, tx store.Tx, p *Policy, anew bool) error {
 	switch subject := p.Owner; {
 	case subject == policy.PublicAccessGroupID:
 		set, err := SettingsOf(ctx, tx, p.Account)
@@ -193,68 +186,94 @@ func (s *Service) checkPlace(ctx context.Context, tx store.Tx, p *Policy) error 
 		}
 		return err
 	case isGroup(&p.Doc):
-		_, err := Groups.Get(ctx, tx, p.Account, subject)
+		g, err := Groups.Get(ctx, tx, p.Account, subject)
 		if errors.Is(err, fault.NotFound) {
 			return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "subject",
 				Message: "Access groups can only be assigned policies on resources of their own account.",
 				Details: "Access group '" + subject + "' is not in account '" + p.Account + "'."}
 		}
+		if err == nil && anew {
+			return groupTakes(g, p)
+		}
 		return err
 	}
-	if objectID, ok := id.OfIAM(p.Owner); ok {
-		// Only of this account: a lock elsewhere guards the policies there, and is
-		// nothing that this account may learn.
-		sid, err := identity.ServiceIDs.Get(ctx, tx, p.Account, objectID)
-		if err == nil && sid.Locked {
-			return &fault.Error{Kind: fault.Conflict, Code: "locked", Message: "Service ID '" + objectID + "' is locked: its policies cannot be changed."}
-		}
-		return fault.Ignore(fault.NotFound, err)
+	objectID, ok := id.OfIAM(p.Owner)
+	if !ok {
+		return nil
 	}
-	return nil
+	// Only of this account: a lock elsewhere guards the policies there, and is
+	// nothing that this account may learn.
+	sid, err := identity.ServiceIDs.Get(ctx, tx, p.Account, objectID)
+	if err == nil && sid.Locked {
+		return &fault.Error{Kind: fault.Conflict, Code: "locked", Message: "Service ID '" + objectID + "' is locked: its policies cannot be changed."}
+	}
+	if errors.Is(err, fault.NotFound) && anew {
+		return profileTakes(ctx, tx, p)
+	}
+	return fault.Ignore(fault.NotFound, err)
+}
+
+// mayLeave refuses changes to a policy whose subject may not have other ones. A
+// subject that is gone holds nothing up.
+func (s *Service) mayLeave(ctx context.Context, tx store.Tx, p *Policy) error {
+	if p.Doc.State != policy.StateActive {
+		return nil
+	}
+	return fault.Ignore(fault.Invalid, s.checkPlace(ctx, tx, p, false))
 }
 
 func isGroup(doc *policy.Policy) bool {
 	return slices.ContainsFunc(doc.Subject, func(a policy.Attribute) bool { return a.Key == policy.AttrAccessGroupID })
 }
 
-// checkQuota refuses a policy that an account or subject has no room for.
-func (s *Service) checkQuota(ctx context.Context, tx store.Tx, p *Policy) error {
-	return s.checkRoom(ctx, tx, p, true)
-}
+// room is what a policy needs room among: the policies of the account, those of
+// its subject, those with tags.
+type room struct{ account, owner, tags bool }
 
-// checkOwnerQuota is checkQuota for a policy that the account has already.
-func (s *Service) checkOwnerQuota(ctx context.Context, tx store.Tx, p *Policy) error {
-	return s.checkRoom(ctx, tx, p, false)
-}
-
-// checkRoom counts the policies of the account, if asked to, and those of the
-// policy's subject. Counting takes longer the more there are, so it is left out
-// as long as the snapshot in memory shows that there is room.
-func (s *Service) checkRoom(ctx context.Context, tx store.Tx, p *Policy, inAccount bool) error {
+// checkRoom refuses a policy that an account or subject has no room for.
+// Counting takes longer the more there are, so it is left out as long as the
+// snapshot in memory shows that there is room.
+func (s *Service) checkRoom(ctx context.Context, tx store.Tx, p *Policy, needs room) error {
 	head, err := tx.Head(ctx, p.Account)
 	if err != nil {
 		return err
 	}
-	all, own, known := s.authority.MostPolicies(p.Account, p.Owner, head)
-	query := store.Query{Account: p.Account, Parent: string(policy.StateActive)}
-	if inAccount && (!known || all >= s.limits.Policies) {
-		n, err := Policies.Count(ctx, tx, query)
-		if err != nil {
+	most, since := s.authority.InMemory(p.Account, head)
+	active := store.Query{Account: p.Account, Parent: string(policy.StateActive)}
+	ofOwner := active
+	ofOwner.Owner = p.Owner
+	for _, c := range []struct {
+		asked    bool
+		limit    int
+		inMemory func(*policy.Snapshot) int
+		count    func() (int, error)
+	}{
+		{needs.tags, s.limits.TagPolicies, (*policy.Snapshot).Tagged, func() (int, error) { return countTagged(ctx, tx, active) }},
+		{needs.account, s.limits.Policies, (*policy.Snapshot).Len, func() (int, error) { return Policies.Count(ctx, tx, active) }},
+		{needs.owner && p.Owner != "", s.limits.PoliciesPerOwner, func(s *policy.Snapshot) int { return s.LenOf(p.Owner) },
+			func() (int, error) { return Policies.Count(ctx, tx, ofOwner) }},
+	} {
+		if !c.asked || most != nil && c.inMemory(most)+since < c.limit {
+			continue
+		}
+		if n, err := c.count(); err != nil {
 			return err
+		} else if n >= c.limit {
+			return quotaExceeded(c.limit)
 		}
-		if n >= s.limits.Policies {
-			return quotaExceeded(s.limits.Policies)
+	}
+	return nil
+}
+
+// countTagged counts the policies with tags among those of a query.
+func countTagged(ctx context.Context, r store.Reader, q store.Query) (n int, err error) {
+	list, err := Policies.List(ctx, r, q)
+	for _, p := range list {
+		if len(p.Doc.Tags) > 0 {
+			n++
 		}
 	}
-	if p.Owner == "" || known && own < s.limits.PoliciesPerOwner {
-		return nil
-	}
-	query.Owner = p.Owner
-	n, err := Policies.Count(ctx, tx, query)
-	if err == nil && n >= s.limits.PoliciesPerOwner {
-		return quotaExceeded(s.limits.PoliciesPerOwner)
-	}
-	return err
+	return n, err
 }
 
 func quotaExceeded(limit int) error {
@@ -290,29 +309,12 @@ func (s *Service) GetPolicy(ctx context.Context, policyID string, deletedToo boo
 	return p, err
 }
 
-// changePolicy applies fn to a policy in a transaction, after the precondition
-// (no check when ifMatch is "").
-func (s *Service) changePolicy(ctx context.Context, policyID, ifMatch string, fn func(store.Tx, *Policy) error) (*Policy, error) {
-	var p *Policy
-	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
-		p, err = Policies.Get(ctx, tx, "", policyID)
-		if errors.Is(err, fault.NotFound) {
-			return NoPolicy(policyID)
-		}
-		if err != nil {
-			return err
-		}
-		if ifMatch != "" {
-			if err := p.Match(ifMatch); err != nil {
-				return staleWithTag(err, p)
-			}
-		}
-		if err := s.checkPlace(ctx, tx, p); err != nil && p.Doc.State == policy.StateActive && !errors.Is(err, fault.Invalid) {
-			return err
-		}
-		return fn(tx, p)
-	})
-	return p, err
+// matchPolicy is the precondition of a change.
+func matchPolicy(p *Policy, ifMatch string) error {
+	if err := p.Match(ifMatch); err != nil {
+		return staleWithTag(err, p)
+	}
+	return nil
 }
 
 // staleWithTag gives the conflict of the policy API with the current policy.
@@ -324,88 +326,117 @@ func staleWithTag(err error, p *Policy) error {
 	return &e
 }
 
-// ReplacePolicy puts a checked document in the place of an active policy; the
-// schema may change from v1 to v2. Type and account cannot change.
-func (s *Service) ReplacePolicy(ctx context.Context, policyID, ifMatch string, doc *policy.Policy) (*Policy, error) {
-	return s.changePolicy(ctx, policyID, ifMatch, func(tx store.Tx, p *Policy) error {
-		switch {
-		case p.Doc.State != policy.StateActive:
-			return NoPolicy(policyID)
-		case p.Template != nil:
-			return managedByEnterprise("policy")
-		case doc.Type != p.Doc.Type:
-			return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "type", Message: "Property 'type' of a policy cannot be changed."}
-		case AccountOf(doc) != p.Account:
-			return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "accountId", Message: "The account of a policy cannot be changed."}
+// ReplacePolicy puts a document in the place of an active policy that was found;
+// the schema may change from v1 to v2. Type and account cannot change. It fails
+// as CreatePolicy does, and with store.ErrMoved.
+func (s *Service) ReplacePolicy(ctx context.Context, who asker.Asker, found *Policy, ifMatch string, spec valid.Of[PolicySpec]) (*Policy, error) {
+	doc := spec.Value().Doc
+	if doc.Version == policy.V1 && found.Doc.Version == policy.V2 {
+		// A v1 client has seen a placeholder: it would drop a rule without knowing.
+		return nil, badPolicy("", "Policy with Id "+found.ID+" is a v2 policy. Replace it through /v2/policies.")
+	}
+	rights, err := rightsToGive(ctx, who, doc)
+	if err != nil {
+		return nil, err
+	}
+	return Policies.Edit(ctx, s.db, found, func(tx store.Tx, p *Policy) (store.Event, error) {
+		if err := s.checkRoles(ctx, tx, rights, doc); err != nil {
+			return store.Event{}, err
 		}
-		moved := p.Owner != subjectOf(doc)
-		p.Doc = *doc
-		p.Doc.State = policy.StateActive
-		p.Owner, p.Description = subjectOf(doc), doc.Description
-		if err := s.checkPlace(ctx, tx, p); err != nil {
-			return err
+		if err := matchPolicy(p, ifMatch); err != nil {
+			return store.Event{}, err
 		}
-		if moved {
-			if err := mayGive(ctx, tx, p); err != nil {
-				return err
-			}
-			if err := s.checkOwnerQuota(ctx, tx, p); err != nil {
-				return err
-			}
-		}
-		if err := noConflict(ctx, tx, p); err != nil {
-			return err
-		}
-		return Policies.Update(ctx, tx, p, policyEvent("update", p, "policy"))
+		return policyEvent("update", p, "policy"), s.replace(ctx, tx, p, doc)
 	})
+}
+
+// replace changes a policy to what a document says.
+func (s *Service) replace(ctx context.Context, tx store.Tx, p *Policy, doc *policy.Policy) error {
+	moves, tagged := p.Owner != subjectOf(doc), len(p.Doc.Tags) > 0
+	if moves {
+		if err := s.mayLeave(ctx, tx, p); err != nil {
+			return err
+		}
+	}
+	switch {
+	case p.Doc.State != policy.StateActive:
+		return NoPolicy(p.ID)
+	case p.Template != nil:
+		return managedByEnterprise("policy")
+	case doc.Type != p.Doc.Type:
+		return badPolicy("type", "Property 'type' of a policy cannot be changed.")
+	case AccountOf(doc) != p.Account:
+		return badPolicy("accountId", "The account of a policy cannot be changed.")
+	}
+	p.Doc = *doc
+	p.Doc.State = policy.StateActive
+	p.Owner, p.Description = subjectOf(doc), doc.Description
+	if err := s.checkPlace(ctx, tx, p, moves); err != nil {
+		return err
+	}
+	if err := s.checkRoom(ctx, tx, p, room{owner: moves, tags: len(doc.Tags) > 0 && !tagged}); err != nil {
+		return err
+	}
+	return noConflict(ctx, tx, p)
+}
+
+func badPolicy(field, message string) error {
+	return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: field, Message: message}
 }
 
 func managedByEnterprise(what string) error {
 	return &fault.Error{Kind: fault.Forbidden, Code: "insufficent_permissions", Message: "This " + what + " is managed by the enterprise and cannot be changed here."}
 }
 
-// DeletePolicy makes a policy inactive; it can be restored.
-func (s *Service) DeletePolicy(ctx context.Context, policyID string) error {
-	_, err := s.changePolicy(ctx, policyID, "", func(tx store.Tx, p *Policy) error {
+// DeletePolicy makes an active policy that was found inactive; it can be
+// restored.
+func (s *Service) DeletePolicy(ctx context.Context, found *Policy) error {
+	_, err := Policies.Edit(ctx, s.db, found, func(tx store.Tx, p *Policy) (store.Event, error) {
 		if p.Doc.State != policy.StateActive {
-			return NoPolicy(policyID)
+			return store.Event{}, NoPolicy(p.ID)
+		}
+		if err := s.mayLeave(ctx, tx, p); err != nil {
+			return store.Event{}, err
 		}
 		if err := mayTake(ctx, tx, p); err != nil {
-			return err
+			return store.Event{}, err
 		}
 		p.Doc.State, p.Parent = policy.StateDeleted, string(policy.StateDeleted)
-		return Policies.Update(ctx, tx, p, policyEvent("delete", p, "state"))
+		return policyEvent("delete", p, "state"), nil
 	})
 	return err
 }
 
-// RestorePolicy makes a deleted policy active again; an active one stays as it is.
-func (s *Service) RestorePolicy(ctx context.Context, policyID, ifMatch string) (*Policy, error) {
-	if old, err := s.GetPolicy(ctx, policyID, true); err != nil {
+// RestorePolicy makes a deleted policy that was found active again; an active one
+// stays as it is. For an authorization that is giving it again.
+func (s *Service) RestorePolicy(ctx context.Context, who asker.Asker, found *Policy, ifMatch string) (*Policy, error) {
+	rights, err := rightsToGive(ctx, who, &found.Doc)
+	if err != nil {
 		return nil, err
-	} else if old.Doc.State != policy.StateActive {
-		if err := s.checkTagQuota(ctx, &old.Doc); err != nil {
-			return nil, err
-		}
 	}
-	return s.changePolicy(ctx, policyID, ifMatch, func(tx store.Tx, p *Policy) error {
-		if p.Doc.State == policy.StateActive {
-			return nil
+	return Policies.Edit(ctx, s.db, found, func(tx store.Tx, p *Policy) (store.Event, error) {
+		active := p.Doc.State == policy.StateActive
+		if !active {
+			// Roles that are gone meanwhile give nothing.
+			custom, err := rolesNamed(ctx, tx, &p.Doc)
+			if err != nil {
+				return store.Event{}, err
+			}
+			if err := s.mayDelegate(rights, &p.Doc, custom); err != nil {
+				return store.Event{}, err
+			}
+		}
+		if err := matchPolicy(p, ifMatch); err != nil {
+			return store.Event{}, err
+		}
+		if active {
+			if err := s.mayLeave(ctx, tx, p); err != nil {
+				return store.Event{}, err
+			}
+			return store.Event{}, store.ErrUnchanged
 		}
 		p.Doc.State, p.Parent = policy.StateActive, string(policy.StateActive)
-		if err := s.checkPlace(ctx, tx, p); err != nil {
-			return err
-		}
-		if err := mayGive(ctx, tx, p); err != nil {
-			return err
-		}
-		if err := s.checkQuota(ctx, tx, p); err != nil {
-			return err
-		}
-		if err := noConflict(ctx, tx, p); err != nil {
-			return err
-		}
-		return Policies.Update(ctx, tx, p, policyEvent("update", p, "state"))
+		return policyEvent("update", p, "state"), s.mayEnter(ctx, tx, p, room{account: true, owner: true, tags: len(p.Doc.Tags) > 0})
 	})
 }
 
@@ -413,13 +444,4 @@ func (s *Service) RestorePolicy(ctx context.Context, policyID, ifMatch string) (
 // when it is set, oldest first.
 func (s *Service) ListPolicies(ctx context.Context, account, subject string, state policy.State) ([]*Policy, error) {
 	return Policies.List(ctx, s.db.Direct(), store.Query{Account: account, Owner: subject, Parent: string(state)})
-}
-
-// AuthorizationsWith gives the active authorization policies that name a custom
-// role.
-func (s *Service) AuthorizationsWith(ctx context.Context, r *CustomRole) ([]*Policy, error) {
-	list, err := Policies.List(ctx, s.db.Direct(), store.Query{Account: r.Account, Parent: string(policy.StateActive)})
-	return slices.DeleteFunc(list, func(p *Policy) bool {
-		return p.Doc.Type != policy.TypeAuthorization || !slices.ContainsFunc(p.Doc.RoleIDs, func(crn string) bool { return sameRole(crn, r.CRN()) })
-	}), err
 }

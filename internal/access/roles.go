@@ -9,9 +9,11 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // roleName is the documented form of a custom role's name.
@@ -39,9 +41,19 @@ func badRole(field, format string, args ...any) error {
 	return e
 }
 
-// CheckRole validates a custom role against the catalogue: texts, service, and
-// at least one action that the service itself defines.
-func (s *Service) CheckRole(r *CustomRole) error {
+// RoleSpec is a custom role that is to be made; Service.RoleSpec makes one.
+type RoleSpec struct {
+	Role    *CustomRole
+	catalog *policy.Catalog
+}
+
+// RoleSpec readies a role for its check.
+func (s *Service) RoleSpec(r *CustomRole) RoleSpec { return RoleSpec{r, s.authority.Catalog()} }
+
+// Validate judges a custom role against the catalogue: texts, service, and at
+// least one action that the service itself defines.
+func (spec RoleSpec) Validate() error {
+	r, catalog := spec.Role, spec.catalog
 	if !roleName.MatchString(r.Name) {
 		return badRole("name", "Property 'name' must begin with a capital letter and hold at most 30 letters and digits.")
 	}
@@ -54,7 +66,6 @@ func (s *Service) CheckRole(r *CustomRole) error {
 	if r.Service == "" || r.Service == policy.AllServices {
 		return badRole("service_name", "Property 'service_name' is missing or no service.")
 	}
-	catalog := s.authority.Catalog()
 	if _, ok := catalog.Service(r.Service); !ok {
 		return badRole("service_name", "Service '%s' is not in the catalogue.", r.Service)
 	}
@@ -116,16 +127,26 @@ func sortedSet(list []string) []string {
 	return slices.Compact(out)
 }
 
-// CreateRole stores a new custom role.
-func (s *Service) CreateRole(ctx context.Context, account string, r *CustomRole) (*CustomRole, error) {
-	if err := s.CheckRole(r); err != nil {
+// CreateRole stores a new custom role. It fails with fault.Forbidden when
+// authorizations name it already, from a role of its name that was deleted, and
+// who asks does not hold what it would give by them.
+func (s *Service) CreateRole(ctx context.Context, who asker.Asker, account string, spec valid.Of[RoleSpec]) (*CustomRole, error) {
+	r := spec.Value().Role
+	rights, err := who.Rights(ctx, account)
+	if err != nil {
 		return nil, err
 	}
-	err := s.db.Update(ctx, func(tx store.Tx) error { return s.CreateRoleIn(ctx, tx, account, r) })
+	err = s.db.Update(ctx, func(tx store.Tx) error {
+		if err := s.CreateRoleIn(ctx, tx, account, r); err != nil {
+			return err
+		}
+		return s.mayWiden(ctx, tx, rights, r, r.Actions)
+	})
 	return r, err
 }
 
-// CreateRoleIn is CreateRole inside a transaction, for a role that was checked.
+// CreateRoleIn makes a role that the server itself gives, inside a transaction:
+// nobody is asked what they hold. The role was checked.
 func (s *Service) CreateRoleIn(ctx context.Context, tx store.Tx, account string, r *CustomRole) error {
 	n, err := CustomRoles.Count(ctx, tx, store.Query{Account: account})
 	if err != nil {
@@ -135,13 +156,18 @@ func (s *Service) CreateRoleIn(ctx context.Context, tx store.Tx, account string,
 		return limitReached("custom roles", s.limits.CustomRoles)
 	}
 	r.Meta = store.Meta{Account: account, ID: s.ids.Hex(16), Name: r.Name, Description: r.Description}
-	if err := s.notBuiltIn(r); err != nil {
-		return err
-	}
-	if err := noRoleConflict(ctx, tx, r); err != nil {
+	if err := s.mayBe(ctx, tx, r); err != nil {
 		return err
 	}
 	return CustomRoles.Create(ctx, tx, r, roleEvent("create", r))
+}
+
+// mayBe refuses a role that clients could take for another one.
+func (s *Service) mayBe(ctx context.Context, tx store.Tx, r *CustomRole) error {
+	if err := s.notBuiltIn(r); err != nil {
+		return err
+	}
+	return noRoleConflict(ctx, tx, r)
 }
 
 // GetRole gives a custom role.
@@ -166,80 +192,64 @@ type RolePatch struct {
 	Description *string
 }
 
-// UpdateRole changes a custom role; name and service stay.
-func (s *Service) UpdateRole(ctx context.Context, roleID, ifMatch string, patch RolePatch) (*CustomRole, error) {
-	if ifMatch == "" {
-		return nil, fault.Missing("If-Match")
+// UpdateRole changes a custom role that was found; name and service stay. It
+// fails with fault.Forbidden when authorizations name the role and who asks does
+// not hold the actions that are added, and with store.ErrMoved.
+func (s *Service) UpdateRole(ctx context.Context, who asker.Asker, found *CustomRole, ifMatch string, patch RolePatch) (*CustomRole, error) {
+	rights, err := who.Rights(ctx, found.Account)
+	if err != nil {
+		return nil, err
 	}
-	var r *CustomRole
-	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
-		if r, err = roleIn(ctx, tx, roleID); err != nil {
-			return err
+	return CustomRoles.Edit(ctx, s.db, found, func(tx store.Tx, r *CustomRole) (store.Event, error) {
+		more := slices.DeleteFunc(slices.Clone(patch.Actions), func(x string) bool { return slices.Contains(r.Actions, x) })
+		if err := s.mayWiden(ctx, tx, rights, r, more); err != nil {
+			return store.Event{}, err
 		}
 		if err := r.Match(ifMatch); err != nil {
 			e := *fault.Of(err)
 			e.Code, e.Body = "role_conflict_error", RoleConflict{r}
-			return &e
+			return store.Event{}, &e
 		}
 		if r.Template != nil {
-			return managedByEnterprise("role")
+			return store.Event{}, managedByEnterprise("role")
 		}
 		r.DisplayName, r.Actions = patch.DisplayName, patch.Actions
 		if patch.Description != nil {
 			r.Description = *patch.Description
 		}
-		if err := s.CheckRole(r); err != nil {
-			return err
+		if err := s.RoleSpec(r).Validate(); err != nil {
+			return store.Event{}, err
 		}
-		if err := s.notBuiltIn(r); err != nil {
-			return err
-		}
-		if err := noRoleConflict(ctx, tx, r); err != nil {
-			return err
-		}
-		return CustomRoles.Update(ctx, tx, r, roleEvent("update", r, "display_name", "actions", "description"))
+		return roleEvent("update", r, "display_name", "actions", "description"), s.mayBe(ctx, tx, r)
 	})
-	return r, err
 }
 
-func roleIn(ctx context.Context, tx store.Tx, roleID string) (*CustomRole, error) {
-	r, err := CustomRoles.Get(ctx, tx, "", roleID)
-	if errors.Is(err, fault.NotFound) {
-		return nil, NoRole(roleID)
+// DeleteRole deletes a custom role that was found and takes it out of the
+// policies that name it; a policy that is left without roles grants nothing. It
+// fails with store.ErrMoved.
+func (s *Service) DeleteRole(ctx context.Context, found *CustomRole) error {
+	if found.Template != nil {
+		return managedByEnterprise("role")
 	}
-	return r, err
-}
-
-// DeleteRole deletes a custom role and takes it out of the policies that name
-// it; a policy that is left without roles grants nothing.
-func (s *Service) DeleteRole(ctx context.Context, roleID string) error {
-	return s.db.Update(ctx, func(tx store.Tx) error {
-		r, err := roleIn(ctx, tx, roleID)
-		if err != nil {
-			return err
-		}
-		if r.Template != nil {
-			return managedByEnterprise("role")
-		}
-		return s.DeleteRoleIn(ctx, tx, r)
+	return CustomRoles.Remove(ctx, s.db, found, func(tx store.Tx) (store.Event, error) {
+		return roleEvent("delete", found), withdraw(ctx, tx, found)
 	})
 }
 
-// DeleteRoleIn is DeleteRole inside a transaction, whoever manages the role.
-func (s *Service) DeleteRoleIn(ctx context.Context, tx store.Tx, r *CustomRole) error {
+// withdraw takes a role out of the active policies that name it.
+func withdraw(ctx context.Context, tx store.Tx, r *CustomRole) error {
 	policies, err := Policies.List(ctx, tx, store.Query{Account: r.Account, Parent: string(policy.StateActive)})
 	if err != nil {
 		return err
 	}
-	this := func(crn string) bool { return sameRole(crn, r.CRN()) }
 	for _, p := range policies {
-		if !slices.ContainsFunc(p.Doc.RoleIDs, this) {
+		if !names(p, r) {
 			continue
 		}
-		p.Doc.RoleIDs = slices.DeleteFunc(slices.Clone(p.Doc.RoleIDs), this)
+		p.Doc.RoleIDs = slices.DeleteFunc(slices.Clone(p.Doc.RoleIDs), func(crn string) bool { return sameRole(crn, r.CRN()) })
 		if err := Policies.Update(ctx, tx, p, policyEvent("update", p, "roles")); err != nil {
 			return err
 		}
 	}
-	return CustomRoles.Delete(ctx, tx, r, roleEvent("delete", r))
+	return nil
 }

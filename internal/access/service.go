@@ -33,10 +33,10 @@ type Authority interface {
 	// Snapshot gives the current snapshot of an account, fault.NotFound when
 	// there is no such account.
 	Snapshot(ctx context.Context, account string) (*policy.Snapshot, error)
-	// MostPolicies gives numbers that the active policies of an account, and of
-	// one subject in it, cannot exceed when the account's log is at head. It
-	// reads nothing; ok is false when there is nothing to go by.
-	MostPolicies(account, subject string, head int64) (all, own int, ok bool)
+	// InMemory gives the snapshot of an account that is in memory, nil when there
+	// is none to go by, and how many events of the account's log it may lack when
+	// the log is at head. It reads nothing.
+	InMemory(account string, head int64) (s *policy.Snapshot, since int)
 	// Permits tells how often and when last a policy allowed something, AllPermits
 	// of every policy of an account that ever did.
 	Permits(ctx context.Context, account, policyID string) (store.Activity, error)

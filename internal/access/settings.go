@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // GetSettings gives an account's access settings. Every account has them: those
@@ -26,16 +28,15 @@ func SettingsOf(ctx context.Context, r store.Reader, account string) (*Settings,
 	return got, err
 }
 
+// changeSettings changes settings that match; ifMatch "*" takes any.
 func (s *Service) changeSettings(ctx context.Context, account, ifMatch string, ev store.Event, fn func(store.Tx, *Settings) error) (*Settings, error) {
 	var out *Settings
 	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
 		if out, err = SettingsOf(ctx, tx, account); err != nil {
 			return err
 		}
-		if ifMatch != "" {
-			if err := out.Match(ifMatch); err != nil {
-				return err
-			}
+		if err := out.Match(ifMatch); err != nil {
+			return err
 		}
 		if err := fn(tx, out); err != nil {
 			return err
@@ -53,7 +54,7 @@ func (s *Service) changeSettings(ctx context.Context, account, ifMatch string, e
 func (s *Service) SetPublicAccess(ctx context.Context, account string, on bool) (*Settings, error) {
 	ev := store.Event{Action: "iam-groups.account-settings.update", Params: []string{"public_access_enabled"},
 		Message: "IAM Access Groups: update account settings"}
-	return s.changeSettings(ctx, account, "", ev, func(tx store.Tx, set *Settings) error {
+	return s.changeSettings(ctx, account, "*", ev, func(tx store.Tx, set *Settings) error {
 		set.PublicAccessOff = !on
 		if on {
 			return nil
@@ -65,16 +66,14 @@ func (s *Service) SetPublicAccess(ctx context.Context, account string, on bool) 
 // ExternalPatch changes the setting for some types of identity; nil leaves one.
 type ExternalPatch struct{ User, ServiceID, Service *policy.ExternalSetting }
 
+// Validate judges each setting by itself.
+func (p ExternalPatch) Validate() error {
+	return cmp.Or(checkExternal("user", p.User), checkExternal("service_id", p.ServiceID), checkExternal("service", p.Service))
+}
+
 // SetExternal changes how identities of other accounts are treated.
-func (s *Service) SetExternal(ctx context.Context, account, ifMatch string, p ExternalPatch) (*Settings, error) {
-	if ifMatch == "" {
-		return nil, fault.Missing("If-Match")
-	}
-	for name, set := range map[string]*policy.ExternalSetting{"user": p.User, "service_id": p.ServiceID, "service": p.Service} {
-		if err := checkExternal(name, set); err != nil {
-			return nil, err
-		}
-	}
+func (s *Service) SetExternal(ctx context.Context, account, ifMatch string, patch valid.Of[ExternalPatch]) (*Settings, error) {
+	p := patch.Value()
 	ev := store.Event{Action: "iam-access-management.account-settings.update", Params: []string{"external_account_identity_interaction"},
 		Message: "IAM Access Management: update account settings"}
 	return s.changeSettings(ctx, account, ifMatch, ev, func(_ store.Tx, set *Settings) error {

@@ -27,16 +27,17 @@ func equip(t *testing.T, w *walker, iamID, kind string) *access.Group {
 		return policy.Attribute{Key: k, Operator: policy.OpStringEquals, Value: policy.String(v)}
 	}
 	give := func(key, subject, service string) *access.Policy {
-		p, err := s.CreatePolicy(ctx, &policy.Policy{Version: policy.V2, Type: policy.TypeAccess, State: policy.StateActive,
+		spec := s.PolicySpec(&policy.Policy{Version: policy.V2, Type: policy.TypeAccess, State: policy.StateActive,
 			RoleIDs: []string{"crn:v1:bluemix:public:iam::::serviceRole:Reader"}, Subject: []policy.Attribute{eq(key, subject)},
-			Resource: []policy.Attribute{eq("accountId", w.acct), eq("serviceName", service)}}, nil)
+			Resource: []policy.Attribute{eq("accountId", w.acct), eq("serviceName", service)}})
+		p, err := s.CreatePolicy(ctx, asker.System, apitest.Checked(t, spec))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
 	give("iam_id", iamID, "kms")
-	if err := s.DeletePolicy(ctx, give("iam_id", iamID, "watson").ID); err != nil {
+	if err := s.DeletePolicy(ctx, give("iam_id", iamID, "watson")); err != nil {
 		t.Fatal(err)
 	}
 	g, err := s.CreateGroup(ctx, w.acct, "of "+iamID, "")

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
 )
@@ -253,13 +255,13 @@ func (w *walker) grant(iamID string, a asked) bool {
 			return false
 		}
 		doc.RoleIDs = append(doc.RoleIDs, p.Doc.RoleIDs...)
-		_, err := w.app.core.access.ReplacePolicy(w.t.Context(), p.ID, "*", doc)
+		_, err := w.app.core.access.ReplacePolicy(w.t.Context(), asker.System, p, "*", apitest.Checked(w.t, w.app.core.access.PolicySpec(doc)))
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		return true
 	}
-	if _, err := w.app.core.access.CreatePolicy(w.t.Context(), doc, nil); err != nil {
+	if _, err := w.app.core.access.CreatePolicy(w.t.Context(), asker.System, apitest.Checked(w.t, w.app.core.access.PolicySpec(doc))); err != nil {
 		w.t.Fatal(err)
 	}
 	return true

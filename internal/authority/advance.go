@@ -98,7 +98,7 @@ func reread(ctx context.Context, r store.Reader, w store.Ref, e *store.Event) ([
 		group, iamID := access.SplitMemberID(w.ID)
 		return read(ctx, r, access.Members, w, policy.RemoveMembers(group, iamID), func(m *access.Member) policy.Change { return policy.AddMembers(m.Parent, m.Owner) })
 	case access.CustomRoles.Kind():
-		return read(ctx, r, access.CustomRoles, w, policy.RemoveCustomRole(e.CRN), func(c *access.CustomRole) policy.Change { return policy.PutCustomRole(roleForm(c)) })
+		return read(ctx, r, access.CustomRoles, w, policy.RemoveCustomRole(e.CRN), func(c *access.CustomRole) policy.Change { return policy.PutCustomRole(c.Form()) })
 	case access.Controls.Kind():
 		return read(ctx, r, access.Controls, w, policy.RemoveControl(w.ID), func(c *access.Control) policy.Change { return policy.PutControl(controlForm(c)) })
 	case access.Groups.Kind():

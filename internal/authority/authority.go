@@ -317,21 +317,19 @@ func (a *Authority) current(v *view) *policy.Snapshot {
 	return b.snapshot
 }
 
-// MostPolicies gives numbers that the active policies of an account, and of one
-// subject in it, cannot exceed when the account's log is at head: those of the
-// snapshot in memory, and one for each event since. It reads nothing; ok is
-// false when there is no snapshot to go by.
-func (a *Authority) MostPolicies(accountID, subject string, head int64) (all, own int, ok bool) {
+// InMemory gives the snapshot of an account that is in memory, nil when there is
+// none to go by, and how many events of the account's log it may lack when the
+// log is at head. It reads nothing.
+func (a *Authority) InMemory(accountID string, head int64) (s *policy.Snapshot, since int) {
 	v := a.held(accountID)
 	if v == nil {
-		return 0, 0, false
+		return nil, 0
 	}
 	b := v.ready.Load()
 	if b == nil || b.foreign != v.foreign.Load() { // what other logs tell of has no place in this one
-		return 0, 0, false
+		return nil, 0
 	}
-	since := int(max(head-b.covered, 0))
-	return b.snapshot.Len() + since, b.snapshot.LenOf(subject) + since, true
+	return b.snapshot, int(max(head-b.covered, 0))
 }
 
 // refresh brings a view up to date; one caller does, the others wait for it.

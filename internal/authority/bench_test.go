@@ -9,6 +9,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
@@ -49,7 +50,7 @@ func BenchmarkChangedPolicy(b *testing.B) {
 			}
 			b.Run("create+decide", func(b *testing.B) {
 				for i := 0; b.Loop(); i++ {
-					p, err := s.Access.CreatePolicy(b.Context(), doc(fmt.Sprint("IBMid-new-", i), "Viewer", "kms"), nil)
+					p, err := s.CreatePolicy(asker.System, doc(fmt.Sprint("IBMid-new-", i), "Viewer", "kms"))
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -58,7 +59,7 @@ func BenchmarkChangedPolicy(b *testing.B) {
 						b.Fatal(err)
 					}
 					b.StopTimer()
-					if err := s.Access.DeletePolicy(b.Context(), p.ID); err != nil {
+					if err := s.DeletePolicy(p.ID); err != nil {
 						b.Fatal(err)
 					}
 					b.StartTimer()
@@ -68,7 +69,7 @@ func BenchmarkChangedPolicy(b *testing.B) {
 				target := fmt.Sprintf("%08x-0000-4000-8000-000000000000", i%n)
 				next := doc(fmt.Sprint("IBMid-", i%n/40), []string{"Editor", "Viewer"}[i%2], services[i%n%len(services)])
 				next.Resource = append(next.Resource, policy.Attribute{Key: policy.AttrServiceInstance, Operator: policy.OpStringEquals, Value: policy.String(fmt.Sprint("instance-", i%n))})
-				if _, err := s.Access.ReplacePolicy(b.Context(), target, "*", next); err != nil {
+				if err := s.ReplacePolicy(asker.System, target, next); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -154,7 +155,7 @@ func BenchmarkManyWriters(b *testing.B) {
 			b.SetParallelism(16) // of each core
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if _, err := service.CreatePolicy(ctx, doc(fmt.Sprint("IBMid-new-", n.Add(1)), "Viewer", "kms"), nil); err != nil {
+					if _, err := service.CreatePolicy(ctx, asker.System, apitest.Checked(b, service.PolicySpec(doc(fmt.Sprint("IBMid-new-", n.Add(1)), "Viewer", "kms")))); err != nil {
 						b.Error(err)
 						return
 					}

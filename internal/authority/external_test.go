@@ -12,6 +12,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/audit"
 	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -69,7 +70,8 @@ func interaction(s *apitest.Server, mode policy.ExternalMode, allowed ...string)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	if _, err := s.Access.SetExternal(context.Background(), acct, set.Tag, access.ExternalPatch{User: &policy.ExternalSetting{Mode: mode, Allowed: allowed}}); err != nil {
+	patch := apitest.Checked(s.T, access.ExternalPatch{User: &policy.ExternalSetting{Mode: mode, Allowed: allowed}})
+	if _, err := s.Access.SetExternal(context.Background(), acct, set.Tag, patch); err != nil {
 		s.T.Fatal(err)
 	}
 }
@@ -131,7 +133,7 @@ func TestUsesThatCannotBeWrittenAreKept(t *testing.T) {
 func TestManyIdentitiesOfElsewhereTakeBoundedMemory(t *testing.T) {
 	s := serve(t)
 	interaction(s, policy.ExternalMonitor)
-	if _, err := s.Access.CreatePolicy(t.Context(), doc(policy.PublicAccessGroupID, "Reader", "kms"), nil); err != nil {
+	if _, err := s.CreatePolicy(asker.System, doc(policy.PublicAccessGroupID, "Reader", "kms")); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 1500 {

@@ -13,6 +13,7 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -43,11 +44,11 @@ func (w *writer) write(ctx context.Context) error {
 		err = w.s.Access.RemoveMember(ctx, w.group, w.iamID)
 	case give:
 		var p *access.Policy
-		if p, err = w.s.Access.CreatePolicy(ctx, doc(w.iamID, "Viewer", "watson"), nil); err == nil {
+		if p, err = w.s.CreatePolicy(asker.System, doc(w.iamID, "Viewer", "watson")); err == nil {
 			w.policy = p.ID
 		}
 	default:
-		err = w.s.Access.DeletePolicy(ctx, w.policy)
+		err = w.s.DeletePolicy(w.policy)
 	}
 	return err
 }
@@ -69,7 +70,7 @@ func TestNoDecisionIsOlderThanAWriteThatHasReturned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Access.CreatePolicy(ctx, doc(group.ID, "Viewer", "watson"), nil); err != nil {
+	if _, err := s.CreatePolicy(asker.System, doc(group.ID, "Viewer", "watson")); err != nil {
 		t.Fatal(err)
 	}
 	const rounds = 60
@@ -179,7 +180,7 @@ func TestWithoutTheStoreThereIsNoOldAnswer(t *testing.T) {
 	if !allowed(t, a, "IBMid-A", "iam.policy.read", "kms") {
 		t.Error("nothing has changed: the answer needs no store")
 	}
-	if err := s.Access.DeletePolicy(t.Context(), policyID); err != nil {
+	if err := s.DeletePolicy(policyID); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.Decide(t.Context(), question("IBMid-A", "iam.policy.read", "kms")); !errors.Is(err, fault.Unavailable) {

@@ -139,7 +139,7 @@ func loadRolesAndControls(ctx context.Context, r store.Reader, in *policy.Input)
 		return err
 	}
 	for _, role := range roles {
-		in.CustomRoles = append(in.CustomRoles, roleForm(role))
+		in.CustomRoles = append(in.CustomRoles, role.Form())
 	}
 	controls, err := access.Controls.List(ctx, r, all)
 	if err != nil {
@@ -149,11 +149,6 @@ func loadRolesAndControls(ctx context.Context, r store.Reader, in *policy.Input)
 		in.Controls = append(in.Controls, controlForm(c))
 	}
 	return nil
-}
-
-func roleForm(r *access.CustomRole) policy.CustomRole {
-	return policy.CustomRole{Service: r.Service, Role: policy.Role{CRN: r.CRN(), Name: r.Name, DisplayName: r.DisplayName,
-		Description: r.Description, Kind: policy.RoleCustom, Actions: r.Actions}}
 }
 
 func controlForm(c *access.Control) policy.ActionControl {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/store"
@@ -123,7 +124,7 @@ func createAndDecide(t *testing.T, policies int) reads {
 	}
 	*n = reads{}
 	// IBMid-1 has forty policies before, as everybody has.
-	if _, err := service.CreatePolicy(t.Context(), doc("IBMid-1", "Viewer", "kms"), nil); err != nil {
+	if _, err := service.CreatePolicy(t.Context(), asker.System, apitest.Checked(t, service.PolicySpec(doc("IBMid-1", "Viewer", "kms")))); err != nil {
 		t.Fatal(err)
 	}
 	if d, err := a.Decide(t.Context(), q); err != nil || !d.Allowed {
@@ -218,14 +219,14 @@ func TestADeletedPolicyMakesRoomAtOnce(t *testing.T) {
 		if _, err := s.Authority.Decide(t.Context(), question("IBMid-Q", "iam.policy.read", "kms")); err != nil {
 			t.Fatal(err)
 		}
-		p, err := s.Access.CreatePolicy(t.Context(), doc(fmt.Sprint("IBMid-Q", i), "Viewer", "kms"), nil)
+		p, err := s.CreatePolicy(asker.System, doc(fmt.Sprint("IBMid-Q", i), "Viewer", "kms"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Access.CreatePolicy(t.Context(), doc(fmt.Sprint("IBMid-R", i), "Viewer", "kms"), nil); !isFull(err) {
+		if _, err := s.CreatePolicy(asker.System, doc(fmt.Sprint("IBMid-R", i), "Viewer", "kms")); !isFull(err) {
 			t.Errorf("error %v for a second policy, want a full account", err)
 		}
-		if err := s.Access.DeletePolicy(t.Context(), p.ID); err != nil {
+		if err := s.DeletePolicy(p.ID); err != nil {
 			t.Fatal(err)
 		}
 	}

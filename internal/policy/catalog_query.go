@@ -77,6 +77,24 @@ func (c *Catalog) RoleOn(service, crn string) (Role, bool) {
 	return v.roles[i].role, true
 }
 
+// CustomOn gives the actions that a custom role has on a service: those that the
+// service knows, if the role is one of its own or of its parents.
+func (c *Catalog) CustomOn(service string, r CustomRole) []string {
+	v := c.viewOf(service)
+	if !slices.Contains(v.names, r.Service) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(r.Actions), func(a string) bool {
+		_, known := v.index[a]
+		return !known
+	})
+}
+
+// Within tells whether a service is another one or a part of it.
+func (c *Catalog) Within(service, other string) bool {
+	return service == other || slices.Contains(c.viewOf(service).names, other)
+}
+
 // RoleNamed finds a role of any service by CRN, for its names: its actions are
 // those on one of the services that have it.
 func (c *Catalog) RoleNamed(crn string) (Role, bool) {
@@ -105,6 +123,9 @@ func (c *Catalog) Action(service, id string) (Action, bool) {
 // ServiceType gives the serviceType attribute of a service: platform_service
 // for account management services, service for all others.
 func (c *Catalog) ServiceType(service string) string { return c.viewOf(service).serviceType }
+
+// GroupOf gives the service group that a service belongs to, "" for none.
+func (c *Catalog) GroupOf(service string) string { return c.viewOf(service).group }
 
 // viewOf finds the view of a service, the fallback for unknown ones.
 func (c *Catalog) viewOf(name string) *service {

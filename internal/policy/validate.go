@@ -21,22 +21,20 @@ const (
 	MaxRuleDepth = 2
 )
 
-// Validate checks a policy before it is stored: its form, the places of its
-// attributes, its rule, and that its roles exist and fit the service. Custom
-// roles are those of the policy's account. The error is that of Problems.Err.
-func Validate(p *Policy, c *Catalog, custom ...CustomRole) error {
-	return validate(p, c, custom, false)
-}
+// Validate checks a policy as far as nothing need be known of its account: its
+// form, the places of its attributes, its rule, and that its roles exist and fit
+// the service. The account's own roles are left to ValidateCustomRoles. The
+// error is that of Problems.Err.
+func Validate(p *Policy, c *Catalog) error { return validate(p, c, false) }
 
 // ValidateTemplate checks the policy of a template. It has no accountId, which
 // each target account fills in, and subject, resource and roles may be missing
-// until it is assigned.
-func ValidateTemplate(p *Policy, c *Catalog, custom ...CustomRole) error {
-	return validate(p, c, custom, true)
-}
+// until it is assigned. It can name no custom role.
+func ValidateTemplate(p *Policy, c *Catalog) error { return validate(p, c, true) }
 
-func validate(p *Policy, c *Catalog, custom []CustomRole, template bool) error {
-	v := validation{p: p, catalog: c, custom: custom, template: template, at: paths[p.Version == V1]}
+func validate(p *Policy, c *Catalog, template bool) error {
+	v := newValidation(p, c)
+	v.template = template
 	if p.Type != TypeAccess && p.Type != TypeAuthorization {
 		v.add("type", ProblemUnknown, "type must be access or authorization")
 		return v.Err()
@@ -62,9 +60,12 @@ type validation struct {
 	Problems
 	p        *Policy
 	catalog  *Catalog
-	custom   []CustomRole
 	template bool
 	at       fieldPaths
+}
+
+func newValidation(p *Policy, c *Catalog) validation {
+	return validation{p: p, catalog: c, at: paths[p.Version == V1]}
 }
 
 func item(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }

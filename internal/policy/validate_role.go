@@ -1,6 +1,55 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
+
+// customMark is in the CRN of each custom role.
+const customMark = "::customRole:"
+
+// CustomRoleName gives the name in the CRN of a custom role, "" for another role.
+func CustomRoleName(crn string) string {
+	_, name, _ := strings.Cut(crn, customMark)
+	return name
+}
+
+// ValidateCustomRoles completes Validate with the custom roles of the policy's
+// account: those that the policy names must be among them and fit the service.
+func ValidateCustomRoles(p *Policy, c *Catalog, custom []CustomRole) error {
+	v := newValidation(p, c)
+	var views []*service
+	for i, id := range p.RoleIDs {
+		if CustomRoleName(id) == "" {
+			continue
+		}
+		if views == nil {
+			views = v.targetViews()
+		}
+		crn := canonicalRole(id)
+		at := slices.IndexFunc(custom, func(r CustomRole) bool { return canonicalRole(r.CRN) == crn })
+		switch {
+		case at < 0:
+			v.unknownRole(i)
+		case !v.customFits(custom[at].Service, views):
+			v.misfit(i)
+		}
+	}
+	return v.Err()
+}
+
+func (v *validation) customFits(of string, views []*service) bool {
+	return slices.ContainsFunc(views, func(s *service) bool { return slices.Contains(s.names, of) }) ||
+		of == attribute(v.p.Resource, AttrServiceName)
+}
+
+func (v *validation) unknownRole(i int) {
+	v.add(item(v.at.roles, i)+".role_id", ProblemRoleUnknown, "role %s does not exist", v.p.RoleIDs[i])
+}
+
+func (v *validation) misfit(i int) {
+	v.add(item(v.at.roles, i)+".role_id", ProblemRoleMisfit, "role %s is not a role of the policy's services", v.p.RoleIDs[i])
+}
 
 // roles checks that each role exists and is one of the policy's services.
 func (v *validation) roles() {
@@ -17,11 +66,12 @@ func (v *validation) roles() {
 			v.add(at, ProblemMissing, "a role id is required")
 		case seen[crn]:
 			v.add(at, ProblemConflict, "role %s occurs twice", id)
+		case CustomRoleName(id) != "" && !v.template:
 		case v.roleFits(crn, views):
 		case v.roleExists(crn):
-			v.add(at, ProblemRoleMisfit, "role %s is not a role of the policy's services", id)
+			v.misfit(i)
 		default:
-			v.add(at, ProblemRoleUnknown, "role %s does not exist", id)
+			v.unknownRole(i)
 		}
 		seen[crn] = true
 	}
@@ -55,27 +105,15 @@ func (v *validation) targetViews() []*service {
 }
 
 func (v *validation) roleFits(crn string, views []*service) bool {
-	if id, ok := v.catalog.roles[crn]; ok {
-		for _, view := range views {
-			if _, here := view.byRole[id]; here {
-				return true
-			}
-		}
-	}
-	for _, r := range v.custom {
-		if canonicalRole(r.CRN) == crn {
-			return slices.ContainsFunc(views, func(s *service) bool { return slices.Contains(s.names, r.Service) }) ||
-				r.Service == attribute(v.p.Resource, AttrServiceName)
-		}
-	}
-	return false
+	id, ok := v.catalog.roles[crn]
+	return ok && slices.ContainsFunc(views, func(s *service) bool {
+		_, here := s.byRole[id]
+		return here
+	})
 }
 
-// roleExists reports whether any service or the account has the role.
+// roleExists reports whether any service has the role.
 func (v *validation) roleExists(crn string) bool {
-	if slices.ContainsFunc(v.custom, func(r CustomRole) bool { return canonicalRole(r.CRN) == crn }) {
-		return true
-	}
 	id, ok := v.catalog.roles[crn]
 	if !ok {
 		return false

@@ -124,7 +124,7 @@ func TestValidPoliciesPass(t *testing.T) {
 	} {
 		p := validPolicy()
 		change(p)
-		if err := policy.Validate(p, catalog, customSweeper); err != nil {
+		if err := validateWith(p, catalog, customSweeper); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -299,8 +299,16 @@ func TestEveryFaultNamesItsField(t *testing.T) {
 	} {
 		p := validPolicy()
 		c.change(p)
-		checkProblem(t, c.name, policy.Validate(p, catalog, customSweeper), c.field, c.kind)
+		checkProblem(t, c.name, validateWith(p, catalog, customSweeper), c.field, c.kind)
 	}
+}
+
+// validateWith validates a policy of an account with custom roles.
+func validateWith(p *policy.Policy, c *policy.Catalog, custom ...policy.CustomRole) error {
+	if err := policy.Validate(p, c); err != nil {
+		return err
+	}
+	return policy.ValidateCustomRoles(p, c, custom)
 }
 
 func checkProblem(t *testing.T, name string, err error, field string, kind policy.ProblemKind) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -55,9 +56,9 @@ func (f *forest) give(accountID, key, subject string) (*access.Policy, error) {
 	eq := func(key, value string) policy.Attribute {
 		return policy.Attribute{Key: key, Operator: policy.OpStringEquals, Value: policy.String(value)}
 	}
-	return f.Access.CreatePolicy(f.ctx, &policy.Policy{Type: policy.TypeAccess, Subject: []policy.Attribute{eq(key, subject)},
+	return f.CreatePolicy(asker.System, &policy.Policy{Type: policy.TypeAccess, Subject: []policy.Attribute{eq(key, subject)},
 		Resource: []policy.Attribute{eq(policy.AttrServiceName, "watson"), eq(policy.AttrAccountID, accountID)},
-		RoleIDs:  []string{"crn:v1:bluemix:public:iam::::role:Viewer"}}, nil)
+		RoleIDs:  []string{"crn:v1:bluemix:public:iam::::role:Viewer"}})
 }
 
 // managed finds the part that the template gave.
@@ -116,7 +117,7 @@ func TestActionControlsOfAProfileSayWhatTheAccountMayDo(t *testing.T) {
 			trust := managed(t, trusts, func(x *identity.Trust) bool { return x.Managed })
 			f.verdict("removing the template's identity", f.Identity.DeleteTrust(f.ctx, p.ID, trust.Type, trust.Identifier), c.remove)
 			given := managed(t, f.policies(child), func(x *access.Policy) bool { return x.Template != nil })
-			f.verdict("removing the template's policy", f.Access.DeletePolicy(f.ctx, given.ID), c.remove)
+			f.verdict("removing the template's policy", f.DeletePolicy(given.ID), c.remove)
 			f.verdict("changing the profile", func() error {
 				_, err := f.Identity.UpdateProfile(f.ctx, p.ID, "*", identity.ProfileChange{Description: new(string)})
 				return err
@@ -133,7 +134,7 @@ func TestWhatTheAccountRemovedComesBackWithTheNextAssignment(t *testing.T) {
 	f.ok(f.Identity.DeleteRule(f.ctx, p.ID, must(f.Identity.Rules(f.ctx, p.ID))(t)[0].ID))
 	_, _, err := f.Identity.SetTrusts(f.ctx, p.ID, "*", nil)
 	f.ok(err)
-	f.ok(f.Access.DeletePolicy(f.ctx, f.policies(child)[0].ID))
+	f.ok(f.DeletePolicy(f.policies(child)[0].ID))
 	a = must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, "*", 1))(t)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 	_, trusts, err := f.Identity.Trusts(f.ctx, p.ID)
@@ -163,7 +164,7 @@ func TestAStricterVersionFailsWhereTheAccountAddedSomething(t *testing.T) {
 	if got := f.theProfile(child); got.Description != "first" || !got.Controls.Rules.Add {
 		t.Errorf("the profile was changed nevertheless: %+v", got)
 	}
-	f.ok(f.Access.DeletePolicy(f.ctx, own.ID))
+	f.ok(f.DeletePolicy(own.ID))
 	a = must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, "*", 2))(t)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 }

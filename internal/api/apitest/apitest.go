@@ -11,6 +11,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -229,11 +230,67 @@ func (s *Server) Grant(iamID, roles string, resource ...string) string {
 	for name := range strings.FieldsSeq(roles) {
 		doc.RoleIDs = append(doc.RoleIDs, Role(name))
 	}
-	p, err := s.Access.CreatePolicy(context.Background(), doc, nil)
+	p, err := s.CreatePolicy(asker.System, doc)
 	if err != nil {
 		s.T.Fatal(err)
 	}
 	return p.ID
+}
+
+// CreatePolicy checks and stores a document as somebody asks for it.
+func (s *Server) CreatePolicy(who asker.Asker, doc *policy.Policy) (*access.Policy, error) {
+	spec, err := valid.Check(s.Access.PolicySpec(doc))
+	if err != nil {
+		return nil, err
+	}
+	return s.Access.CreatePolicy(context.Background(), who, spec)
+}
+
+// ReplacePolicy finds a policy and puts a document in its place, as somebody asks
+// for it, until nobody comes in between.
+func (s *Server) ReplacePolicy(who asker.Asker, policyID string, doc *policy.Policy) error {
+	spec, err := valid.Check(s.Access.PolicySpec(doc))
+	if err != nil {
+		return err
+	}
+	return s.change(policyID, func(ctx context.Context, p *access.Policy) error {
+		_, err := s.Access.ReplacePolicy(ctx, who, p, "*", spec)
+		return err
+	})
+}
+
+// RestorePolicy is ReplacePolicy for bringing back a policy.
+func (s *Server) RestorePolicy(who asker.Asker, policyID string) error {
+	return s.change(policyID, func(ctx context.Context, p *access.Policy) error {
+		_, err := s.Access.RestorePolicy(ctx, who, p, "*")
+		return err
+	})
+}
+
+// DeletePolicy finds and deletes a policy, until nobody comes in between.
+func (s *Server) DeletePolicy(policyID string) error {
+	return s.change(policyID, s.Access.DeletePolicy)
+}
+
+func (s *Server) change(policyID string, fn func(context.Context, *access.Policy) error) error {
+	for ctx := context.Background(); ; {
+		p, err := s.Access.GetPolicy(ctx, policyID, true)
+		if err == nil {
+			err = fn(ctx, p)
+		}
+		if !errors.Is(err, store.ErrMoved) {
+			return err
+		}
+	}
+}
+
+// CreateRole checks and stores a custom role of Account as somebody asks for it.
+func (s *Server) CreateRole(who asker.Asker, r *access.CustomRole) (*access.CustomRole, error) {
+	spec, err := valid.Check(s.Access.RoleSpec(r))
+	if err != nil {
+		return nil, err
+	}
+	return s.Access.CreateRole(context.Background(), who, Account, spec)
 }
 
 // May decides for an identity with a token of Account whether it may do an

@@ -16,6 +16,7 @@ import (
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/api/authz"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -122,7 +123,7 @@ func ruled(s *apitest.Server, iamID, pattern string, rule *policy.Rule) {
 	}
 	doc := &policy.Policy{Version: policy.V2, Type: policy.TypeAccess, State: policy.StateActive, RoleIDs: []string{apitest.Role("Reader")},
 		Subject: []policy.Attribute{eq("iam_id", iamID)}, Resource: []policy.Attribute{eq("accountId", acct), eq("serviceName", "kms")}, Pattern: pattern, Rule: rule}
-	if _, err := s.Access.CreatePolicy(context.Background(), doc, nil); err != nil {
+	if _, err := s.CreatePolicy(asker.System, doc); err != nil {
 		s.T.Fatal(err)
 	}
 }
@@ -292,7 +293,7 @@ func TestServicesActByAuthorization(t *testing.T) {
 	doc := &policy.Policy{Version: policy.V2, Type: policy.TypeAuthorization, State: policy.StateActive, RoleIDs: []string{apitest.Role("Reader")},
 		Subject:  []policy.Attribute{eq("accountId", acct), eq("serviceName", "cloud-object-storage"), eq("serviceInstance", "cos1")},
 		Resource: []policy.Attribute{eq("accountId", acct), eq("serviceName", "kms")}}
-	if _, err := s.Access.CreatePolicy(t.Context(), doc, nil); err != nil {
+	if _, err := s.CreatePolicy(asker.System, doc); err != nil {
 		t.Fatal(err)
 	}
 	a := s.Do(kms, "POST", "/v2/authz", []m{
@@ -363,7 +364,7 @@ func TestRolesOnAResource(t *testing.T) {
 	s.Grant(member, "Reader Viewer", "serviceName=kms")
 	role := &access.CustomRole{DisplayName: "Rotator", Service: "kms", Actions: []string{"kms.secrets.rotate"}}
 	role.Name = "Rotator"
-	if _, err := s.Access.CreateRole(t.Context(), acct, role); err != nil {
+	if _, err := s.CreateRole(asker.System, role); err != nil {
 		t.Fatal(err)
 	}
 	s.Grant(member, role.CRN(), "serviceName=kms", "serviceInstance=i1")

@@ -105,7 +105,7 @@ func sentTime(body []byte) (at time.Time, err error) {
 
 // explain tells those who may read the policies in question all that led to the
 // answer, and the subject itself when the resource is of its token's account.
-func (a *API) explain(ctx context.Context, c *httpapi.Call, in *explainIn) (*Explanation, error) {
+func (a *API) explain(ctx context.Context, c *httpapi.Call, in *explainIn, _ httpapi.None) (*Explanation, error) {
 	q, err := in.read(c.Now())
 	if err != nil {
 		return nil, err

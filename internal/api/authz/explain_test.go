@@ -9,6 +9,7 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -29,7 +30,7 @@ func TestExplanationShowsWhatLedToTheAnswer(t *testing.T) {
 	}
 	doc := p.Doc
 	doc.Subject = []policy.Attribute{{Key: policy.AttrAccessGroupID, Operator: policy.OpStringEquals, Value: policy.String(group.ID)}}
-	if _, err := s.Access.ReplacePolicy(t.Context(), policyID, "*", &doc); err != nil {
+	if err := s.ReplacePolicy(asker.System, policyID, &doc); err != nil {
 		t.Fatal(err)
 	}
 	a := s.Do(owner, "POST", "/v2/authz/explain", ask(member, "kms.secrets.list", crn("kms", "i1::"))).Want(200)

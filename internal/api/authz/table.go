@@ -39,15 +39,22 @@ const actionAsk = "iam.policy.read"
 
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
-	each := httpapi.Self("each question is decided on its own: it is answered to the service that it is about, to its own subject, and to those who may read the service's policies")
-	return []httpapi.Operation{
-		httpapi.Describing[authzIn, authzOut](httpapi.OldRaw(Family, "authorize", http.MethodPost, "/v2/authz", 200, each, a.authorize)),
-		httpapi.Describing[bulkIn, bulkOut](httpapi.OldRaw(Family, "authorize_bulk", http.MethodPut, "/v2/authz/bulk", 200, each, a.bulk)),
-		httpapi.Describing[authzIn, rolesOut](httpapi.OldRaw(Family, "list_authorized_roles", http.MethodPost, "/v2/authz/roles", 200, each, a.roles)),
-		httpapi.OldOp(Family, "explain_decision", http.MethodPost, "/v2/authz/explain", 200, each, nil, a.explain),
-		httpapi.OldOp(Family, "list_authorized_identities", http.MethodPost, "/v2/authz/who_can", 200, httpapi.Action(actionAsk), onService, a.whoCan),
-		httpapi.OldOp(Family, "compare_policy", http.MethodPost, "/v2/authz/what_if", 200, httpapi.Action(actionAsk), a.onPolicy, a.whatIf),
-	}
+	const each = "each question is decided on its own: it is answered to the service that it is about, " +
+		"to its own subject, and to those who may read the service's policies"
+	return httpapi.Table(Family,
+		httpapi.Raw{ID: "authorize", Method: http.MethodPost, Path: "/v2/authz", Status: 200, Self: each,
+			Takes: httpapi.Type[authzIn](), Gives: httpapi.Type[authzOut](), Serve: a.authorize},
+		httpapi.Raw{ID: "authorize_bulk", Method: http.MethodPut, Path: "/v2/authz/bulk", Status: 200, Self: each,
+			Takes: httpapi.Type[bulkIn](), Gives: httpapi.Type[bulkOut](), Serve: a.bulk},
+		httpapi.Raw{ID: "list_authorized_roles", Method: http.MethodPost, Path: "/v2/authz/roles", Status: 200, Self: each,
+			Takes: httpapi.Type[authzIn](), Gives: httpapi.Type[rolesOut](), Serve: a.roles},
+		httpapi.Op[explainIn, httpapi.None, Explanation]{ID: "explain_decision", Method: http.MethodPost, Path: "/v2/authz/explain", Status: 200,
+			Self: each, Do: a.explain},
+		httpapi.Op[whoCanIn, *question, Grantees]{ID: "list_authorized_identities", Method: http.MethodPost, Path: "/v2/authz/who_can", Status: 200,
+			Action: actionAsk, Find: findService, Do: a.whoCan},
+		httpapi.Op[whatIfIn, change, Shifts]{ID: "compare_policy", Method: http.MethodPost, Path: "/v2/authz/what_if", Status: 200,
+			Action: actionAsk, Find: a.findChange, Do: a.whatIf},
+	)
 }
 
 // mayAsk tells whether the caller may ask about a subject and a service: as the

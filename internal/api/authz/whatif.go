@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
@@ -13,34 +14,36 @@ import (
 )
 
 // whoCanIn is a question without subject, in the form of POST /v2/authz.
-type whoCanIn struct {
-	Body json.RawMessage
+type whoCanIn struct{ Body json.RawMessage }
 
-	q *question
+// findService reads a question about everybody; its target is the service.
+func findService(_ context.Context, c *httpapi.Call, in *whoCanIn) (*question, httpapi.Target, error) {
+	q, err := in.read(c.Now())
+	if err != nil {
+		return nil, httpapi.Target{}, err
+	}
+	return q, httpapi.Target{Account: q.Resource.Account, ServiceName: q.Resource.ServiceName}, nil
 }
 
-// Validate reads the question.
-func (in *whoCanIn) Validate() error {
+// read reads the question of a body. at, when sent, is the time to decide for.
+func (in *whoCanIn) read(now time.Time) (*question, error) {
 	r := reader{scanner: scanner{text: string(in.Body)}}
 	q := &question{}
 	if err := r.question(q); err != nil {
-		return syntax(err)
+		return nil, syntax(err)
 	}
 	switch {
 	case q.Resource.Account == "" || q.Resource.ServiceName == "":
-		return errBody("Property 'resource' names no account or no service.")
+		return nil, errBody("Property 'resource' names no account or no service.")
 	case q.Action == "":
-		return errBody("Property 'action' is missing or empty.")
+		return nil, errBody("Property 'action' is missing or empty.")
 	}
 	at, err := sentTime(in.Body)
+	if at.IsZero() {
+		at = now
+	}
 	q.Environment.Now = at
-	in.q = q
-	return err
-}
-
-// onService is the target of questions about everybody: the service.
-func onService(_ context.Context, _ *httpapi.Call, in *whoCanIn) (httpapi.Target, error) {
-	return httpapi.Target{Account: in.q.Resource.Account, ServiceName: in.q.Resource.ServiceName}, nil
+	return q, err
 }
 
 // Grantees are those who have access.
@@ -80,16 +83,13 @@ func wireAttributes(list []policy.Attribute) []Attribute {
 	return out
 }
 
-func (a *API) whoCan(ctx context.Context, c *httpapi.Call, in *whoCanIn) (*Grantees, error) {
-	s, err := a.authority.Snapshot(ctx, in.q.Resource.Account)
+func (a *API) whoCan(ctx context.Context, _ *httpapi.Call, _ *whoCanIn, q *question) (*Grantees, error) {
+	s, err := a.authority.Snapshot(ctx, q.Resource.Account)
 	if err != nil {
 		return nil, err
 	}
-	if in.q.Environment.Now.IsZero() {
-		in.q.Environment.Now = c.Now()
-	}
 	out := &Grantees{Grantees: []Grantee{}, Seq: s.Seq()}
-	found := policy.WhoCan(s, in.q.Action, in.q.Resource, in.q.Environment)
+	found := policy.WhoCan(s, q.Action, q.Resource, q.Environment)
 	names, err := a.peopleOf(ctx, s.Account(), len(found))
 	if err != nil {
 		return nil, err
@@ -159,57 +159,61 @@ type whatIfIn struct {
 		// PolicyID is the policy that is replaced or deleted; absent for a new one.
 		PolicyID string `json:"policy_id,omitempty"`
 	}
-
-	doc *policy.Policy // nil: the policy is deleted
-	old *access.Policy // nil: there is none
 }
 
-// Validate reads the document.
-func (in *whatIfIn) Validate() (err error) {
+// document reads the document, nil when there is none.
+func (in *whatIfIn) document() (*policy.Policy, error) {
 	if len(in.Body.Policy) == 0 || string(in.Body.Policy) == "null" {
 		if in.Body.PolicyID == "" {
-			return errBody("Property 'policy' or 'policy_id' is missing.")
+			return nil, errBody("Property 'policy' or 'policy_id' is missing.")
 		}
-		return nil
+		return nil, nil
 	}
 	var schema struct {
 		Subjects, Resources, Roles json.RawMessage
 	}
 	if json.Unmarshal(in.Body.Policy, &schema) == nil && (schema.Subjects != nil || schema.Resources != nil || schema.Roles != nil) {
-		in.doc, err = document.DecodeV1(in.Body.Policy)
-	} else {
-		in.doc, err = document.DecodeV2(in.Body.Policy)
+		return document.DecodeV1(in.Body.Policy)
 	}
-	return err
+	return document.DecodeV2(in.Body.Policy)
 }
 
-// onPolicy is the target of a question about a change: all that the new and the
-// old policy cover.
-func (a *API) onPolicy(ctx context.Context, c *httpapi.Call, in *whatIfIn) (httpapi.Target, error) {
-	if in.doc != nil {
-		if err := a.access.CheckForm(in.doc); err != nil {
-			return httpapi.Target{}, err
+// change is what is asked about.
+type change struct {
+	old  *access.Policy // nil: there is none
+	next *policy.Policy // its form was checked; nil: the policy is deleted
+}
+
+// findChange finds what a question about a change is about. Its target is all that
+// the new and the old policy cover.
+func (a *API) findChange(ctx context.Context, c *httpapi.Call, in *whatIfIn) (found change, scope httpapi.Target, err error) {
+	if found.next, err = in.document(); err != nil {
+		return found, scope, err
+	}
+	if found.next != nil {
+		if err := a.access.PolicySpec(found.next).Validate(); err != nil {
+			return found, scope, err
 		}
+		scope = policy.ScopeOf(found.next)
 	}
 	if in.Body.PolicyID == "" {
-		return policy.ScopeOf(in.doc), nil
+		return found, scope, nil
 	}
 	c.SeeksOr(access.NoPolicy(in.Body.PolicyID))
-	var err error
-	if in.old, err = a.access.GetPolicy(ctx, in.Body.PolicyID, false); err != nil {
-		return httpapi.Target{}, err
+	if found.old, err = a.access.GetPolicy(ctx, in.Body.PolicyID, false); err != nil {
+		return found, scope, err
 	}
-	scope := policy.ScopeOf(&in.old.Doc)
-	if in.doc == nil {
-		return scope, nil
+	before := policy.ScopeOf(&found.old.Doc)
+	if found.next == nil {
+		return found, before, nil
 	}
-	if err := c.Authorize(ctx, actionAsk, scope); err != nil {
-		return httpapi.Target{}, err
+	if err := c.Authorize(ctx, actionAsk, before); err != nil {
+		return found, scope, err
 	}
-	if access.AccountOf(in.doc) != in.old.Account {
-		return httpapi.Target{}, &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "accountId", Message: "The account of a policy cannot be changed."}
+	if access.AccountOf(found.next) != found.old.Account {
+		err = &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "accountId", Message: "The account of a policy cannot be changed."}
 	}
-	return policy.ScopeOf(in.doc), nil
+	return found, scope, err
 }
 
 // Shifts are the differences that a change would make.
@@ -229,28 +233,30 @@ type Shift struct {
 	LostWhen   []string `json:"lost_when"`
 }
 
-func (a *API) whatIf(ctx context.Context, _ *httpapi.Call, in *whatIfIn) (*Shifts, error) {
+func (a *API) whatIf(ctx context.Context, _ *httpapi.Call, _ *whatIfIn, found change) (*Shifts, error) {
 	var accountID string
 	var changes []policy.Change
-	if in.old != nil {
-		accountID = in.old.Account
-		changes = append(changes, policy.RemovePolicy(in.old.ID))
+	if found.old != nil {
+		accountID = found.old.Account
+		changes = append(changes, policy.RemovePolicy(found.old.ID))
 	}
-	if in.doc != nil {
-		if err := a.access.CheckPolicy(ctx, in.doc); err != nil {
-			return nil, err
-		}
-		accountID = access.AccountOf(in.doc)
-		next := *in.doc
-		next.Account, next.State, next.ID = accountID, policy.StateActive, "new"
-		if in.old != nil {
-			next.ID = in.old.ID
-		}
-		changes = append(changes, policy.PutPolicy(&next))
+	if found.next != nil {
+		accountID = access.AccountOf(found.next)
 	}
 	before, err := a.authority.Snapshot(ctx, accountID)
 	if err != nil {
 		return nil, err
+	}
+	if found.next != nil {
+		if err := policy.ValidateCustomRoles(found.next, before.Catalog(), before.CustomRoles()); err != nil {
+			return nil, err
+		}
+		next := *found.next
+		next.Account, next.State, next.ID = accountID, policy.StateActive, "new"
+		if found.old != nil {
+			next.ID = found.old.ID
+		}
+		changes = append(changes, policy.PutPolicy(&next))
 	}
 	out := &Shifts{Changes: []Shift{}, Seq: before.Seq()}
 	shifts := policy.Diff(before, before.With(changes...))

@@ -12,6 +12,7 @@ import (
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/api/iamaccessgroupsv2"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/store"
@@ -336,7 +337,7 @@ func grantGroup(s *apitest.Server, group, role string, resource ...string) {
 	doc := p.Doc
 	doc.Subject = slices.Clone(doc.Subject)
 	doc.Subject[0].Key, doc.Subject[0].Value.Text = "access_group_id", group
-	if _, err := s.Access.ReplacePolicy(context.Background(), policyID, "*", &doc); err != nil {
+	if err := s.ReplacePolicy(asker.System, policyID, &doc); err != nil {
 		s.T.Fatal(err)
 	}
 }

@@ -42,8 +42,7 @@ var sortKeys = []string{"id", "type", "href", "created_at", "created_by_id", "la
 // maxLimit is the largest page; the official limit is not public.
 const maxLimit = 100
 
-// Validate checks the filters.
-func (in *listIn) Validate() error {
+func (in *listIn) check() error {
 	if err := checkAccount(in.AccountID); err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ type v2List struct {
 	Policies []*v2Policy `json:"policies"`
 }
 
-func (a *API) listV1(ctx context.Context, c *httpapi.Call, in *listIn) (*v1List, error) {
+func (a *API) listV1(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi.None) (*v1List, error) {
 	found, head, err := a.listed(ctx, c, in)
 	if err != nil {
 		return nil, err
@@ -107,7 +106,7 @@ func (a *API) listV1(ctx context.Context, c *httpapi.Call, in *listIn) (*v1List,
 	return out, nil
 }
 
-func (a *API) listV2(ctx context.Context, c *httpapi.Call, in *listIn) (*v2List, error) {
+func (a *API) listV2(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi.None) (*v2List, error) {
 	found, head, err := a.listed(ctx, c, in)
 	if err != nil {
 		return nil, err

@@ -2,76 +2,119 @@ package iampolicymanagementv1
 
 import (
 	"context"
-	"slices"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/policy/document"
+	"github.com/kagiban/kagiban/internal/valid"
 )
+
+// updatePolicy is the action that replaces and restores.
+const updatePolicy = "iam.policy.update"
+
+// newPolicy is a document whose form was checked.
+type newPolicy = valid.Of[access.PolicySpec]
+
+// replacement is a policy and the document that is to take its place.
+type replacement struct {
+	old  *access.Policy
+	next newPolicy
+}
 
 // sender is a request with a policy document in it.
 type sender interface {
 	document() (*policy.Policy, error)
 }
 
-// scopeOfSent checks the form of a request's document and gives what it covers.
-func (a *API) scopeOfSent(in sender) (httpapi.Target, error) {
+// checked reads and checks the document of a request, and gives what it covers.
+func (a *API) checked(in sender) (newPolicy, httpapi.Target, error) {
 	doc, err := in.document()
 	if err != nil {
-		return httpapi.Target{}, err
+		return newPolicy{}, httpapi.Target{}, err
 	}
-	if err := a.access.CheckForm(doc); err != nil {
-		return httpapi.Target{}, err
-	}
-	return policy.ScopeOf(doc), nil
+	spec, err := valid.Check(a.access.PolicySpec(doc))
+	return spec, policy.ScopeOf(doc), err
 }
 
-func (a *API) scopeOfStored(ctx context.Context, c *httpapi.Call, policyID string, deletedToo bool) (httpapi.Target, error) {
+// findNew reads the document of a new policy. The right to give access is decided
+// on everything that it gives access to.
+func findNew[In sender](a *API) func(context.Context, *httpapi.Call, *In) (newPolicy, httpapi.Target, error) {
+	return func(_ context.Context, _ *httpapi.Call, in *In) (newPolicy, httpapi.Target, error) {
+		return a.checked(*in)
+	}
+}
+
+// find finds a policy, and gives what it covers.
+func (a *API) find(ctx context.Context, c *httpapi.Call, policyID string, deletedToo bool) (*access.Policy, httpapi.Target, error) {
 	c.SeeksOr(access.NoPolicy(policyID))
 	p, err := a.access.GetPolicy(ctx, policyID, deletedToo)
 	if err != nil {
-		return httpapi.Target{}, err
+		return nil, httpapi.Target{}, err
 	}
-	return policy.ScopeOf(&p.Doc), nil
+	return p, policy.ScopeOf(&p.Doc), nil
 }
 
-type policyIn struct {
+// findPolicy finds an active policy.
+func findPolicy[In interface{ policyID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*access.Policy, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*access.Policy, httpapi.Target, error) {
+		return a.find(ctx, c, (*in).policyID(), false)
+	}
+}
+
+// findReplaced finds a policy and reads the document in its place. The target is
+// the new scope, after the right over the old one was decided.
+func findReplaced[In interface {
+	sender
+	policyID() string
+}](a *API) func(context.Context, *httpapi.Call, *In) (replacement, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (found replacement, scope httpapi.Target, err error) {
+		if found.next, scope, err = a.checked(*in); err != nil {
+			return found, scope, err
+		}
+		old, before, err := a.find(ctx, c, (*in).policyID(), false)
+		if err != nil {
+			return found, scope, err
+		}
+		found.old = old
+		return found, scope, c.Authorize(ctx, updatePolicy, before)
+	}
+}
+
+type policyRef struct {
 	PolicyID string `path:"policy_id"`
 }
 
-func (in policyIn) policyID() string { return in.PolicyID }
+func (in policyRef) policyID() string { return in.PolicyID }
 
 type createV1In struct{ Body raw }
 
-func (in *createV1In) document() (*policy.Policy, error) { return document.DecodeV1(in.Body) }
+func (in createV1In) document() (*policy.Policy, error) { return document.DecodeV1(in.Body) }
 
 type createV2In struct{ Body raw }
 
-func (in *createV2In) document() (*policy.Policy, error) { return document.DecodeV2(in.Body) }
+func (in createV2In) document() (*policy.Policy, error) { return document.DecodeV2(in.Body) }
 
 type replaceV1In struct {
-	policyIn
+	policyRef
 	IfMatch string `header:"If-Match"`
 	Body    raw
 }
 
-func (in *replaceV1In) document() (*policy.Policy, error) { return document.DecodeV1(in.Body) }
+func (in replaceV1In) document() (*policy.Policy, error) { return document.DecodeV1(in.Body) }
 
-// Validate checks the precondition header.
-func (in *replaceV1In) Validate() error { return needTag(in.IfMatch) }
+func (in *replaceV1In) check() error { return needTag(in.IfMatch) }
 
 type replaceV2In struct {
-	policyIn
+	policyRef
 	IfMatch string `header:"If-Match"`
 	Body    raw
 }
 
-func (in *replaceV2In) document() (*policy.Policy, error) { return document.DecodeV2(in.Body) }
+func (in replaceV2In) document() (*policy.Policy, error) { return document.DecodeV2(in.Body) }
 
-// Validate checks the precondition header.
-func (in *replaceV2In) Validate() error { return needTag(in.IfMatch) }
+func (in *replaceV2In) check() error { return needTag(in.IfMatch) }
 
 func needTag(ifMatch string) error {
 	if ifMatch == "" {
@@ -80,183 +123,74 @@ func needTag(ifMatch string) error {
 	return nil
 }
 
-func (a *API) createV1(ctx context.Context, c *httpapi.Call, in *createV1In) (*v1Policy, error) {
-	p, err := a.create(ctx, c, in)
+func (a *API) createV1(ctx context.Context, c *httpapi.Call, _ *createV1In, spec newPolicy) (*v1Policy, error) {
+	p, err := a.access.CreatePolicy(ctx, c, spec)
+	return a.shownV1(ctx, c, p, err)
+}
+
+func (a *API) createV2(ctx context.Context, c *httpapi.Call, _ *createV2In, spec newPolicy) (*v2Policy, error) {
+	p, err := a.access.CreatePolicy(ctx, c, spec)
+	return a.shownV2(ctx, c, p, err)
+}
+
+func (a *API) replaceV1(ctx context.Context, c *httpapi.Call, in *replaceV1In, found replacement) (*v1Policy, error) {
+	p, err := a.access.ReplacePolicy(ctx, c, found.old, in.IfMatch, found.next)
+	return a.shownV1(ctx, c, p, err)
+}
+
+func (a *API) replaceV2(ctx context.Context, c *httpapi.Call, in *replaceV2In, found replacement) (*v2Policy, error) {
+	p, err := a.access.ReplacePolicy(ctx, c, found.old, in.IfMatch, found.next)
+	return a.shownV2(ctx, c, p, err)
+}
+
+// shownV1 words a policy that was written, or what was in its way.
+func (a *API) shownV1(ctx context.Context, c *httpapi.Call, p *access.Policy, err error) (*v1Policy, error) {
 	if err != nil {
 		return nil, a.named(ctx, c, policy.V1, err)
-	}
-	return a.oneV1(ctx, c, p)
-}
-
-func (a *API) createV2(ctx context.Context, c *httpapi.Call, in *createV2In) (*v2Policy, error) {
-	p, err := a.create(ctx, c, in)
-	if err != nil {
-		return nil, a.named(ctx, c, policy.V2, err)
-	}
-	return a.wireV2(c, p), nil
-}
-
-func (a *API) create(ctx context.Context, c *httpapi.Call, in sender) (*access.Policy, error) {
-	doc, err := a.accepted(ctx, c, in)
-	if err != nil {
-		return nil, err
-	}
-	p, err := a.access.CreatePolicy(ctx, doc, nil)
-	if err == nil {
-		c.SetETag(p.Tag)
-	}
-	return p, err
-}
-
-// accepted gives the document of a request that may be stored for its author.
-func (a *API) accepted(ctx context.Context, c *httpapi.Call, in sender) (*policy.Policy, error) {
-	doc, err := in.document()
-	if err != nil {
-		return nil, err
-	}
-	if err := a.access.CheckPolicy(ctx, doc); err != nil {
-		return nil, err
-	}
-	return doc, a.mayDelegate(ctx, c, doc)
-}
-
-// mayDelegate refuses an authorization policy that gives a service more than
-// the caller holds on the target: a service acts for whoever asks it.
-func (a *API) mayDelegate(ctx context.Context, c *httpapi.Call, doc *policy.Policy) error {
-	if doc.Type != policy.TypeAuthorization {
-		return nil
-	}
-	roles, err := a.access.RolesIn(ctx, policy.ScopeOf(doc).Account)
-	if err != nil {
-		return err
-	}
-	return a.holds(ctx, c, doc, func(service string) (ids []string) {
-		for _, action := range roles.Actions(service, doc.RoleIDs...) {
-			ids = append(ids, action.ID)
-		}
-		return ids
-	})
-}
-
-// holds refuses a caller who does not hold all actions that an authorization
-// policy is to give, service by service, on its target.
-func (a *API) holds(ctx context.Context, c *httpapi.Call, doc *policy.Policy, given func(service string) []string) error {
-	scope := policy.ScopeOf(doc)
-	snapshot, err := a.access.Snapshot(ctx, scope.Account)
-	if err != nil {
-		return err
-	}
-	for _, target := range a.byService(scope) {
-		ask := policy.Request{Subject: c.Caller.Subject, Resource: target, Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
-		held := policy.ActionsOn(snapshot, &ask).Actions
-		for _, action := range given(target.ServiceName) {
-			if _, ok := slices.BinarySearch(held, action); !ok {
-				return &fault.Error{Kind: fault.Forbidden, Message: "An authorization can give only what its creator holds on the target.",
-					Details: "Action " + action + " is not granted to the caller."}
-			}
-		}
-	}
-	return nil
-}
-
-// byService gives the parts of a scope by service, since what a role gives is
-// said service by service. A scope that does not name one service stands for
-// all of its type and group, whatever pattern narrows it: rather too many than
-// one that nobody asks about.
-func (a *API) byService(scope policy.Resource) []policy.Resource {
-	if scope.ServiceName != "" {
-		return []policy.Resource{scope}
-	}
-	var parts []policy.Resource
-	for _, s := range a.access.Services("") {
-		if scope.ServiceType != "" && (scope.ServiceType == policy.ServiceTypePlatform) != s.Platform || scope.ServiceGroupID != "" && scope.ServiceGroupID != s.Group {
-			continue
-		}
-		part := scope
-		part.ServiceName = s.Name
-		part.Scope = slices.DeleteFunc(slices.Clone(scope.Scope), func(x policy.Attribute) bool { return x.Key == policy.AttrServiceName })
-		parts = append(parts, part)
-	}
-	return parts
-}
-
-func (a *API) replaceV1(ctx context.Context, c *httpapi.Call, in *replaceV1In) (*v1Policy, error) {
-	old, err := a.access.GetPolicy(ctx, in.PolicyID, false)
-	if err != nil {
-		return nil, err
-	}
-	if old.Doc.Version == policy.V2 {
-		// A v1 client has seen a placeholder: it would drop a rule without knowing.
-		return nil, &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Message: "Policy with Id " + old.ID + " is a v2 policy. Replace it through /v2/policies."}
-	}
-	p, err := a.replace(ctx, c, in.PolicyID, in.IfMatch, in)
-	if err != nil {
-		return nil, a.named(ctx, c, policy.V1, err)
-	}
-	return a.oneV1(ctx, c, p)
-}
-
-func (a *API) replaceV2(ctx context.Context, c *httpapi.Call, in *replaceV2In) (*v2Policy, error) {
-	p, err := a.replace(ctx, c, in.PolicyID, in.IfMatch, in)
-	if err != nil {
-		return nil, a.named(ctx, c, policy.V2, err)
-	}
-	return a.wireV2(c, p), nil
-}
-
-func (a *API) replace(ctx context.Context, c *httpapi.Call, policyID, ifMatch string, in sender) (*access.Policy, error) {
-	doc, err := a.accepted(ctx, c, in)
-	if err != nil {
-		return nil, err
-	}
-	p, err := a.access.ReplacePolicy(ctx, policyID, ifMatch, doc)
-	if err == nil {
-		c.SetETag(p.Tag)
-	}
-	return p, err
-}
-
-type getIn struct {
-	policyIn
-	Format string `query:"format"`
-}
-
-// Validate checks the format.
-func (in *getIn) Validate() error { return checkFormat(in.Format) }
-
-func (a *API) getV1(ctx context.Context, c *httpapi.Call, in *getIn) (*v1Policy, error) {
-	p, err := a.access.GetPolicy(ctx, in.PolicyID, false)
-	if err != nil {
-		return nil, err
 	}
 	c.SetETag(p.Tag)
 	return a.oneV1(ctx, c, p)
 }
 
-func (a *API) getV2(ctx context.Context, c *httpapi.Call, in *getIn) (*v2Policy, error) {
-	p, err := a.access.GetPolicy(ctx, in.PolicyID, false)
+func (a *API) shownV2(ctx context.Context, c *httpapi.Call, p *access.Policy, err error) (*v2Policy, error) {
 	if err != nil {
-		return nil, err
+		return nil, a.named(ctx, c, policy.V2, err)
 	}
+	c.SetETag(p.Tag)
+	return a.wireV2(c, p), nil
+}
+
+type getIn struct {
+	policyRef
+	Format string `query:"format"`
+}
+
+func (in *getIn) check() error { return checkFormat(in.Format) }
+
+func (a *API) getV1(ctx context.Context, c *httpapi.Call, _ *getIn, p *access.Policy) (*v1Policy, error) {
+	c.SetETag(p.Tag)
+	return a.oneV1(ctx, c, p)
+}
+
+func (a *API) getV2(ctx context.Context, c *httpapi.Call, in *getIn, p *access.Policy) (*v2Policy, error) {
 	c.SetETag(p.Tag)
 	out := []*v2Policy{a.wireV2(c, p)}
 	return out[0], a.decorate(ctx, in.Format, p.Account, []*access.Policy{p}, out)
 }
 
-func (a *API) deletePolicy(ctx context.Context, _ *httpapi.Call, in *policyIn) (*v1Policy, error) {
-	return nil, a.access.DeletePolicy(ctx, in.PolicyID)
+func (a *API) deletePolicy(ctx context.Context, _ *httpapi.Call, _ *policyRef, p *access.Policy) (*httpapi.None, error) {
+	return nil, a.access.DeletePolicy(ctx, p)
 }
 
 type stateIn struct {
-	policyIn
+	policyRef
 	IfMatch string `header:"If-Match"`
 	Body    struct {
 		State string `json:"state"`
 	}
 }
 
-// Validate checks header and state.
-func (in *stateIn) Validate() error {
+func (in *stateIn) check() error {
 	if err := needTag(in.IfMatch); err != nil {
 		return err
 	}
@@ -266,21 +200,11 @@ func (in *stateIn) Validate() error {
 	return nil
 }
 
-// updateState restores a policy. For an authorization that is giving it again.
-func (a *API) updateState(ctx context.Context, c *httpapi.Call, in *stateIn) (*v1Policy, error) {
-	old, err := a.access.GetPolicy(ctx, in.PolicyID, true)
-	if err != nil {
-		return nil, err
-	}
-	if old.Doc.State != policy.StateActive {
-		if err := a.mayDelegate(ctx, c, &old.Doc); err != nil {
-			return nil, err
-		}
-	}
-	p, err := a.access.RestorePolicy(ctx, in.PolicyID, in.IfMatch)
-	if err != nil {
-		return nil, a.named(ctx, c, policy.V1, err)
-	}
-	c.SetETag(p.Tag)
-	return a.oneV1(ctx, c, p)
+func (a *API) findDeletedToo(ctx context.Context, c *httpapi.Call, in *stateIn) (*access.Policy, httpapi.Target, error) {
+	return a.find(ctx, c, in.PolicyID, true)
+}
+
+func (a *API) updateState(ctx context.Context, c *httpapi.Call, in *stateIn, old *access.Policy) (*v1Policy, error) {
+	p, err := a.access.RestorePolicy(ctx, c, old, in.IfMatch)
+	return a.shownV1(ctx, c, p, err)
 }

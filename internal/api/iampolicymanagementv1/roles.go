@@ -2,12 +2,12 @@ package iampolicymanagementv1
 
 import (
 	"context"
-	"slices"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // catalogRole is a role of the catalogue on the wire.
@@ -41,8 +41,7 @@ type listRolesIn struct {
 	ServiceGroupID string `query:"service_group_id"`
 }
 
-// Validate checks the filters.
-func (in *listRolesIn) Validate() error {
+func (in *listRolesIn) check() error {
 	if in.AccountID != "" {
 		if err := checkAccount(in.AccountID); err != nil {
 			return err
@@ -60,7 +59,7 @@ type roleList struct {
 	SystemRoles  []catalogRole `json:"system_roles"`
 }
 
-func (a *API) listRoles(ctx context.Context, c *httpapi.Call, in *listRolesIn) (*roleList, error) {
+func (a *API) listRoles(ctx context.Context, c *httpapi.Call, in *listRolesIn, _ httpapi.None) (*roleList, error) {
 	out := &roleList{CustomRoles: []*customRole{}, ServiceRoles: []catalogRole{}, SystemRoles: []catalogRole{}}
 	for _, r := range a.access.CatalogRoles(in.ServiceName, in.ServiceGroupID, in.SourceService) {
 		w := catalogRole{r.DisplayName, r.Description, r.Actions, r.CRN}
@@ -109,19 +108,26 @@ func (in *createRoleIn) role() *access.CustomRole {
 	return r
 }
 
-func onNewRole(a *API) func(context.Context, *httpapi.Call, *createRoleIn) (httpapi.Target, error) {
-	return func(_ context.Context, _ *httpapi.Call, in *createRoleIn) (httpapi.Target, error) {
-		if err := checkAccount(in.Body.AccountID); err != nil {
-			e := *fault.Of(err)
-			e.Code = policy.CodeInvalidBody
-			return httpapi.Target{}, &e
-		}
-		return roleTarget(in.Body.AccountID, ""), a.access.CheckRole(in.role())
+// newRole is a role that was checked.
+type newRole = valid.Of[access.RoleSpec]
+
+func (a *API) findNewRole(_ context.Context, _ *httpapi.Call, in *createRoleIn) (newRole, httpapi.Target, error) {
+	if err := checkAccount(in.Body.AccountID); err != nil {
+		e := *fault.Of(err)
+		e.Code = policy.CodeInvalidBody
+		return newRole{}, httpapi.Target{}, &e
 	}
+	spec, err := valid.Check(a.access.RoleSpec(in.role()))
+	return spec, roleTarget(in.Body.AccountID, ""), err
 }
 
-func (a *API) createRole(ctx context.Context, c *httpapi.Call, in *createRoleIn) (*customRole, error) {
-	r, err := a.access.CreateRole(ctx, in.Body.AccountID, in.role())
+func (a *API) createRole(ctx context.Context, c *httpapi.Call, in *createRoleIn, spec newRole) (*customRole, error) {
+	r, err := a.access.CreateRole(ctx, c, in.Body.AccountID, spec)
+	return shownRole(c, r, err)
+}
+
+// shownRole words a role with its entity tag.
+func shownRole(c *httpapi.Call, r *access.CustomRole, err error) (*customRole, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -129,23 +135,31 @@ func (a *API) createRole(ctx context.Context, c *httpapi.Call, in *createRoleIn)
 	return wireRole(c, r), nil
 }
 
-type roleIn struct {
+type roleRef struct {
 	RoleID string `path:"role_id"`
 }
 
-func (in roleIn) roleID() string { return in.RoleID }
+func (in roleRef) roleID() string { return in.RoleID }
 
-func (a *API) getRole(ctx context.Context, c *httpapi.Call, in *roleIn) (*customRole, error) {
-	r, err := a.access.GetRole(ctx, in.RoleID)
-	if err != nil {
-		return nil, err
+// findRole finds a custom role.
+func findRole[In interface{ roleID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*access.CustomRole, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*access.CustomRole, httpapi.Target, error) {
+		roleID := (*in).roleID()
+		c.SeeksOr(access.NoRole(roleID))
+		r, err := a.access.GetRole(ctx, roleID)
+		if err != nil {
+			return nil, httpapi.Target{}, err
+		}
+		return r, roleTarget(r.Account, r.ID), nil
 	}
-	c.SetETag(r.Tag)
-	return wireRole(c, r), nil
+}
+
+func (a *API) getRole(_ context.Context, c *httpapi.Call, _ *roleRef, r *access.CustomRole) (*customRole, error) {
+	return shownRole(c, r, nil)
 }
 
 type replaceRoleIn struct {
-	roleIn
+	roleRef
 	IfMatch string `header:"If-Match"`
 	Body    struct {
 		DisplayName string   `json:"display_name"`
@@ -154,52 +168,14 @@ type replaceRoleIn struct {
 	}
 }
 
-// Validate checks the precondition header.
-func (in *replaceRoleIn) Validate() error { return needTag(in.IfMatch) }
+func (in *replaceRoleIn) check() error { return needTag(in.IfMatch) }
 
-// mayWiden refuses to add actions to a role that authorization policies name
-// when the caller does not hold them on their targets: changing the role gives
-// them to a service as creating the policy would.
-func (a *API) mayWiden(ctx context.Context, c *httpapi.Call, roleID string, actions []string) error {
-	r, err := a.access.GetRole(ctx, roleID)
-	if err != nil {
-		return err
-	}
-	more := slices.DeleteFunc(slices.Clone(actions), func(x string) bool { return slices.Contains(r.Actions, x) })
-	if len(more) == 0 {
-		return nil
-	}
-	policies, err := a.access.AuthorizationsWith(ctx, r)
-	if err != nil {
-		return err
-	}
-	for _, p := range policies {
-		err := a.holds(ctx, c, &p.Doc, func(service string) []string {
-			if service != r.Service {
-				return nil
-			}
-			return more
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *API) replaceRole(ctx context.Context, c *httpapi.Call, in *replaceRoleIn) (*customRole, error) {
-	if err := a.mayWiden(ctx, c, in.RoleID, in.Body.Actions); err != nil {
-		return nil, err
-	}
-	r, err := a.access.UpdateRole(ctx, in.RoleID, in.IfMatch, access.RolePatch{
+func (a *API) replaceRole(ctx context.Context, c *httpapi.Call, in *replaceRoleIn, old *access.CustomRole) (*customRole, error) {
+	r, err := a.access.UpdateRole(ctx, c, old, in.IfMatch, access.RolePatch{
 		DisplayName: in.Body.DisplayName, Actions: in.Body.Actions, Description: in.Body.Description})
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(r.Tag)
-	return wireRole(c, r), nil
+	return shownRole(c, r, err)
 }
 
-func (a *API) deleteRole(ctx context.Context, _ *httpapi.Call, in *roleIn) (*customRole, error) {
-	return nil, a.access.DeleteRole(ctx, in.RoleID)
+func (a *API) deleteRole(ctx context.Context, _ *httpapi.Call, _ *roleRef, r *access.CustomRole) (*httpapi.None, error) {
+	return nil, a.access.DeleteRole(ctx, r)
 }

@@ -7,13 +7,16 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
-type settingsIn struct {
+type settingsRef struct {
 	AccountID string `path:"account_id"`
 }
 
-func (in settingsIn) accountID() string { return in.AccountID }
+func settingsTarget(account string) httpapi.Target {
+	return httpapi.Target{ServiceName: "iam-access-management", Account: account, ResourceType: "settings"}
+}
 
 // identityType is the setting for one type of identity.
 type identityType struct {
@@ -50,24 +53,27 @@ func wireSettings(s *access.Settings) *settings {
 	return out
 }
 
-func (a *API) getSettings(ctx context.Context, c *httpapi.Call, in *settingsIn) (*settings, error) {
-	s, err := a.access.GetSettings(ctx, in.AccountID)
-	if err != nil {
-		return nil, err
+func (a *API) findSettings(ctx context.Context, _ *httpapi.Call, in *settingsRef) (*access.Settings, httpapi.Target, error) {
+	if err := checkAccount(in.AccountID); err != nil {
+		return nil, httpapi.Target{}, err
 	}
+	s, err := a.access.GetSettings(ctx, in.AccountID)
+	return s, settingsTarget(in.AccountID), err
+}
+
+func (a *API) getSettings(_ context.Context, c *httpapi.Call, _ *settingsRef, s *access.Settings) (*settings, error) {
 	c.SetETag(s.Tag)
 	return wireSettings(s), nil
 }
 
 type updateSettingsIn struct {
-	settingsIn
+	settingsRef
 	IfMatch string `header:"If-Match"`
 	Body    settings
 }
 
-// Validate checks the precondition header, and that each type that is sent is
-// sent whole.
-func (in *updateSettingsIn) Validate() error {
+// check asks for the precondition, and that each type that is sent is sent whole.
+func (in *updateSettingsIn) check() error {
 	if err := needTag(in.IfMatch); err != nil {
 		return err
 	}
@@ -86,7 +92,11 @@ func (in *updateSettingsIn) Validate() error {
 	return nil
 }
 
-func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn) (*settings, error) {
+// findSettingsPatch reads the change; the settings themselves are always there.
+func findSettingsPatch(_ context.Context, _ *httpapi.Call, in *updateSettingsIn) (valid.Of[access.ExternalPatch], httpapi.Target, error) {
+	if err := checkAccount(in.AccountID); err != nil {
+		return valid.Of[access.ExternalPatch]{}, httpapi.Target{}, err
+	}
 	read := func(t *identityType) *policy.ExternalSetting {
 		if t == nil {
 			return nil
@@ -94,8 +104,12 @@ func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSet
 		return &policy.ExternalSetting{Mode: policy.ExternalMode(t.State), Allowed: t.Allowed}
 	}
 	types := in.Body.Interaction.IdentityTypes
-	s, err := a.access.SetExternal(ctx, in.AccountID, in.IfMatch, access.ExternalPatch{
-		User: read(types.User), ServiceID: read(types.ServiceID), Service: read(types.Service)})
+	patch, err := valid.Check(access.ExternalPatch{User: read(types.User), ServiceID: read(types.ServiceID), Service: read(types.Service)})
+	return patch, settingsTarget(in.AccountID), err
+}
+
+func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn, patch valid.Of[access.ExternalPatch]) (*settings, error) {
+	s, err := a.access.SetExternal(ctx, in.AccountID, in.IfMatch, patch)
 	if err != nil {
 		return nil, err
 	}

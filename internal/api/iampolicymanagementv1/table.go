@@ -4,15 +4,16 @@
 package iampolicymanagementv1
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Family is the API's name, title and envelope.
@@ -51,87 +52,71 @@ type API struct {
 // New makes the API over the access and template services.
 func New(a *access.Service, t *template.Service) *API { return &API{a, t} }
 
+// onlyReadable says who may list policies.
+const onlyReadable = "lists only what the caller may read"
+
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
-	on, own := httpapi.Action, httpapi.Self("lists only what the caller may read")
-	return append([]httpapi.Operation{
-		httpapi.OldOp(Family, "list_policies", http.MethodGet, "/v1/policies", 200, own, nil, a.listV1),
-		httpapi.OldOp(Family, "create_policy", http.MethodPost, "/v1/policies", 201, on("iam.policy.create"), onNew[createV1In](a), a.createV1),
-		httpapi.OldOp(Family, "replace_policy", http.MethodPut, "/v1/policies/{policy_id}", 200, on("iam.policy.update"), onReplaced[replaceV1In](a), a.replaceV1),
-		httpapi.OldOp(Family, "get_policy", http.MethodGet, "/v1/policies/{policy_id}", 200, on("iam.policy.read"), onPolicy[getIn](a, false), a.getV1),
-		httpapi.OldOp(Family, "delete_policy", http.MethodDelete, "/v1/policies/{policy_id}", 204, on("iam.policy.delete"), onPolicy[policyIn](a, false), a.deletePolicy),
-		httpapi.OldOp(Family, "update_policy_state", http.MethodPatch, "/v1/policies/{policy_id}", 200, on("iam.policy.update"), onPolicy[stateIn](a, true), a.updateState),
-		httpapi.OldOp(Family, "list_v2_policies", http.MethodGet, "/v2/policies", 200, own, nil, a.listV2),
-		httpapi.OldOp(Family, "create_v2_policy", http.MethodPost, "/v2/policies", 201, on("iam.policy.create"), onNew[createV2In](a), a.createV2),
-		httpapi.OldOp(Family, "replace_v2_policy", http.MethodPut, "/v2/policies/{policy_id}", 200, on("iam.policy.update"), onReplaced[replaceV2In](a), a.replaceV2),
-		httpapi.OldOp(Family, "get_v2_policy", http.MethodGet, "/v2/policies/{policy_id}", 200, on("iam.policy.read"), onPolicy[getIn](a, false), a.getV2),
-		httpapi.OldOp(Family, "delete_v2_policy", http.MethodDelete, "/v2/policies/{policy_id}", 204, on("iam.policy.delete"), onPolicy[policyIn](a, false), a.deletePolicy),
-		httpapi.OldOp(Family, "list_roles", http.MethodGet, "/v2/roles", 200, httpapi.Self("custom roles are listed only to those who may read them"), nil, a.listRoles),
-		httpapi.OldOp(Family, "create_role", http.MethodPost, "/v2/roles", 201, on("iam-access-management.customRole.create"), onNewRole(a), a.createRole),
-		httpapi.OldOp(Family, "replace_role", http.MethodPut, "/v2/roles/{role_id}", 200, on("iam-access-management.customRole.update"), onRole[replaceRoleIn](a), a.replaceRole),
-		httpapi.OldOp(Family, "get_role", http.MethodGet, "/v2/roles/{role_id}", 200, on("iam-access-management.customRole.read"), onRole[roleIn](a), a.getRole),
-		httpapi.OldOp(Family, "delete_role", http.MethodDelete, "/v2/roles/{role_id}", 204, on("iam-access-management.customRole.delete"), onRole[roleIn](a), a.deleteRole),
-		httpapi.OldOp(Family, "get_settings", http.MethodGet, "/v1/accounts/{account_id}/settings/access_management", 200, on("iam-access-management.settings.read"), onSettings[settingsIn], a.getSettings),
-		httpapi.OldOp(Family, "update_settings", http.MethodPatch, "/v1/accounts/{account_id}/settings/access_management", 200, on("iam-access-management.settings.update"), onSettings[updateSettingsIn], a.updateSettings),
-	}, a.templateRows()...)
+	return slices.Concat(a.policyRows(), a.roleRows(), a.settingsRows(), a.templateRows())
 }
 
-// onNew is the target of creating a policy: everything that the policy covers.
-// The right to give access is decided on what is given access to.
-func onNew[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(_ context.Context, _ *httpapi.Call, in *In) (httpapi.Target, error) {
-		return a.scopeOfSent(any(in).(sender))
-	}
+func (a *API) policyRows() []httpapi.Operation {
+	const v1, v2 = "/v1/policies", "/v2/policies"
+	const oneV1, oneV2 = v1 + "/{policy_id}", v2 + "/{policy_id}"
+	return httpapi.Table(Family,
+		httpapi.Op[listIn, httpapi.None, v1List]{ID: "list_policies", Method: http.MethodGet, Path: v1, Status: 200,
+			Self: onlyReadable, Check: (*listIn).check, Do: a.listV1},
+		httpapi.Op[createV1In, newPolicy, v1Policy]{ID: "create_policy", Method: http.MethodPost, Path: v1, Status: 201,
+			Action: "iam.policy.create", Find: findNew[createV1In](a), Do: a.createV1},
+		httpapi.Op[replaceV1In, replacement, v1Policy]{ID: "replace_policy", Method: http.MethodPut, Path: oneV1, Status: 200,
+			Action: updatePolicy, Check: (*replaceV1In).check, Find: findReplaced[replaceV1In](a), Do: a.replaceV1},
+		httpapi.Op[getIn, *access.Policy, v1Policy]{ID: "get_policy", Method: http.MethodGet, Path: oneV1, Status: 200,
+			Action: "iam.policy.read", Check: (*getIn).check, Find: findPolicy[getIn](a), Do: a.getV1},
+		httpapi.Op[policyRef, *access.Policy, httpapi.None]{ID: "delete_policy", Method: http.MethodDelete, Path: oneV1, Status: 204,
+			Action: "iam.policy.delete", Find: findPolicy[policyRef](a), Do: a.deletePolicy},
+		httpapi.Op[stateIn, *access.Policy, v1Policy]{ID: "update_policy_state", Method: http.MethodPatch, Path: oneV1, Status: 200,
+			Action: updatePolicy, Check: (*stateIn).check, Find: a.findDeletedToo, Do: a.updateState},
+		httpapi.Op[listIn, httpapi.None, v2List]{ID: "list_v2_policies", Method: http.MethodGet, Path: v2, Status: 200,
+			Self: onlyReadable, Check: (*listIn).check, Do: a.listV2},
+		httpapi.Op[createV2In, newPolicy, v2Policy]{ID: "create_v2_policy", Method: http.MethodPost, Path: v2, Status: 201,
+			Action: "iam.policy.create", Find: findNew[createV2In](a), Do: a.createV2},
+		httpapi.Op[replaceV2In, replacement, v2Policy]{ID: "replace_v2_policy", Method: http.MethodPut, Path: oneV2, Status: 200,
+			Action: updatePolicy, Check: (*replaceV2In).check, Find: findReplaced[replaceV2In](a), Do: a.replaceV2},
+		httpapi.Op[getIn, *access.Policy, v2Policy]{ID: "get_v2_policy", Method: http.MethodGet, Path: oneV2, Status: 200,
+			Action: "iam.policy.read", Check: (*getIn).check, Find: findPolicy[getIn](a), Do: a.getV2},
+		httpapi.Op[policyRef, *access.Policy, httpapi.None]{ID: "delete_v2_policy", Method: http.MethodDelete, Path: oneV2, Status: 204,
+			Action: "iam.policy.delete", Find: findPolicy[policyRef](a), Do: a.deletePolicy},
+	)
 }
 
-// onReplaced is the target of replacing a policy: the new scope, after the
-// right over the old one was decided.
-func onReplaced[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		next, err := a.scopeOfSent(any(in).(sender))
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		old, err := a.scopeOfStored(ctx, c, any(in).(interface{ policyID() string }).policyID(), false)
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		if err := c.Authorize(ctx, "iam.policy.update", old); err != nil {
-			return httpapi.Target{}, err
-		}
-		return next, nil
-	}
+func (a *API) roleRows() []httpapi.Operation {
+	const all, one, action = "/v2/roles", "/v2/roles/{role_id}", "iam-access-management.customRole."
+	return httpapi.Table(Family,
+		httpapi.Op[listRolesIn, httpapi.None, roleList]{ID: "list_roles", Method: http.MethodGet, Path: all, Status: 200,
+			Self: "custom roles are listed only to those who may read them", Check: (*listRolesIn).check, Do: a.listRoles},
+		httpapi.Op[createRoleIn, newRole, customRole]{ID: "create_role", Method: http.MethodPost, Path: all, Status: 201,
+			Action: action + "create", Find: a.findNewRole, Do: a.createRole},
+		httpapi.Op[replaceRoleIn, *access.CustomRole, customRole]{ID: "replace_role", Method: http.MethodPut, Path: one, Status: 200,
+			Action: action + "update", Check: (*replaceRoleIn).check, Find: findRole[replaceRoleIn](a), Do: a.replaceRole},
+		httpapi.Op[roleRef, *access.CustomRole, customRole]{ID: "get_role", Method: http.MethodGet, Path: one, Status: 200,
+			Action: action + "read", Find: findRole[roleRef](a), Do: a.getRole},
+		httpapi.Op[roleRef, *access.CustomRole, httpapi.None]{ID: "delete_role", Method: http.MethodDelete, Path: one, Status: 204,
+			Action: action + "delete", Find: findRole[roleRef](a), Do: a.deleteRole},
+	)
 }
 
-// onPolicy is the target of operations on a stored policy.
-func onPolicy[In any](a *API, deletedToo bool) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		return a.scopeOfStored(ctx, c, any(in).(interface{ policyID() string }).policyID(), deletedToo)
-	}
-}
-
-func onRole[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		roleID := any(in).(interface{ roleID() string }).roleID()
-		c.SeeksOr(access.NoRole(roleID))
-		r, err := a.access.GetRole(ctx, roleID)
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		return roleTarget(r.Account, r.ID), nil
-	}
+func (a *API) settingsRows() []httpapi.Operation {
+	const path, action = "/v1/accounts/{account_id}/settings/access_management", "iam-access-management.settings."
+	return httpapi.Table(Family,
+		httpapi.Op[settingsRef, *access.Settings, settings]{ID: "get_settings", Method: http.MethodGet, Path: path, Status: 200,
+			Action: action + "read", Find: a.findSettings, Do: a.getSettings},
+		httpapi.Op[updateSettingsIn, valid.Of[access.ExternalPatch], settings]{ID: "update_settings", Method: http.MethodPatch, Path: path, Status: 200,
+			Action: action + "update", Check: (*updateSettingsIn).check, Find: findSettingsPatch, Do: a.updateSettings},
+	)
 }
 
 func roleTarget(account, role string) httpapi.Target {
 	return httpapi.Target{ServiceName: "iam-access-management", Account: account, ResourceType: "customRole", Resource: role}
-}
-
-func onSettings[In any](_ context.Context, _ *httpapi.Call, in *In) (httpapi.Target, error) {
-	account := any(in).(interface{ accountID() string }).accountID()
-	if err := checkAccount(account); err != nil {
-		return httpapi.Target{}, err
-	}
-	return httpapi.Target{ServiceName: "iam-access-management", Account: account, ResourceType: "settings"}, nil
 }
 
 func checkAccount(account string) error {

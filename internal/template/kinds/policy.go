@@ -249,7 +249,7 @@ func roleKind(acc *access.Service) *template.Kind {
 			if strings.ContainsAny(p.Role.DisplayName, "<>") {
 				return fault.Field("role.display_name", "Property 'role.display_name' must not hold < or >.")
 			}
-			return acc.CheckRole(p.Role.role())
+			return acc.RoleSpec(p.Role.role()).Validate()
 		},
 		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
 			var p RolePayload

@@ -1,0 +1,156 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/kagiban/kagiban/internal/asker"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// A service acts for whoever asks it. So nobody may let one do, by an
+// authorization policy or by a role that one names, what they do not hold
+// themselves. What the roles hold, and which policies name them, is read in the
+// transaction that gives; what who asks holds is known before it begins.
+
+// rightsToGive gives what who asks holds where a document gives, nil when that
+// does not matter: only authorizations are bound by it.
+func rightsToGive(ctx context.Context, who asker.Asker, doc *policy.Policy) (asker.Rights, error) {
+	if doc.Type != policy.TypeAuthorization {
+		return nil, nil
+	}
+	return who.Rights(ctx, AccountOf(doc))
+}
+
+// checkRoles refuses a document that names custom roles which are not there or do
+// not fit, or that gives more than the rights.
+func (s *Service) checkRoles(ctx context.Context, tx store.Tx, rights asker.Rights, doc *policy.Policy) error {
+	custom, err := rolesNamed(ctx, tx, doc)
+	if err != nil {
+		return err
+	}
+	if err := policy.ValidateCustomRoles(doc, s.authority.Catalog(), custom); err != nil {
+		return err
+	}
+	return s.mayDelegate(rights, doc, custom)
+}
+
+// rolesNamed gives the custom roles that a document names and its account has.
+func rolesNamed(ctx context.Context, tx store.Tx, doc *policy.Policy) ([]policy.CustomRole, error) {
+	var out []policy.CustomRole
+	for _, crn := range doc.RoleIDs {
+		name := policy.CustomRoleName(crn)
+		if name == "" {
+			continue
+		}
+		r, err := CustomRoles.Lookup(ctx, tx, roleKey(AccountOf(doc), name))
+		if errors.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if sameRole(r.CRN(), crn) { // not one of another account that has the same name
+			out = append(out, r.Form())
+		}
+	}
+	return out, nil
+}
+
+// mayDelegate refuses an authorization that gives a service more than the rights.
+// The custom roles are those that it names.
+func (s *Service) mayDelegate(rights asker.Rights, doc *policy.Policy, custom []policy.CustomRole) error {
+	if doc.Type != policy.TypeAuthorization {
+		return nil
+	}
+	catalog := s.authority.Catalog()
+	return s.holds(rights, doc, func(service string) (actions []string) {
+		for _, crn := range doc.RoleIDs {
+			if r, ok := catalog.RoleOn(service, crn); ok {
+				actions = append(actions, r.Actions...)
+			}
+		}
+		for _, r := range custom {
+			actions = append(actions, catalog.CustomOn(service, r)...)
+		}
+		slices.Sort(actions) // the first that is missing is told
+		return slices.Compact(actions)
+	})
+}
+
+// mayWiden refuses to give a custom role actions beyond the rights when
+// authorizations name it: that gives them to services as creating the policy
+// would.
+func (s *Service) mayWiden(ctx context.Context, tx store.Tx, rights asker.Rights, r *CustomRole, more []string) error {
+	if len(more) == 0 {
+		return nil
+	}
+	list, err := Policies.List(ctx, tx, store.Query{Account: r.Account, Parent: string(policy.StateActive)})
+	if err != nil {
+		return err
+	}
+	widened := r.Form()
+	widened.Actions = more
+	for _, p := range list {
+		if p.Doc.Type != policy.TypeAuthorization || !names(p, r) {
+			continue
+		}
+		err := s.holds(rights, &p.Doc, func(service string) []string { return s.authority.Catalog().CustomOn(service, widened) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names tells whether a policy names a custom role.
+func names(p *Policy, r *CustomRole) bool {
+	return slices.ContainsFunc(p.Doc.RoleIDs, func(crn string) bool { return sameRole(crn, r.CRN()) })
+}
+
+// holds refuses rights that lack something that an authorization is to give,
+// service by service, on its target.
+func (s *Service) holds(rights asker.Rights, doc *policy.Policy, given func(service string) []string) error {
+	for _, target := range s.byService(policy.ScopeOf(doc)) {
+		actions := given(target.ServiceName)
+		if len(actions) == 0 {
+			continue
+		}
+		if action := rights.Lacks(target, actions); action != "" {
+			return &fault.Error{Kind: fault.Forbidden, Message: "An authorization can give only what its creator holds on the target.",
+				Details: "Action " + action + " is not granted to the caller."}
+		}
+	}
+	return nil
+}
+
+// byService gives the parts of a scope by service, since what a role gives is
+// said service by service. A scope that does not name one service stands for
+// all of its type and group, whatever pattern narrows it, and one that does for
+// the parts of the service, too: rather too many than one that nobody asks about.
+func (s *Service) byService(scope policy.Resource) []policy.Resource {
+	var parts []policy.Resource
+	add := func(service string) {
+		part := scope
+		part.ServiceName = service
+		part.Scope = slices.DeleteFunc(slices.Clone(scope.Scope), func(x policy.Attribute) bool { return x.Key == policy.AttrServiceName })
+		parts = append(parts, part)
+	}
+	catalog := s.authority.Catalog()
+	if scope.ServiceName != "" {
+		add(scope.ServiceName)
+	}
+	for _, def := range catalog.Services() {
+		switch {
+		case scope.ServiceName != "" && (def.Name == scope.ServiceName || !catalog.Within(def.Name, scope.ServiceName)):
+		case scope.ServiceType != "" && scope.ServiceType != catalog.ServiceType(def.Name):
+		case scope.ServiceGroupID != "" && scope.ServiceGroupID != catalog.GroupOf(def.Name):
+		default:
+			add(def.Name)
+		}
+	}
+	return parts
+}
