@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,7 @@ type NewAccount struct {
 	Owner NewUser
 
 	State             string // "" means ACTIVE
+	MFA               string // that its settings begin with; "" means NONE
 	Enterprise        string
 	ParentGroup       string
 	EnterpriseRoot    bool
@@ -103,7 +105,9 @@ func (s *Service) CreateIn(ctx context.Context, tx store.Tx, n NewAccount) (*Acc
 		return nil, fmt.Errorf("storing account: %w", err)
 	}
 	// The settings are born with the account, so their birth is no event of its own.
-	if err := SettingsByAcct.Create(ctx, tx, DefaultSettings(n.ID), store.Event{}); err != nil {
+	settings := DefaultSettings(n.ID)
+	settings.MFA = cmp.Or(n.MFA, settings.MFA)
+	if err := SettingsByAcct.Create(ctx, tx, settings, store.Event{}); err != nil {
 		return nil, fmt.Errorf("storing settings: %w", err)
 	}
 	_, err = putUser(ctx, tx, n.ID, n.Owner)
@@ -117,10 +121,13 @@ func (n NewAccount) validate() error {
 	if err := checkText("name", n.Name, 1, maxName); err != nil {
 		return err
 	}
-	switch n.State {
-	case Active, Pending, Suspended, Canceled:
-	default:
-		return fault.Field("state", "Property 'state' must be ACTIVE, PENDING, SUSPENDED or CANCELED.")
+	if err := checkState(n.State); err != nil {
+		return err
+	}
+	if n.MFA != "" {
+		if err := oneOf("mfa", &n.MFA, MFALevels...); err != nil {
+			return err
+		}
 	}
 	return n.Owner.validate()
 }
@@ -132,25 +139,6 @@ func (s *Service) Account(ctx context.Context, accountID string) (acct *Account,
 		return err
 	})
 	return acct, err
-}
-
-// SetState moves an account to another state. Suspended and canceled accounts'
-// identities get no tokens.
-func (s *Service) SetState(ctx context.Context, accountID, state string) error {
-	switch state {
-	case Active, Pending, Suspended, Canceled:
-	default:
-		return fault.Field("state", "Property 'state' must be ACTIVE, PENDING, SUSPENDED or CANCELED.")
-	}
-	return s.db.Update(ctx, func(tx store.Tx) error {
-		acct, err := get(ctx, tx, Accounts, "Account", accountID, accountID)
-		if err != nil || acct.State == state {
-			return err
-		}
-		acct.State = state
-		return Accounts.Update(ctx, tx, acct, store.Event{Action: ActionAccountUpdate, Params: []string{"state"},
-			Message: "Account Management: update account " + acct.Name})
-	})
 }
 
 // get reads an object and words its absence for the client.

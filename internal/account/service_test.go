@@ -135,8 +135,11 @@ func TestUsersComeChangeAndGo(t *testing.T) {
 func TestLoginIsFoundByEmailWithoutCase(t *testing.T) {
 	s, db := newService(t)
 	ctx := context.Background()
+	set := func(iamID, email string) error {
+		return db.Update(ctx, func(tx store.Tx) error { return s.SetLoginIn(ctx, tx, iamID, email, "hash", acct) })
+	}
 	for range 2 { // the second call replaces
-		if err := s.SetLogin(ctx, owner, "Ann@Example.com", "hash", acct); err != nil {
+		if err := set(owner, "Ann@Example.com"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -150,7 +153,7 @@ func TestLoginIsFoundByEmailWithoutCase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SetLogin(ctx, "IBMid-270000BOB1", "ann@example.com", "", ""); !errors.Is(err, fault.Conflict) {
+	if err := set("IBMid-270000BOB1", "ann@example.com"); !errors.Is(err, fault.Conflict) {
 		t.Errorf("second person with the address: %v", err)
 	}
 }

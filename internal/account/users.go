@@ -76,6 +76,11 @@ func (n NewUser) displayName() string {
 	return n.Email
 }
 
+// Elsewhere says how the person becomes a user of another account.
+func (u *User) Elsewhere() NewUser {
+	return NewUser{ID: u.ID, Name: u.Name, Email: u.Email, GivenName: u.GivenName, FamilyName: u.FamilyName}
+}
+
 // PutUser makes a person a user of an account, or replaces the membership.
 // Errors: fault.Invalid, fault.NotFound for the account.
 func (s *Service) PutUser(ctx context.Context, accountID string, n NewUser) (user *User, err error) {
@@ -94,9 +99,10 @@ func (s *Service) PutUser(ctx context.Context, accountID string, n NewUser) (use
 
 func putUser(ctx context.Context, tx store.Tx, accountID string, n NewUser) (*User, error) {
 	user, err := Users.Get(ctx, tx, accountID, n.ID)
-	exists := err == nil
+	write, action, verb := Users.Update, ActionUserUpdate, "update"
 	if errors.Is(err, fault.NotFound) {
 		user, err = &User{Meta: store.Meta{Account: accountID, ID: n.ID, Owner: n.ID}}, nil
+		write, action, verb = Users.Create, ActionUserCreate, "create"
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading user: %w", err)
@@ -105,12 +111,7 @@ func putUser(ctx context.Context, tx store.Tx, accountID string, n NewUser) (*Us
 	if user.State = n.State; n.State == "" {
 		user.State = UserActive
 	}
-	if exists {
-		err = Users.Update(ctx, tx, user, store.Event{Action: ActionUserUpdate, Message: "User Management: update user " + user.Name})
-	} else {
-		err = Users.Create(ctx, tx, user, store.Event{Action: ActionUserCreate, Message: "User Management: create user " + user.Name})
-	}
-	if err != nil {
+	if err := write(ctx, tx, user, store.Event{Action: action, Message: "User Management: " + verb + " user " + user.Name}); err != nil {
 		return nil, fmt.Errorf("storing user: %w", err)
 	}
 	return user, nil
@@ -156,34 +157,28 @@ func (s *Service) RemoveUser(ctx context.Context, accountID, iamID string) error
 	})
 }
 
-// SetLogin gives a person a local credential, or replaces it. passwordHash is
-// what secret.Passwords.Hash gives, "" refuses password login. Errors:
-// fault.Invalid, fault.Conflict when another person has the e-mail address.
-func (s *Service) SetLogin(ctx context.Context, iamID, email, passwordHash, defaultAccount string) error {
+// SetLoginIn gives a person a local credential, or replaces it, inside a
+// transaction. passwordHash is what secret.Passwords.Hash gives, "" refuses
+// password login. Errors: fault.Invalid, fault.Conflict when another person has
+// the e-mail address.
+func (s *Service) SetLoginIn(ctx context.Context, tx store.Tx, iamID, email, passwordHash, defaultAccount string) error {
 	if err := (NewUser{ID: iamID, Email: email}).validate(); err != nil {
 		return err
 	}
-	return s.db.Update(ctx, func(tx store.Tx) error {
-		login, err := Logins.Get(ctx, tx, store.System, iamID)
-		exists := err == nil
-		if errors.Is(err, fault.NotFound) {
-			login, err = &Login{Meta: store.Meta{Account: store.System, ID: iamID, Owner: iamID}}, nil
-		}
-		if err != nil {
-			return fmt.Errorf("reading login: %w", err)
-		}
-		login.Name, login.Email, login.PasswordHash, login.DefaultAccount = email, email, passwordHash, defaultAccount
-		ev := store.Event{Action: ActionLoginUpdate, Message: "User Management: update login " + email}
-		if exists {
-			err = Logins.Update(ctx, tx, login, ev)
-		} else {
-			err = Logins.Create(ctx, tx, login, ev)
-		}
-		if errors.Is(err, fault.Conflict) {
-			return fault.New(fault.Conflict, "Another person has the e-mail address '%s'.", email)
-		}
-		return err
-	})
+	login, err := Logins.Get(ctx, tx, store.System, iamID)
+	write := Logins.Update
+	if errors.Is(err, fault.NotFound) {
+		login, err, write = &Login{Meta: store.Meta{Account: store.System, ID: iamID, Owner: iamID}}, nil, Logins.Create
+	}
+	if err != nil {
+		return fmt.Errorf("reading login: %w", err)
+	}
+	login.Name, login.Email, login.PasswordHash, login.DefaultAccount = email, email, passwordHash, defaultAccount
+	err = write(ctx, tx, login, store.Event{Action: ActionLoginUpdate, Message: "User Management: update login " + email})
+	if errors.Is(err, fault.Conflict) {
+		return fault.New(fault.Conflict, "Another person has the e-mail address '%s'.", email)
+	}
+	return err
 }
 
 // checkText bounds a text and refuses control characters: names go into logs

@@ -146,7 +146,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: lists.NewSealer(c.secrets.pageKey),
 		Activity: c.tokens, GroupRules: a.countGroupRules, Departed: access.Depart,
 	})
-	c.tree = &enterprise.Service{DB: a.db, Accounts: c.accounts, Now: a.now, Limits: a.cfg.treeLimits()}
+	c.tree = enterprise.New(enterprise.Config{DB: a.db, Accounts: c.accounts, Identities: c.identity, Policies: c.access, Limits: a.cfg.treeLimits()})
 	c.templates = template.New(template.Config{
 		DB: a.db, Now: a.now, Tree: c.tree, Kinds: kinds.All(c.identity, c.access), Limits: a.cfg.templateLimits(), Meter: a.metrics,
 		Trouble: func(accountID string, err error) {
@@ -206,13 +206,13 @@ func (a *App) table(c *core) []httpapi.Operation {
 		Identities: c.identity, Accounts: c.accounts, Templates: c.templates, Reports: c.reports, IdPs: c.idps, BaseURL: a.publicURL(),
 	}).Operations()...)
 	table = append(table, accountmanagementv4.New(c.accounts).Operations()...)
-	table = append(table, enterprisemanagementv1.New(c.tree, c.identity, c.access, lists.NewSealer(c.secrets.pageKey)).Operations()...)
+	table = append(table, enterprisemanagementv1.New(c.tree, lists.NewSealer(c.secrets.pageKey)).Operations()...)
 	table = append(table, iampolicymanagementv1.New(c.access, c.templates).Operations()...)
 	table = append(table, iamaccessgroupsv2.New(c.access, c.templates).Operations()...)
 	table = append(table, authz.New(c.access, c.authority, authority.NewStanding(c.objects)).Operations()...)
 	table = append(table, catalogadmin.New(c.services, a.home).Operations()...)
 	table = append(table, kagibanv1.New(kagibanv1.Config{
-		DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending, Identities: c.identity, Home: a.home,
+		DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending,
 	}).Operations()...)
 	if a.dev != nil {
 		table = append(table, devapi.New(devapi.Config{

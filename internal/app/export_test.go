@@ -10,7 +10,7 @@ import (
 
 // Limits gives what bounds the enterprises of a server.
 func Limits(a *App) (enterprise.Limits, template.Limits) {
-	return a.core.tree.Limits, a.core.templates.Limits()
+	return a.core.tree.Limits(), a.core.templates.Limits()
 }
 
 // AccessLimits gives what bounds the policies, groups and roles of accounts.

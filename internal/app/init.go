@@ -123,8 +123,7 @@ func found(ctx context.Context, tx store.Tx, f Founder, first *First, hash strin
 	if _, err := accounts.CreateIn(ctx, tx, account.NewAccount{ID: at, Name: f.Account, Owner: account.NewUser{ID: owner, Name: f.Name, Email: f.Email}}); err != nil {
 		return err
 	}
-	login := &account.Login{Meta: store.Meta{Account: store.System, ID: owner, Owner: owner, Name: f.Email}, Email: f.Email, DefaultAccount: at}
-	if err := account.Logins.Create(ctx, tx, login, store.Event{Action: "user-management.login.create"}); err != nil {
+	if err := accounts.SetLoginIn(ctx, tx, owner, f.Email, "", at); err != nil {
 		return err
 	}
 	key := &identity.APIKey{

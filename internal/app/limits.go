@@ -10,12 +10,8 @@ import (
 
 // treeLimits are the configured limits of a tree; what is not set is the default.
 func (c *Config) treeLimits() enterprise.Limits {
-	set, usual := c.Settings.Enterprise, enterprise.DefaultLimits
-	return enterprise.Limits{
-		Tiers:    cmp.Or(set.Tiers, usual.Tiers),
-		Groups:   cmp.Or(set.Groups, usual.Groups),
-		Accounts: cmp.Or(set.Accounts, usual.Accounts),
-	}
+	set := c.Settings.Enterprise
+	return enterprise.Limits{Tiers: set.Tiers, Groups: set.Groups, Accounts: set.Accounts}
 }
 
 // accessLimits are the configured limits of what gives access.

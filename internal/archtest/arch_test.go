@@ -51,7 +51,7 @@ var rules = []rule{
 	{packages: []string{"oauth"}, may: under("throttle"), never: network},
 	{packages: []string{"session"}, may: under("account", "policy"), never: network},
 	{packages: []string{"token"}, may: under("account", "identity", "activity", "policy", "signing", "throttle", "oauth", "session"), never: network},
-	{packages: []string{"enterprise"}, may: under("account"), never: network},
+	{packages: []string{"enterprise"}, may: under("account", "identity", "access", "policy"), never: network},
 	{packages: []string{"report"}, may: under("account", "identity", "access", "activity", "policy", "template", "token"), never: network},
 	{packages: []string{"idp"}, may: under("account", "identity"), never: network},
 	{packages: []string{"template"}, may: under("account", "enterprise"), never: network},

@@ -263,9 +263,7 @@ func TestAccountsComeAndChangeState(t *testing.T) {
 		t.Errorf("its owner: %+v", d)
 	}
 	accounts := account.New(account.Config{DB: s.DB})
-	if err := accounts.SetState(t.Context(), apitest.Absent, account.Suspended); err != nil {
-		t.Fatal(err)
-	}
+	s.Update(func(ctx context.Context, tx store.Tx) error { return accounts.SetStateIn(ctx, tx, apitest.Absent, account.Suspended) })
 	if d := ask(); d.Allowed || d.Reason != policy.ReasonAccountState {
 		t.Errorf("suspended: %+v", d)
 	}

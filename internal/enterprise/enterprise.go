@@ -4,18 +4,21 @@
 package enterprise
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/asker"
+	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Enterprise is the root of a tree. Meta.Account is its enterprise account,
@@ -75,20 +78,58 @@ type Limits struct {
 // DefaultLimits are those of the official service's documentation.
 var DefaultLimits = Limits{Tiers: 5, Groups: 500, Accounts: 1000}
 
-// Service changes trees. All fields are required. It is safe for concurrent use.
-type Service struct {
-	DB       store.DB
-	Accounts *account.Service
-	IDs      id.Generator
-	Now      func() time.Time
-	Limits   Limits
+// Config is what a Service needs. DB and Accounts are required; Identities and
+// Policies only where accounts begin with a service ID of their owner.
+type Config struct {
+	DB         store.DB
+	Accounts   *account.Service
+	Identities Identities
+	Policies   Policies
+	IDs        id.Generator // the zero value draws from crypto/rand
+	Limits     Limits       // what is 0 is the default
 }
+
+// Service changes trees. It is safe for concurrent use.
+type Service struct {
+	db         store.DB
+	accounts   *account.Service
+	identities Identities
+	policies   Policies
+	ids        id.Generator
+	limits     Limits
+}
+
+// New makes the service.
+func New(c Config) *Service {
+	return &Service{db: c.DB, accounts: c.Accounts, identities: c.Identities, policies: c.Policies, ids: c.IDs, limits: Limits{
+		Tiers:    cmp.Or(c.Limits.Tiers, DefaultLimits.Tiers),
+		Groups:   cmp.Or(c.Limits.Groups, DefaultLimits.Groups),
+		Accounts: cmp.Or(c.Limits.Accounts, DefaultLimits.Accounts),
+	}}
+}
+
+// Limits are those in force.
+func (s *Service) Limits() Limits { return s.limits }
+
+// The kinds of node, as resource names and policies write them.
+const (
+	kindEnterprise = "enterprise"
+	kindGroup      = "account-group"
+	kindAccount    = "account"
+)
 
 // CRN is the resource name of a node of a tree: kind is enterprise,
 // account-group or account.
-func CRN(root, kind, nodeID string) string {
-	return "crn:v1:bluemix:public:enterprise::a/" + root + "::" + kind + ":" + nodeID
-}
+func CRN(root, kind, nodeID string) string { return crn.Of("enterprise", root, kind, nodeID) }
+
+// CRN is the resource name of the enterprise.
+func (e *Enterprise) CRN() string { return CRN(e.Account, kindEnterprise, e.ID) }
+
+// CRN is the resource name of the group.
+func (g *Group) CRN() string { return CRN(g.Account, kindGroup, g.ID) }
+
+// CRN is the resource name of the account as a part of the tree.
+func (m *Member) CRN() string { return CRN(m.Account, kindAccount, m.ID) }
 
 func event(what, verb, root, nodeID, name string, params ...string) store.Event {
 	return store.Event{Action: "enterprise." + what + "." + verb, CRN: CRN(root, what, nodeID), Params: params, Name: name,
@@ -100,129 +141,92 @@ func NoNode(kind, nodeID string) *fault.Error {
 	return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("The %s '%s' was not found.", kind, nodeID)}
 }
 
-// CheckName validates the name of a node: 3 to 60 characters.
-func CheckName(name string) error {
+func orNoNode(err error, kind, nodeID string) error {
+	if errors.Is(err, fault.NotFound) {
+		return NoNode(kind, nodeID)
+	}
+	return err
+}
+
+// checkName validates the name of a node: 3 to 60 characters.
+func checkName(name string) error {
 	if n := utf8.RuneCountInString(strings.TrimSpace(name)); n < 3 || n > 60 {
 		return fault.Field("name", "Property 'name' must have 3 to 60 characters.")
 	}
 	return nil
 }
 
-// Place is a node that can hold others: the enterprise or a group of it.
-type Place struct {
-	Root, Enterprise, ID string
-	Group                bool
-	Above                []string // groups above, the place itself included when it is one
-}
-
-// CRN is the resource name of the place.
-func (p Place) CRN() string {
-	if p.Group {
-		return CRN(p.Root, "account-group", p.ID)
+func checkContact(iamID string) error {
+	if strings.TrimSpace(iamID) == "" {
+		return fault.Missing("primary_contact_iam_id")
 	}
-	return CRN(p.Root, "enterprise", p.ID)
-}
-
-// placeOf finds the place that a parent CRN names.
-func placeOf(ctx context.Context, r store.Reader, parent string) (Place, error) {
-	rest, isCRN := strings.CutPrefix(parent, "crn:v1:")
-	bad := fault.Field("parent", "Property 'parent' must be the CRN of an enterprise or account group.")
-	if !isCRN {
-		return Place{}, bad
-	}
-	if _, groupID, ok := strings.Cut(rest, "::account-group:"); ok {
-		g, err := Groups.Get(ctx, r, "", groupID)
-		if errors.Is(err, fault.NotFound) || err == nil && CRN(g.Account, "account-group", g.ID) != parent {
-			return Place{}, NoNode("account-group", groupID)
-		}
-		if err != nil {
-			return Place{}, err
-		}
-		return Place{Root: g.Account, Enterprise: g.Enterprise, ID: g.ID, Group: true, Above: append(slices.Clone(g.Above), g.ID)}, nil
-	}
-	if _, entID, ok := strings.Cut(rest, "::enterprise:"); ok {
-		e, err := Enterprises.Get(ctx, r, "", entID)
-		if errors.Is(err, fault.NotFound) || err == nil && CRN(e.Account, "enterprise", e.ID) != parent {
-			return Place{}, NoNode("enterprise", entID)
-		}
-		if err != nil {
-			return Place{}, err
-		}
-		return Place{Root: e.Account, Enterprise: e.ID, ID: e.ID}, nil
-	}
-	return Place{}, bad
-}
-
-// Place finds the place that a parent CRN names: fault.Invalid for what is no
-// such CRN, fault.NotFound for what is not there.
-func (s *Service) Place(ctx context.Context, parent string) (Place, error) {
-	return placeOf(ctx, s.DB.Direct(), parent)
+	return nil
 }
 
 // Enterprise gives an enterprise.
 func (s *Service) Enterprise(ctx context.Context, entID string) (*Enterprise, error) {
-	e, err := Enterprises.Get(ctx, s.DB.Direct(), "", entID)
-	if errors.Is(err, fault.NotFound) {
-		return nil, NoNode("enterprise", entID)
-	}
-	return e, err
+	e, err := Enterprises.Get(ctx, s.db.Direct(), "", entID)
+	return e, orNoNode(err, kindEnterprise, entID)
 }
 
 // Group gives an account group, deleted ones included.
 func (s *Service) Group(ctx context.Context, groupID string) (*Group, error) {
-	g, err := Groups.Get(ctx, s.DB.Direct(), "", groupID)
-	if errors.Is(err, fault.NotFound) {
-		return nil, NoNode("account-group", groupID)
-	}
-	return g, err
+	g, err := Groups.Get(ctx, s.db.Direct(), "", groupID)
+	return g, orNoNode(err, kindGroup, groupID)
 }
 
 // Member gives an account's place in its enterprise.
 func (s *Service) Member(ctx context.Context, accountID string) (*Member, error) {
-	m, err := Members.Get(ctx, s.DB.Direct(), "", accountID)
-	if errors.Is(err, fault.NotFound) {
-		return nil, NoNode("account", accountID)
-	}
-	return m, err
+	m, err := Members.Get(ctx, s.db.Direct(), "", accountID)
+	return m, orNoNode(err, kindAccount, accountID)
 }
 
-// Update changes an enterprise; nil leaves a property. A new contact must be a
-// user of the enterprise account.
-func (s *Service) Update(ctx context.Context, entID string, name, domain, contact *string) error {
-	if name != nil {
-		if err := CheckName(*name); err != nil {
-			return err
-		}
-	}
-	if domain != nil && utf8.RuneCountInString(*domain) > 60 {
+// Account gives an account that may become a part of an enterprise.
+func (s *Service) Account(ctx context.Context, accountID string) (*account.Account, error) {
+	a, err := s.accounts.Account(ctx, accountID)
+	return a, orNoNode(err, kindAccount, accountID)
+}
+
+// Change is what may change of an enterprise or a group; nil leaves a property.
+// A new contact must be a user of the enterprise account.
+type Change struct {
+	Name, Contact *string
+	Domain        *string // enterprises have one
+}
+
+// Validate checks what is given.
+func (c Change) Validate() error {
+	if c.Domain != nil && utf8.RuneCountInString(*c.Domain) > 60 {
 		return fault.Field("domain", "Property 'domain' must have at most 60 characters.")
 	}
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		e, err := Enterprises.Get(ctx, tx, "", entID)
-		if err != nil {
-			return orNoNode(err, "enterprise", entID)
-		}
-		var params []string
-		if name != nil {
-			e.Name, params = *name, append(params, "name")
-		}
-		if domain != nil {
-			e.Domain, params = *domain, append(params, "domain")
-		}
-		if contact != nil {
-			if e.ContactEmail, err = contactEmail(ctx, tx, e.Account, *contact); err != nil {
-				return err
-			}
-			e.Owner, params = *contact, append(params, "primary_contact_iam_id")
-		}
-		return Enterprises.Update(ctx, tx, e, event("enterprise", "update", e.Account, e.ID, e.Name, params...))
-	})
+	if c.Name != nil {
+		return checkName(*c.Name)
+	}
+	return nil
 }
 
-func orNoNode(err error, kind, nodeID string) error {
-	if errors.Is(err, fault.NotFound) {
-		return NoNode(kind, nodeID)
+// apply writes the change and gives the names of what it set.
+func (c *Change) apply(ctx context.Context, r store.Reader, m *store.Meta, domain, email *string) (params []string, err error) {
+	if c.Name != nil {
+		m.Name, params = *c.Name, append(params, "name")
 	}
+	if c.Domain != nil {
+		*domain, params = *c.Domain, append(params, "domain")
+	}
+	if c.Contact != nil {
+		m.Owner, params = *c.Contact, append(params, "primary_contact_iam_id")
+		*email, err = contactEmail(ctx, r, m.Account, m.Owner)
+	}
+	return params, err
+}
+
+// Update changes an enterprise.
+func (s *Service) Update(ctx context.Context, found *Enterprise, v valid.Of[Change]) error {
+	c := v.Value()
+	_, err := Enterprises.Edit(ctx, s.db, found, func(tx store.Tx, e *Enterprise) (store.Event, error) {
+		params, err := c.apply(ctx, tx, &e.Meta, &e.Domain, &e.ContactEmail)
+		return event(kindEnterprise, "update", e.Account, e.ID, e.Name, params...), err
+	})
 	return err
 }
 
@@ -239,91 +243,103 @@ func contactEmail(ctx context.Context, r store.Reader, root, iamID string) (stri
 	return u.Email, nil
 }
 
-// NewEnterprise says what enterprise to make.
-type NewEnterprise struct{ SourceAccount, Name, Contact, Domain string }
+// NewEnterprise says what enterprise to make of an account.
+type NewEnterprise struct{ Name, Contact, Domain string }
+
+// Validate checks what is required.
+func (n NewEnterprise) Validate() error {
+	if err := checkContact(n.Contact); err != nil {
+		return err
+	}
+	return checkName(n.Name)
+}
+
+// ActionMake is the right over an account to make it part of an enterprise: to
+// make one of it, or to import it. It is decided on Billing.
+const ActionMake = "billing.enterprise.create"
+
+// Billing is the resource on which ActionMake is decided: the account's billing.
+func Billing(accountID string) policy.Resource {
+	return policy.Resource{ServiceName: "billing", Account: accountID}
+}
+
+func needBilling(ctx context.Context, who asker.Asker, accountID string) error {
+	return asker.Need(ctx, who, ActionMake, Billing(accountID), NoNode(kindAccount, accountID))
+}
 
 // Create makes an enterprise out of an account: a new enterprise account, owned
-// by the contact, becomes the root, and the source account its first child.
-func (s *Service) Create(ctx context.Context, n NewEnterprise) (*Enterprise, error) {
-	if err := CheckName(n.Name); err != nil {
+// by the contact, becomes the root, and the source account its first child. The
+// asker needs ActionMake over the account.
+func (s *Service) Create(ctx context.Context, who asker.Asker, source *account.Account, v valid.Of[NewEnterprise]) (*Enterprise, error) {
+	n := v.Value()
+	if err := needBilling(ctx, who, source.ID); err != nil {
 		return nil, err
 	}
 	var e *Enterprise
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
-		source, err := account.Accounts.Get(ctx, tx, n.SourceAccount, n.SourceAccount)
-		if err != nil {
-			return orNoNode(err, "account", n.SourceAccount)
-		}
-		if source.Enterprise != "" || source.State != account.Active {
-			return fault.New(fault.Conflict, "Account '%s' is not active or belongs to an enterprise already.", source.ID)
-		}
-		u, err := account.Users.Get(ctx, tx, source.ID, n.Contact)
+	err := s.db.Update(ctx, func(tx store.Tx) error {
+		contact, err := account.Users.Get(ctx, tx, source.ID, n.Contact)
 		if errors.Is(err, fault.NotFound) {
 			return fault.Field("primary_contact_iam_id", "Property 'primary_contact_iam_id' must be a user of the source account.")
 		}
 		if err != nil {
 			return err
 		}
-		entID := s.IDs.Hex(16)
-		root, err := s.Accounts.CreateIn(ctx, tx, account.NewAccount{Name: n.Name, Enterprise: entID, EnterpriseRoot: true,
-			Owner: account.NewUser{ID: u.ID, Name: u.Name, Email: u.Email, GivenName: u.GivenName, FamilyName: u.FamilyName}})
+		entID := s.ids.Hex(16)
+		root, err := s.accounts.CreateIn(ctx, tx, account.NewAccount{Name: n.Name, Enterprise: entID, EnterpriseRoot: true, Owner: contact.Elsewhere()})
 		if err != nil {
 			return err
 		}
-		e = &Enterprise{Meta: store.Meta{Account: root.ID, ID: entID, Name: n.Name, Owner: u.ID}, Domain: n.Domain, State: account.Active, SourceAccount: source.ID, ContactEmail: u.Email}
-		if err := Enterprises.Create(ctx, tx, e, event("enterprise", "create", root.ID, entID, n.Name)); err != nil {
+		e = &Enterprise{Meta: store.Meta{Account: root.ID, ID: entID, Name: n.Name, Owner: contact.ID}, Domain: n.Domain,
+			State: account.Active, SourceAccount: source.ID, ContactEmail: contact.Email}
+		if err := Enterprises.Create(ctx, tx, e, event(kindEnterprise, "create", root.ID, entID, n.Name)); err != nil {
 			return err
 		}
-		top := Place{Root: root.ID, Enterprise: entID, ID: entID}
-		if err := s.join(ctx, tx, top, root, u.Email, "create"); err != nil {
+		if err := s.join(ctx, tx, e.Place(), root, contact.Email, "create"); err != nil {
 			return err
 		}
-		return s.adopt(ctx, tx, top, source)
+		return s.adopt(ctx, tx, e.Place(), source)
 	})
 	return e, err
 }
 
-// join puts an account into a place of the tree.
-func (s *Service) join(ctx context.Context, tx store.Tx, at Place, a *account.Account, ownerEmail, verb string) error {
-	if err := within(ctx, tx, Members, at.Root, s.Limits.Accounts, "accounts", func(m *Member) bool { return m.State != account.Canceled }); err != nil {
+// Import makes an account that belongs to no enterprise a child of a place, which
+// its CRN names; "" is the enterprise itself. The asker needs the right to import
+// into the enterprise, and ActionMake over the account.
+func (s *Service) Import(ctx context.Context, who asker.Asker, e *Enterprise, accountID, parent string) error {
+	if err := need(ctx, who, "enterprise.enterprise.import", e, NoNode(kindEnterprise, e.ID)); err != nil {
 		return err
 	}
-	m := &Member{Meta: store.Meta{Account: at.Root, ID: a.ID, Parent: at.ID, Name: a.Name, Owner: a.Owner}, Enterprise: at.Enterprise,
-		Above: at.Above, State: a.State, Managed: a.EnterpriseManaged, OwnerEmail: ownerEmail, Root: a.EnterpriseRoot}
-	return Members.Create(ctx, tx, m, event("account", verb, at.Root, a.ID, a.Name))
-}
-
-// within refuses one more node where an enterprise holds as many living ones as
-// it may. Only near the limit are they told from the dead one by one.
-func within[T any](ctx context.Context, r store.Reader, c *store.Collection[T], root string, limit int, what string, alive func(*T) bool) error {
-	n, err := c.Count(ctx, r, store.Query{Account: root})
-	if err != nil || n < limit {
-		return err
-	}
-	all, err := c.List(ctx, r, store.Query{Account: root})
+	a, err := s.Account(ctx, accountID)
 	if err != nil {
 		return err
 	}
-	n = 0
-	for _, x := range all {
-		if alive(x) {
-			n++
+	if err := needBilling(ctx, who, a.ID); err != nil {
+		return err
+	}
+	at := e.Place()
+	if parent != "" {
+		if at, err = s.Place(ctx, parent); err != nil {
+			return err
+		}
+		if at.Enterprise != e.ID { // as if it were not there
+			return NoNode("parent", parent)
 		}
 	}
-	if n < limit {
-		return nil
-	}
-	return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("The enterprise holds %d %s, its limit.", n, what)}
+	return s.db.Update(ctx, func(tx store.Tx) error {
+		if err := Enterprises.Hold(ctx, tx, e); err != nil {
+			return err
+		}
+		if err := at.take(ctx, tx); err != nil {
+			return err
+		}
+		return s.adopt(ctx, tx, at, a)
+	})
 }
 
 // adopt makes an account that exists a child.
-func (s *Service) adopt(ctx context.Context, tx store.Tx, at Place, a *account.Account) error {
-	a.Enterprise, a.ParentGroup = at.Enterprise, ""
-	if at.Group {
-		a.ParentGroup = at.ID
-	}
-	ev := store.Event{Action: account.ActionAccountUpdate, Params: []string{"enterprise"}, Message: "Account Management: account " + a.Name + " joined an enterprise"}
-	if err := account.Accounts.Update(ctx, tx, a, ev); err != nil {
+func (s *Service) adopt(ctx context.Context, tx store.Tx, at Place, found *account.Account) error {
+	a, err := s.accounts.JoinIn(ctx, tx, found, at.Enterprise, at.groupID())
+	if err != nil {
 		return err
 	}
 	email := ""
@@ -333,29 +349,12 @@ func (s *Service) adopt(ctx context.Context, tx store.Tx, at Place, a *account.A
 	return s.join(ctx, tx, at, a, email, "import")
 }
 
-// Import makes an account that belongs to no enterprise a child of a place.
-func (s *Service) Import(ctx context.Context, entID, accountID, parent string) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		e, err := Enterprises.Get(ctx, tx, "", entID)
-		if err != nil {
-			return orNoNode(err, "enterprise", entID)
-		}
-		at := Place{Root: e.Account, Enterprise: e.ID, ID: e.ID}
-		if parent != "" {
-			if at, err = placeOf(ctx, tx, parent); err != nil {
-				return orNoNode(err, "parent", parent)
-			}
-			if at.Enterprise != e.ID { // as if it were not there
-				return NoNode("parent", parent)
-			}
-		}
-		a, err := account.Accounts.Get(ctx, tx, accountID, accountID)
-		if err != nil {
-			return orNoNode(err, "account", accountID)
-		}
-		if a.Enterprise != "" || a.State != account.Active {
-			return fault.New(fault.Conflict, "Account '%s' is not active or belongs to an enterprise already.", a.ID)
-		}
-		return s.adopt(ctx, tx, at, a)
-	})
+// join puts an account into a place of the tree.
+func (s *Service) join(ctx context.Context, tx store.Tx, at Place, a *account.Account, ownerEmail, verb string) error {
+	if err := within(ctx, tx, Members, at.Root, s.limits.Accounts, "accounts"); err != nil {
+		return err
+	}
+	m := &Member{Meta: store.Meta{Account: at.Root, ID: a.ID, Parent: at.ID, Name: a.Name, Owner: a.Owner}, Enterprise: at.Enterprise,
+		Above: at.Above, State: a.State, Managed: a.EnterpriseManaged, OwnerEmail: ownerEmail, Root: a.EnterpriseRoot}
+	return Members.Create(ctx, tx, m, event(kindAccount, verb, at.Root, a.ID, a.Name))
 }

@@ -74,8 +74,8 @@ func (b actionBits) addAll(c actionBits) {
 
 // Roles that the account owner holds on everything.
 const (
-	roleAdministrator = "crn:v1:bluemix:public:iam::::role:Administrator"
-	roleManager       = "crn:v1:bluemix:public:iam::::serviceRole:Manager"
+	RoleAdministrator = "crn:v1:bluemix:public:iam::::role:Administrator"
+	RoleManager       = "crn:v1:bluemix:public:iam::::serviceRole:Manager"
 )
 
 // CompileCatalog checks the services and interns their actions and roles. The
@@ -296,7 +296,7 @@ func (v *service) fillHolders() {
 func (v *service) fillOwner(c *Catalog) {
 	v.owner = newActionBits(len(v.actions))
 	found := false
-	for _, crn := range []string{roleAdministrator, roleManager} {
+	for _, crn := range []string{RoleAdministrator, RoleManager} {
 		if i, ok := v.byRole[c.intern(crn)]; ok {
 			v.owner.addAll(v.roles[i].bits)
 			found = true

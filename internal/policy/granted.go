@@ -128,7 +128,7 @@ func RolesOn(s *Snapshot, r *Request) []RoleGrant {
 	}
 	found := map[string]*RoleGrant{}
 	if q.isOwner() {
-		for _, crn := range [...]string{roleAdministrator, roleManager} {
+		for _, crn := range [...]string{RoleAdministrator, RoleManager} {
 			if id, ok := s.role(crn); ok {
 				q.addRole(found, id, "")
 			}

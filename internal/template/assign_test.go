@@ -8,6 +8,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/template"
@@ -207,23 +208,24 @@ func TestAccountsThatJoinMoveLeaveOrOptInGainAndLoseByThemselves(t *testing.T) {
 	f.wantWhole("Operators: first", stays, joins)
 	f.want(a, template.Succeeded, results{stays: template.Succeeded, joins: template.Succeeded})
 
-	f.ok(f.Tree.Move(f.ctx, joins, right))
+	f.move(joins, right)
 	f.pass()
 	f.wantNothing(joins)
 	f.want(a, template.Succeeded, results{stays: template.Succeeded})
-	f.ok(f.Tree.Move(f.ctx, joins, left))
+	f.move(joins, left)
 	f.pass()
 	f.wantWhole("Operators: first", stays, joins)
 
-	f.ok(f.Tree.DeleteAccount(f.ctx, joins))
+	f.ok(f.Tree.DeleteAccount(f.ctx, f.member(joins)))
 	f.pass()
 	f.wantNothing(joins)
 	f.want(a, template.Succeeded, results{stays: template.Succeeded})
 
-	later := must(f.Tree.CreateAccount(f.ctx, enterprise.NewAccount{Parent: left, Name: "opts in later", Owner: apitest.Owner}))(t).ID
+	later := f.NewChild(left, enterprise.NewAccount{Name: "opts in later", Owner: apitest.Owner})
 	f.pass()
 	f.wantNothing(later)
-	f.ok(f.Tree.SetManaged(f.ctx, later, true))
+	on := true
+	must(f.Tree.SetManaged(f.ctx, asker.System, f.member(later), &on))(t)
 	f.pass()
 	f.wantWhole("Operators: first", stays, later)
 }
@@ -236,7 +238,7 @@ func TestAMoveReinstatesTheLowerAssignment(t *testing.T) {
 	low := f.assign(tmpl, child)
 	high := f.assign(tmpl, g)
 	f.want(low, template.Superseded, results{child: template.Superseded})
-	f.ok(f.Tree.Move(f.ctx, child, f.ent))
+	f.move(child, f.ent)
 	f.pass()
 	f.want(low, template.Succeeded, results{child: template.Succeeded})
 	f.want(high, template.Succeeded, results{})
@@ -252,7 +254,7 @@ func TestAnAccountThatLeavesTakesItsFailureWithIt(t *testing.T) {
 	f.assign(f.template(kinds.Profile, draft("other", profileDoc("Operators", "in the way"))), bad)
 	a := f.assign(f.operators(), g)
 	f.want(a, template.Failed, results{good: template.Succeeded, bad: template.Failed})
-	f.ok(f.Tree.Move(f.ctx, bad, f.ent))
+	f.move(bad, f.ent)
 	f.pass()
 	f.want(a, template.Succeeded, results{good: template.Succeeded})
 }
@@ -265,9 +267,9 @@ func TestWhatCannotBeAssignedIsRefused(t *testing.T) {
 	loose := draft("loose", profileDoc("Loose", ""))
 	loose.Committed = false
 	open := f.template(kinds.Profile, loose)
-	notIn := must(f.Tree.CreateAccount(f.ctx, enterprise.NewAccount{Parent: g, Name: "not in", Owner: apitest.Owner}))(t).ID
+	notIn := f.NewChild(g, enterprise.NewAccount{Name: "not in", Owner: apitest.Owner})
 	gone := f.child(g, "gone")
-	f.ok(f.Tree.DeleteAccount(f.ctx, gone))
+	f.ok(f.Tree.DeleteAccount(f.ctx, f.member(gone)))
 	foreignEnt := f.enterprise(apitest.Other)
 	foreignGroup := f.group(foreignEnt, "foreign")
 	foreign := f.child(foreignGroup, "stranger")
@@ -404,7 +406,7 @@ func TestSettingsOfATemplateAreInForce(t *testing.T) {
 	f := plant(t)
 	child := f.child(f.ent, "child")
 	a := f.assign(f.template(kinds.Settings, draft("strict", object{"account_settings": object{"mfa": "LEVEL3", "session_expiration_in_seconds": 3600}})), child)
-	in := func() *account.Rules {
+	in := func() *account.Settings {
 		return must(account.SettingsByAcct.Get(f.ctx, f.DB.Direct(), child, child))(t).Effective()
 	}
 	if got := in(); got.MFA != "LEVEL3" || got.SessionExpiration != "3600" {

@@ -14,6 +14,7 @@ import (
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/api/iampolicymanagementv1"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
@@ -98,7 +99,19 @@ func idOf(crn string) string { return crn[strings.LastIndexByte(crn, ':')+1:] }
 // child makes an account below a place, with enterprise-managed IAM.
 func (f *forest) child(parent, name string) string {
 	f.T.Helper()
-	return must(f.Tree.CreateAccount(f.ctx, enterprise.NewAccount{Parent: parent, Name: name, Owner: apitest.Owner, Managed: true}))(f.T).ID
+	return f.NewChild(parent, enterprise.NewAccount{Name: name, Owner: apitest.Owner, Managed: true})
+}
+
+// member is an account's place in its tree.
+func (f *forest) member(accountID string) *enterprise.Member {
+	f.T.Helper()
+	return must(f.Tree.Member(f.ctx, accountID))(f.T)
+}
+
+// move puts an account into another place.
+func (f *forest) move(accountID, parent string) {
+	f.T.Helper()
+	f.ok(f.Tree.Move(f.ctx, asker.System, f.member(accountID), parent))
 }
 
 func must[T any](v T, err error) func(testing.TB) T {

@@ -113,11 +113,11 @@ func (s *Service) todo(ctx context.Context, a *Assignment) (out todo, err error)
 	if a.Operation == OpRemove {
 		return out, nil
 	}
-	err = s.tree.EachMember(ctx, a.Account, enterprise.Filter{}, nil, func(m *enterprise.Member) (bool, error) {
+	err = s.tree.EachMember(ctx, a.Account, func(m *enterprise.Member) error {
 		if !known[m.ID] && eligible(m) && rank(a, m) >= 0 {
 			out.ready = append(out.ready, m.ID)
 		}
-		return true, nil
+		return nil
 	})
 	return out, err
 }

@@ -178,7 +178,7 @@ func TestAnAccountThatMovedIsTriedAgainToo(t *testing.T) {
 	a := f.assign(f.operators(), g)
 	x := f.sicken(bad)
 	for _, accountID := range []string{bad, good} {
-		f.ok(f.Tree.Move(f.ctx, accountID, h))
+		f.move(accountID, h)
 	}
 	f.pass()
 	f.wantNothing(good)

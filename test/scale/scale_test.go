@@ -63,9 +63,7 @@ func found(ctx context.Context, db store.DB) (*world, error) {
 	}
 	w.authority = authority.New(authority.Config{DB: db, Catalogs: w.registry})
 	acc := access.New(access.Config{DB: db, Authority: w.authority, Now: time.Now, Limits: access.DefaultLimits})
-	limits := enterprise.DefaultLimits
-	limits.Accounts = 1 << 20
-	tree := &enterprise.Service{DB: db, Accounts: account.New(account.Config{DB: db, Now: time.Now}), Now: time.Now, Limits: limits}
+	tree := enterprise.New(enterprise.Config{DB: db, Accounts: account.New(account.Config{DB: db, Now: time.Now}), Limits: enterprise.Limits{Accounts: 1 << 20}})
 	ids := identity.New(identity.Config{DB: db, Now: time.Now})
 	w.templates = template.New(template.Config{DB: db, Tree: tree, Kinds: kinds.All(ids, acc)})
 	return w, nil

@@ -24,10 +24,10 @@ func New(accounts *account.Service) *API { return &API{accounts} }
 
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "get_account", http.MethodGet, "/v4/accounts/{account_id}", http.StatusOK,
-			httpapi.Self("every identity may read what its own account is called"), nil, a.get),
-	}
+	return httpapi.Table(Family,
+		httpapi.Op[getIn, *account.Account, accountOut]{ID: "get_account", Method: http.MethodGet, Path: "/v4/accounts/{account_id}", Status: http.StatusOK,
+			Self: "every identity may read what its own account is called", Find: a.find, Do: a.get},
+	)
 }
 
 type getIn struct {
@@ -54,15 +54,16 @@ type traits struct {
 	HIPAA       bool `json:"hippa"` // the API's spelling
 }
 
-// get answers for the caller's own account only: any other is as absent.
-func (a *API) get(ctx context.Context, c *httpapi.Call, in *getIn) (*accountOut, error) {
+// find finds the caller's own account only: any other is as absent.
+func (a *API) find(ctx context.Context, c *httpapi.Call, in *getIn) (acct *account.Account, on httpapi.Target, err error) {
 	if c.Caller.Account != in.Account {
-		return nil, fault.NoObject("Account", in.Account)
+		return nil, on, fault.NoObject("Account", in.Account)
 	}
-	acct, err := a.accounts.Account(ctx, in.Account)
-	if err != nil {
-		return nil, err
-	}
+	acct, err = a.accounts.Account(ctx, in.Account)
+	return acct, on, err
+}
+
+func (a *API) get(ctx context.Context, _ *httpapi.Call, in *getIn, acct *account.Account) (*accountOut, error) {
 	out := &accountOut{
 		Name: acct.Name, ID: acct.ID, Owner: acct.Owner, OwnerIAMID: acct.Owner,
 		Type: "STANDARD", Status: acct.State, Classic: acct.Classic,

@@ -84,6 +84,7 @@ type Options struct {
 	Start    time.Time // of the clock; zero: Noon
 	Access   access.Limits
 	Identity identity.Limits
+	Tree     enterprise.Limits
 	IdPs     int // identity providers of an account; 0: the usual limit
 	// Templates changes what the template service is made with.
 	Templates func(*template.Config)
@@ -166,7 +167,7 @@ func (s *Server) newServices(o *Options) {
 	s.Access = access.New(access.Config{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: o.Access})
 	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher, Sealer: sealer, Pages: lists.NewSealer(make([]byte, 32)),
 		Departed: access.Depart, Limits: o.Identity})
-	s.Tree = &enterprise.Service{DB: s.DB, Accounts: s.Accounts, Now: s.Now, Limits: enterprise.DefaultLimits}
+	s.Tree = enterprise.New(enterprise.Config{DB: s.DB, Accounts: s.Accounts, Identities: s.Identity, Policies: s.Access, Limits: o.Tree})
 	templates := template.Config{DB: s.DB, Now: s.Now, Tree: s.Tree, Kinds: kinds.All(s.Identity, s.Access)}
 	if o.Templates != nil {
 		o.Templates(&templates)
@@ -200,6 +201,21 @@ func (s *Server) NewAccount(accountID, owner string) {
 	if _, err := s.Accounts.Create(context.Background(), n); err != nil {
 		s.T.Fatal(err)
 	}
+}
+
+// NewChild makes an account below a place of an enterprise, which its CRN names,
+// and gives its id.
+func (s *Server) NewChild(parent string, n enterprise.NewAccount) string {
+	s.T.Helper()
+	at, err := s.Tree.Place(context.Background(), parent)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	child, err := s.Tree.CreateAccount(context.Background(), at, Checked(s.T, n))
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return child.ID
 }
 
 // Update writes to the store.

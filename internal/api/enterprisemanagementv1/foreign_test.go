@@ -7,6 +7,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/api/enterprisemanagementv1"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/lists"
@@ -26,7 +27,7 @@ type two struct {
 func serve(t testing.TB) *two {
 	t.Helper()
 	s := &two{Server: apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
-		return enterprisemanagementv1.New(s.Tree, s.Identity, s.Access, lists.NewSealer(make([]byte, 32))).Operations()
+		return enterprisemanagementv1.New(s.Tree, lists.NewSealer(make([]byte, 32))).Operations()
 	})}
 	s.mine, s.myGroup = s.grow(apitest.Account, apitest.Owner)
 	s.foreign, s.groupOfForeign = s.grow(apitest.Other, apitest.OtherOwner)
@@ -37,15 +38,19 @@ func serve(t testing.TB) *two {
 func (s *two) grow(accountID, owner string) (*enterprise.Enterprise, string) {
 	s.T.Helper()
 	ctx := context.Background()
-	e, err := s.Tree.Create(ctx, enterprise.NewEnterprise{SourceAccount: accountID, Name: "Enterprise of " + owner, Contact: owner})
+	source, err := s.Accounts.Account(ctx, accountID)
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	g, err := s.Tree.CreateGroup(ctx, enterprise.CRN(e.Account, "enterprise", e.ID), "group", owner)
+	e, err := s.Tree.Create(ctx, asker.System, source, apitest.Checked(s.T, enterprise.NewEnterprise{Name: "Enterprise of " + owner, Contact: owner}))
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	return e, enterprise.CRN(g.Account, "account-group", g.ID)
+	g, err := s.Tree.CreateGroup(ctx, e.Place(), apitest.Checked(s.T, enterprise.NewGroup{Name: "group", Contact: owner}))
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return e, g.CRN()
 }
 
 // Everybody may know the enterprise of the own account. A second filter must

@@ -2,16 +2,12 @@ package enterprisemanagementv1
 
 import (
 	"context"
-	"strings"
 
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
-	"github.com/kagiban/kagiban/internal/store"
 )
-
-type done struct{}
 
 type createEnterpriseIn struct {
 	Body struct {
@@ -22,15 +18,15 @@ type createEnterpriseIn struct {
 	}
 }
 
-// Validate checks the required properties.
-func (in *createEnterpriseIn) Validate() error {
+func (in *createEnterpriseIn) check() error {
 	if !id.IsAccount(in.Body.SourceAccount) {
 		return fault.Field("source_account_id", "Property 'source_account_id' is missing or no account id.")
 	}
-	if in.Body.Contact == "" {
-		return fault.Missing("primary_contact_iam_id")
-	}
-	return enterprise.CheckName(in.Body.Name)
+	return nil
+}
+
+func (in createEnterpriseIn) wish() enterprise.NewEnterprise {
+	return enterprise.NewEnterprise{Name: in.Body.Name, Contact: in.Body.Contact, Domain: in.Body.Domain}
 }
 
 type createEnterpriseOut struct {
@@ -38,30 +34,26 @@ type createEnterpriseOut struct {
 	Account string `json:"enterprise_account_id"`
 }
 
-func (a *API) createEnterprise(ctx context.Context, _ *httpapi.Call, in *createEnterpriseIn) (*createEnterpriseOut, error) {
-	e, err := a.tree.Create(ctx, enterprise.NewEnterprise{SourceAccount: in.Body.SourceAccount, Name: in.Body.Name, Contact: in.Body.Contact, Domain: in.Body.Domain})
+func (a *API) createEnterprise(ctx context.Context, c *httpapi.Call, _ *createEnterpriseIn, w sourced) (*createEnterpriseOut, error) {
+	e, err := a.tree.Create(ctx, c, w.found, w.wish)
 	if err != nil {
 		return nil, err
 	}
 	return &createEnterpriseOut{e.ID, e.Account}, nil
 }
 
-type enterpriseIn struct {
+type enterpriseRef struct {
 	EnterpriseID string `path:"enterprise_id"`
 }
 
-func (in enterpriseIn) enterpriseID() string { return in.EnterpriseID }
+func (in enterpriseRef) enterpriseID() string { return in.EnterpriseID }
 
-func (a *API) getEnterprise(ctx context.Context, _ *httpapi.Call, in *enterpriseIn) (*enterpriseOut, error) {
-	e, err := a.tree.Enterprise(ctx, in.EnterpriseID)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) getEnterprise(_ context.Context, _ *httpapi.Call, _ *enterpriseRef, e *enterprise.Enterprise) (*enterpriseOut, error) {
 	return wireEnterprise(e), nil
 }
 
 type updateEnterpriseIn struct {
-	enterpriseIn
+	enterpriseRef
 	Body struct {
 		Name    *string `json:"name"`
 		Domain  *string `json:"domain"`
@@ -69,33 +61,28 @@ type updateEnterpriseIn struct {
 	}
 }
 
-func (a *API) updateEnterprise(ctx context.Context, _ *httpapi.Call, in *updateEnterpriseIn) (*done, error) {
-	return nil, a.tree.Update(ctx, in.EnterpriseID, in.Body.Name, in.Body.Domain, in.Body.Contact)
+func (in updateEnterpriseIn) wish() enterprise.Change {
+	return enterprise.Change{Name: in.Body.Name, Domain: in.Body.Domain, Contact: in.Body.Contact}
+}
+
+func (a *API) updateEnterprise(ctx context.Context, _ *httpapi.Call, _ *updateEnterpriseIn, w changed) (*httpapi.None, error) {
+	return nil, a.tree.Update(ctx, w.found, w.wish)
 }
 
 type importIn struct {
-	enterpriseIn
+	enterpriseRef
 	AccountID string `path:"account_id"`
 	Body      *struct {
 		Parent string `json:"parent"`
 	}
 }
 
-// importAccount needs, beside the right on the enterprise, the right over the
-// account that is to become a child.
-func (a *API) importAccount(ctx context.Context, c *httpapi.Call, in *importIn) (*done, error) {
-	c.SeeksOr(enterprise.NoNode("account", in.AccountID))
-	if !id.IsAccount(in.AccountID) {
-		return nil, enterprise.NoNode("account", in.AccountID)
-	}
-	if err := c.Authorize(ctx, "billing.enterprise.create", httpapi.Target{ServiceName: "billing", Account: in.AccountID}); err != nil {
-		return nil, err
-	}
+func (a *API) importAccount(ctx context.Context, c *httpapi.Call, in *importIn, e *enterprise.Enterprise) (*httpapi.None, error) {
 	parent := ""
 	if in.Body != nil {
 		parent = in.Body.Parent
 	}
-	return nil, a.tree.Import(ctx, in.EnterpriseID, in.AccountID, parent)
+	return nil, a.tree.Import(ctx, c, e, in.AccountID, parent)
 }
 
 type createAccountIn struct {
@@ -113,17 +100,26 @@ type createAccountIn struct {
 	}
 }
 
-func (in *createAccountIn) parent() string { return in.Body.Parent }
+func (in createAccountIn) parent() string { return in.Body.Parent }
 
-// Validate checks the required properties.
-func (in *createAccountIn) Validate() error {
-	switch {
-	case in.Body.Parent == "":
+func (in *createAccountIn) check() error { return needParent(in.Body.Parent) }
+
+func needParent(parent string) error {
+	if parent == "" {
 		return fault.Missing("parent")
-	case in.Body.Owner == "":
-		return fault.Missing("owner_iam_id")
 	}
-	return enterprise.CheckName(in.Body.Name)
+	return nil
+}
+
+func (in createAccountIn) wish() enterprise.NewAccount {
+	n := enterprise.NewAccount{Name: in.Body.Name, Owner: in.Body.Owner}
+	if t := in.Body.Traits; t != nil {
+		n.MFA, n.Managed = t.MFA, t.Managed
+	}
+	if o := in.Body.Options; o != nil {
+		n.OwnerServiceID = o.ServiceID
+	}
+	return n
 }
 
 type createAccountOut struct {
@@ -131,65 +127,54 @@ type createAccountOut struct {
 	*ownerServiceID
 }
 
-func (a *API) createAccount(ctx context.Context, _ *httpapi.Call, in *createAccountIn) (*createAccountOut, error) {
-	n := enterprise.NewAccount{Parent: in.Body.Parent, Name: in.Body.Name, Owner: in.Body.Owner}
-	if t := in.Body.Traits; t != nil {
-		n.MFA, n.Managed = t.MFA, t.Managed
-	}
-	out := &createAccountOut{}
-	if in.Body.Options != nil && in.Body.Options.ServiceID {
-		n.Furnish = func(ctx context.Context, tx store.Tx, accountID string) (err error) {
-			out.ownerServiceID, err = a.furnish(ctx, tx, accountID)
-			return err
-		}
-	}
-	acct, err := a.tree.CreateAccount(ctx, n)
+// ownerServiceID is in no other answer: it holds the key's value.
+type ownerServiceID struct {
+	ServiceID string `json:"iam_service_id"`
+	KeyID     string `json:"iam_apikey_id"`
+	Key       string `json:"iam_apikey"`
+}
+
+func (a *API) createAccount(ctx context.Context, _ *httpapi.Call, _ *createAccountIn, w newChild) (*createAccountOut, error) {
+	child, err := a.tree.CreateAccount(ctx, w.found, w.wish)
 	if err != nil {
 		return nil, err
 	}
-	out.AccountID = acct.ID
+	out := &createAccountOut{AccountID: child.ID}
+	if s := child.ServiceID; s != nil {
+		out.ownerServiceID = &ownerServiceID{s.ID, s.KeyID, s.Key.Reveal()}
+	}
 	return out, nil
 }
 
-type accountIn struct {
+type accountRef struct {
 	AccountID string `path:"account_id"`
 }
 
-func (in accountIn) accountID() string { return in.AccountID }
+func (in accountRef) accountID() string { return in.AccountID }
 
-func (a *API) getAccount(ctx context.Context, _ *httpapi.Call, in *accountIn) (*accountOut, error) {
-	m, err := a.tree.Member(ctx, in.AccountID)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) getAccount(_ context.Context, _ *httpapi.Call, _ *accountRef, m *enterprise.Member) (*accountOut, error) {
 	return wireAccount(m), nil
 }
 
 type moveIn struct {
-	accountIn
+	accountRef
 	Body struct {
 		Parent string `json:"parent"`
 	}
 }
 
-// Validate checks the required property.
-func (in *moveIn) Validate() error {
-	if in.Body.Parent == "" {
-		return fault.Missing("parent")
-	}
-	return nil
+func (in *moveIn) check() error { return needParent(in.Body.Parent) }
+
+func (a *API) moveAccount(ctx context.Context, c *httpapi.Call, in *moveIn, m *enterprise.Member) (*httpapi.None, error) {
+	return nil, a.tree.Move(ctx, c, m, in.Body.Parent)
 }
 
-func (a *API) moveAccount(ctx context.Context, _ *httpapi.Call, in *moveIn) (*done, error) {
-	return nil, a.tree.Move(ctx, in.AccountID, in.Body.Parent)
-}
-
-func (a *API) deleteAccount(ctx context.Context, _ *httpapi.Call, in *accountIn) (*done, error) {
-	return nil, a.tree.DeleteAccount(ctx, in.AccountID)
+func (a *API) deleteAccount(ctx context.Context, _ *httpapi.Call, _ *accountRef, m *enterprise.Member) (*httpapi.None, error) {
+	return nil, a.tree.DeleteAccount(ctx, m)
 }
 
 type traitsIn struct {
-	accountIn
+	accountRef
 	Body struct {
 		Managed *bool `json:"enterprise_iam_managed"`
 	}
@@ -199,21 +184,10 @@ type traitsOut struct {
 	Managed bool `json:"enterprise_iam_managed"`
 }
 
-// updateTraits is for the owner of the account only: switching enterprise-managed
-// IAM on hands the account over to its enterprise, for good.
-func (a *API) updateTraits(ctx context.Context, c *httpapi.Call, in *traitsIn) (*traitsOut, error) {
-	m, err := a.tree.Member(ctx, in.AccountID)
+func (a *API) updateTraits(ctx context.Context, c *httpapi.Call, in *traitsIn, m *enterprise.Member) (*traitsOut, error) {
+	m, err := a.tree.SetManaged(ctx, c, m, in.Body.Managed)
 	if err != nil {
 		return nil, err
-	}
-	if m.Owner != c.Caller.IAMID {
-		return nil, fault.New(fault.Forbidden, "Only the owner of an account can switch enterprise-managed IAM on.")
-	}
-	if in.Body.Managed != nil {
-		if err := a.tree.SetManaged(ctx, in.AccountID, *in.Body.Managed); err != nil {
-			return nil, err
-		}
-		m.Managed = *in.Body.Managed
 	}
 	return &traitsOut{m.Managed}, nil
 }
@@ -226,57 +200,52 @@ type createGroupIn struct {
 	}
 }
 
-func (in *createGroupIn) parent() string { return in.Body.Parent }
+func (in createGroupIn) parent() string { return in.Body.Parent }
 
-// Validate checks the required properties.
-func (in *createGroupIn) Validate() error {
-	switch {
-	case in.Body.Parent == "":
-		return fault.Missing("parent")
-	case strings.TrimSpace(in.Body.Contact) == "":
-		return fault.Missing("primary_contact_iam_id")
-	}
-	return enterprise.CheckName(in.Body.Name)
+func (in *createGroupIn) check() error { return needParent(in.Body.Parent) }
+
+func (in createGroupIn) wish() enterprise.NewGroup {
+	return enterprise.NewGroup{Name: in.Body.Name, Contact: in.Body.Contact}
 }
 
 type createGroupOut struct {
 	ID string `json:"account_group_id"`
 }
 
-func (a *API) createGroup(ctx context.Context, _ *httpapi.Call, in *createGroupIn) (*createGroupOut, error) {
-	g, err := a.tree.CreateGroup(ctx, in.Body.Parent, in.Body.Name, in.Body.Contact)
+func (a *API) createGroup(ctx context.Context, _ *httpapi.Call, _ *createGroupIn, w newGroup) (*createGroupOut, error) {
+	g, err := a.tree.CreateGroup(ctx, w.found, w.wish)
 	if err != nil {
 		return nil, err
 	}
 	return &createGroupOut{g.ID}, nil
 }
 
-type groupIn struct {
+type groupRef struct {
 	GroupID string `path:"account_group_id"`
 }
 
-func (in groupIn) groupID() string { return in.GroupID }
+func (in groupRef) groupID() string { return in.GroupID }
 
-func (a *API) getGroup(ctx context.Context, _ *httpapi.Call, in *groupIn) (*groupOut, error) {
-	g, err := a.tree.Group(ctx, in.GroupID)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) getGroup(_ context.Context, _ *httpapi.Call, _ *groupRef, g *enterprise.Group) (*groupOut, error) {
 	return wireGroup(g), nil
 }
 
 type updateGroupIn struct {
-	groupIn
+	groupRef
 	Body struct {
 		Name    *string `json:"name"`
 		Contact *string `json:"primary_contact_iam_id"`
 	}
 }
 
-func (a *API) updateGroup(ctx context.Context, _ *httpapi.Call, in *updateGroupIn) (*done, error) {
-	return nil, a.tree.UpdateGroup(ctx, in.GroupID, in.Body.Name, in.Body.Contact)
+func (in updateGroupIn) wish() enterprise.Change {
+	return enterprise.Change{Name: in.Body.Name, Contact: in.Body.Contact}
 }
 
-func (a *API) deleteGroup(ctx context.Context, _ *httpapi.Call, in *groupIn) (*done, error) {
-	return nil, a.tree.DeleteGroup(ctx, in.GroupID)
+func (a *API) updateGroup(ctx context.Context, _ *httpapi.Call, _ *updateGroupIn, w regroup) (*httpapi.None, error) {
+	return nil, a.tree.UpdateGroup(ctx, w.found, w.wish)
+}
+
+func (a *API) deleteGroup(ctx context.Context, _ *httpapi.Call, _ *groupRef, g *enterprise.Group) (*httpapi.None, error) {
+	return nil, a.tree.DeleteGroup(ctx, g)
 }

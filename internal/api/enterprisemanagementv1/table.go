@@ -8,13 +8,12 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/id"
-	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/lists"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Family is the API's name, title and envelope. The SDK's service URL ends in
@@ -58,151 +57,155 @@ func writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status i
 
 // API serves the table.
 type API struct {
-	tree   *enterprise.Service
-	ids    *identity.Service
-	access *access.Service
-	pages  *lists.Sealer
+	tree  *enterprise.Service
+	pages *lists.Sealer
 }
 
-// New makes the API over the tree. What a new account may begin with is made by
-// ids and acc.
-func New(tree *enterprise.Service, ids *identity.Service, acc *access.Service, pages *lists.Sealer) *API {
-	return &API{tree, ids, acc, pages}
-}
+// New makes the API over the tree.
+func New(tree *enterprise.Service, pages *lists.Sealer) *API { return &API{tree, pages} }
+
+// What is found, beside single nodes.
+type (
+	sourced  = wished[*account.Account, enterprise.NewEnterprise]
+	changed  = wished[*enterprise.Enterprise, enterprise.Change]
+	regroup  = wished[*enterprise.Group, enterprise.Change]
+	newGroup = wished[enterprise.Place, enterprise.NewGroup]
+	newChild = wished[enterprise.Place, enterprise.NewAccount]
+)
 
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
-	on, own := httpapi.Action, httpapi.Self("lists only what the caller may read")
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "create_enterprise", http.MethodPost, "/v1/enterprises", 202, on("billing.enterprise.create"), onSource, a.createEnterprise),
-		httpapi.OldOp(Family, "list_enterprises", http.MethodGet, "/v1/enterprises", 200, own, nil, a.listEnterprises),
-		httpapi.OldOp(Family, "get_enterprise", http.MethodGet, "/v1/enterprises/{enterprise_id}", 200, on("enterprise.enterprise.retrieve"), onEnterprise[enterpriseIn](a), a.getEnterprise),
-		httpapi.OldOp(Family, "update_enterprise", http.MethodPatch, "/v1/enterprises/{enterprise_id}", 204, on("enterprise.enterprise.update"), onEnterprise[updateEnterpriseIn](a), a.updateEnterprise),
-		httpapi.OldOp(Family, "import_account_to_enterprise", http.MethodPut, "/v1/enterprises/{enterprise_id}/import/accounts/{account_id}", 202, on("enterprise.enterprise.import"), onEnterprise[importIn](a), a.importAccount),
-		httpapi.OldOp(Family, "create_account", http.MethodPost, "/v1/accounts", 202, on("enterprise.account.create"), onParent[createAccountIn](a, "enterprise.account.create"), a.createAccount).Limited(16 << 10),
-		httpapi.OldOp(Family, "list_accounts", http.MethodGet, "/v1/accounts", 200, own, nil, a.listAccounts),
-		httpapi.OldOp(Family, "get_account", http.MethodGet, "/v1/accounts/{account_id}", 200, on("enterprise.account.retrieve"), onAccount[accountIn](a, "enterprise.account.retrieve"), a.getAccount),
-		httpapi.OldOp(Family, "update_account", http.MethodPatch, "/v1/accounts/{account_id}", 202, on("enterprise.account.move"), onMove(a), a.moveAccount),
-		httpapi.OldOp(Family, "delete_account", http.MethodDelete, "/v1/accounts/{account_id}", 204, on("enterprise.account.delete"), onAccount[accountIn](a, "enterprise.account.delete"), a.deleteAccount),
-		httpapi.OldOp(Family, "update_account_traits", http.MethodPatch, "/v1/accounts/{account_id}/traits", 200, on("iam-identity.account.update"), onTraits, a.updateTraits),
-		httpapi.OldOp(Family, "create_account_group", http.MethodPost, "/v1/account-groups", 201, on("enterprise.account-group.create"), onParent[createGroupIn](a, "enterprise.account-group.create"), a.createGroup),
-		httpapi.OldOp(Family, "list_account_groups", http.MethodGet, "/v1/account-groups", 200, own, nil, a.listGroups),
-		httpapi.OldOp(Family, "get_account_group", http.MethodGet, "/v1/account-groups/{account_group_id}", 200, on("enterprise.account-group.retrieve"), onGroup[groupIn](a, "enterprise.account-group.retrieve"), a.getGroup),
-		httpapi.OldOp(Family, "update_account_group", http.MethodPatch, "/v1/account-groups/{account_group_id}", 204, on("enterprise.account-group.update"), onGroup[updateGroupIn](a, "enterprise.account-group.update"), a.updateGroup),
-		httpapi.OldOp(Family, "delete_account_group", http.MethodDelete, "/v1/account-groups/{account_group_id}", 204, on("enterprise.account-group.delete"), onGroup[groupIn](a, "enterprise.account-group.delete"), a.deleteGroup),
-	}
+	const (
+		enterprises, oneEnterprise = "/v1/enterprises", "/v1/enterprises/{enterprise_id}"
+		accounts, oneAccount       = "/v1/accounts", "/v1/accounts/{account_id}"
+		groups, oneGroup           = "/v1/account-groups", "/v1/account-groups/{account_group_id}"
+		own                        = "lists only what the caller may read"
+	)
+	return httpapi.Table(Family,
+		httpapi.Op[createEnterpriseIn, sourced, createEnterpriseOut]{ID: "create_enterprise", Method: http.MethodPost, Path: enterprises, Status: 202,
+			Action: enterprise.ActionMake, Check: (*createEnterpriseIn).check, Find: wish(a.findSource), Do: a.createEnterprise},
+		httpapi.Op[listEnterprisesIn, httpapi.None, list[enterpriseOut]]{ID: "list_enterprises", Method: http.MethodGet, Path: enterprises, Status: 200,
+			Self: own, Check: (*listEnterprisesIn).check, Do: a.listEnterprises},
+		httpapi.Op[enterpriseRef, *enterprise.Enterprise, enterpriseOut]{ID: "get_enterprise", Method: http.MethodGet, Path: oneEnterprise, Status: 200,
+			Action: "enterprise.enterprise.retrieve", Find: findEnterprise[enterpriseRef](a, "enterprise.enterprise.retrieve"), Do: a.getEnterprise},
+		httpapi.Op[updateEnterpriseIn, changed, httpapi.None]{ID: "update_enterprise", Method: http.MethodPatch, Path: oneEnterprise, Status: 204,
+			Action: "enterprise.enterprise.update", Find: wish(findEnterprise[updateEnterpriseIn](a, "enterprise.enterprise.update")), Do: a.updateEnterprise},
+		httpapi.Op[importIn, *enterprise.Enterprise, httpapi.None]{ID: "import_account_to_enterprise", Method: http.MethodPut,
+			Path: oneEnterprise + "/import/accounts/{account_id}", Status: 202,
+			Action: "enterprise.enterprise.import", Find: findEnterprise[importIn](a, "enterprise.enterprise.import"), Do: a.importAccount},
+		httpapi.Op[createAccountIn, newChild, createAccountOut]{ID: "create_account", Method: http.MethodPost, Path: accounts, Status: 202, Limit: 16 << 10,
+			Action: "enterprise.account.create", Check: (*createAccountIn).check, Find: wish(findPlace[createAccountIn](a, "enterprise.account.create")),
+			Do: a.createAccount},
+		httpapi.Op[listAccountsIn, enterprise.Scope, list[accountOut]]{ID: "list_accounts", Method: http.MethodGet, Path: accounts, Status: 200,
+			Self: own, Check: (*listAccountsIn).check, Find: findScope[listAccountsIn](a), Do: a.listAccounts},
+		httpapi.Op[accountRef, *enterprise.Member, accountOut]{ID: "get_account", Method: http.MethodGet, Path: oneAccount, Status: 200,
+			Action: "enterprise.account.retrieve", Find: findAccount[accountRef](a, "enterprise.account.retrieve"), Do: a.getAccount},
+		httpapi.Op[moveIn, *enterprise.Member, httpapi.None]{ID: "update_account", Method: http.MethodPatch, Path: oneAccount, Status: 202,
+			Action: "enterprise.account.move", Check: (*moveIn).check, Find: findAccount[moveIn](a, "enterprise.account.move"), Do: a.moveAccount},
+		httpapi.Op[accountRef, *enterprise.Member, httpapi.None]{ID: "delete_account", Method: http.MethodDelete, Path: oneAccount, Status: 204,
+			Action: "enterprise.account.delete", Find: findAccount[accountRef](a, "enterprise.account.delete"), Do: a.deleteAccount},
+		httpapi.Op[traitsIn, *enterprise.Member, traitsOut]{ID: "update_account_traits", Method: http.MethodPatch, Path: oneAccount + "/traits", Status: 200,
+			Action: "iam-identity.account.update", Find: a.findTraits, Do: a.updateTraits},
+		httpapi.Op[createGroupIn, newGroup, createGroupOut]{ID: "create_account_group", Method: http.MethodPost, Path: groups, Status: 201,
+			Action: "enterprise.account-group.create", Check: (*createGroupIn).check, Find: wish(findPlace[createGroupIn](a, "enterprise.account-group.create")),
+			Do: a.createGroup},
+		httpapi.Op[listGroupsIn, enterprise.Scope, list[groupOut]]{ID: "list_account_groups", Method: http.MethodGet, Path: groups, Status: 200,
+			Self: own, Check: (*listGroupsIn).check, Find: findScope[listGroupsIn](a), Do: a.listGroups},
+		httpapi.Op[groupRef, *enterprise.Group, groupOut]{ID: "get_account_group", Method: http.MethodGet, Path: oneGroup, Status: 200,
+			Action: "enterprise.account-group.retrieve", Find: findGroup[groupRef](a, "enterprise.account-group.retrieve"), Do: a.getGroup},
+		httpapi.Op[updateGroupIn, regroup, httpapi.None]{ID: "update_account_group", Method: http.MethodPatch, Path: oneGroup, Status: 204,
+			Action: "enterprise.account-group.update", Find: wish(findGroup[updateGroupIn](a, "enterprise.account-group.update")), Do: a.updateGroup},
+		httpapi.Op[groupRef, *enterprise.Group, httpapi.None]{ID: "delete_account_group", Method: http.MethodDelete, Path: oneGroup, Status: 204,
+			Action: "enterprise.account-group.delete", Find: findGroup[groupRef](a, "enterprise.account-group.delete"), Do: a.deleteGroup},
+	)
 }
 
-// node is a resource of the tree. All policies about it live in the enterprise
-// account.
-func node(root, kind, nodeID string) httpapi.Target {
-	return httpapi.Target{ServiceName: "enterprise", Account: root, ResourceType: kind, Resource: nodeID}
+// find is how rows find an N: it gives with it the resource to decide on.
+type find[In, N any] = func(context.Context, *httpapi.Call, *In) (N, httpapi.Target, error)
+
+// wished is what was found and what the caller wishes to be done with it.
+type wished[N any, V valid.Checker] struct {
+	found N
+	wish  valid.Of[V]
 }
 
-// reach gives the resource on which an action is decided: the node itself or,
-// because a role on a group or the enterprise holds for everything below, the
-// nearest place above on which the caller has the action.
-func reach(ctx context.Context, c *httpapi.Call, action, root, kind, nodeID, ent string, above []string) (httpapi.Target, error) {
-	self := node(root, kind, nodeID)
-	chain := []httpapi.Target{self}
-	for i := len(above) - 1; i >= 0; i-- {
-		chain = append(chain, node(root, "account-group", above[i]))
-	}
-	chain = append(chain, node(root, "enterprise", ent))
-	for _, t := range chain {
-		yes, err := c.May(ctx, action, t)
-		if err != nil {
-			return self, err
+// wish finds what other finds, after the caller's wish was checked.
+func wish[In interface{ wish() V }, N any, V valid.Checker](other find[In, N]) find[In, wished[N, V]] {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (w wished[N, V], on httpapi.Target, err error) {
+		if w.wish, err = valid.Check((*in).wish()); err != nil {
+			return w, on, err
 		}
-		if yes {
-			return t, nil
-		}
+		w.found, on, err = other(ctx, c, in)
+		return w, on, err
 	}
-	return self, nil
 }
 
-func onSource(_ context.Context, c *httpapi.Call, in *createEnterpriseIn) (httpapi.Target, error) {
-	c.SeeksOr(enterprise.NoNode("account", in.Body.SourceAccount))
-	return httpapi.Target{ServiceName: "billing", Account: in.Body.SourceAccount}, nil
-}
-
-func onTraits(_ context.Context, c *httpapi.Call, in *traitsIn) (httpapi.Target, error) {
-	c.SeeksOr(enterprise.NoNode("account", in.AccountID))
-	if !id.IsAccount(in.AccountID) {
-		return httpapi.Target{}, enterprise.NoNode("account", in.AccountID)
+// reached gives a node that was found with the resource on which the action on
+// it is decided.
+func reached[N enterprise.Node](ctx context.Context, c *httpapi.Call, action string, n N, err error) (N, httpapi.Target, error) {
+	if err != nil {
+		return n, httpapi.Target{}, err
 	}
-	return httpapi.Target{ServiceName: "iam-identity", Account: in.AccountID, ResourceType: "settings"}, nil
+	on, err := enterprise.Reach(ctx, c, action, n)
+	return n, on, err
 }
 
-func onEnterprise[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		entID := any(in).(interface{ enterpriseID() string }).enterpriseID()
+func findEnterprise[In interface{ enterpriseID() string }](a *API, action string) find[In, *enterprise.Enterprise] {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*enterprise.Enterprise, httpapi.Target, error) {
+		entID := (*in).enterpriseID()
 		c.SeeksOr(enterprise.NoNode("enterprise", entID))
 		e, err := a.tree.Enterprise(ctx, entID)
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		return node(e.Account, "enterprise", e.ID), nil
+		return reached(ctx, c, action, e, err)
 	}
 }
 
-func onGroup[In any](a *API, action string) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		groupID := any(in).(interface{ groupID() string }).groupID()
+func findGroup[In interface{ groupID() string }](a *API, action string) find[In, *enterprise.Group] {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*enterprise.Group, httpapi.Target, error) {
+		groupID := (*in).groupID()
 		c.SeeksOr(enterprise.NoNode("account-group", groupID))
 		g, err := a.tree.Group(ctx, groupID)
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		return reach(ctx, c, action, g.Account, "account-group", g.ID, g.Enterprise, g.Above)
+		return reached(ctx, c, action, g, err)
 	}
 }
 
-func onAccount[In any](a *API, action string) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		accountID := any(in).(interface{ accountID() string }).accountID()
+func findAccount[In interface{ accountID() string }](a *API, action string) find[In, *enterprise.Member] {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*enterprise.Member, httpapi.Target, error) {
+		accountID := (*in).accountID()
 		c.SeeksOr(enterprise.NoNode("account", accountID))
 		m, err := a.tree.Member(ctx, accountID)
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		return reach(ctx, c, action, m.Account, "account", m.ID, m.Enterprise, m.Above)
+		return reached(ctx, c, action, m, err)
 	}
 }
 
-// onMove demands the right over the account where it is and where it goes.
-func onMove(a *API) func(context.Context, *httpapi.Call, *moveIn) (httpapi.Target, error) {
-	from := onAccount[moveIn](a, "enterprise.account.move")
-	return func(ctx context.Context, c *httpapi.Call, in *moveIn) (httpapi.Target, error) {
-		here, err := from(ctx, c, in)
-		if err != nil {
-			return here, err
-		}
-		if err := c.Authorize(ctx, "enterprise.account.move", here); err != nil {
-			return here, err
-		}
-		return a.reachPlace(ctx, c, "enterprise.account.move", in.Body.Parent)
+func findPlace[In interface{ parent() string }](a *API, action string) find[In, enterprise.Place] {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (enterprise.Place, httpapi.Target, error) {
+		parent := (*in).parent()
+		c.SeeksOr(enterprise.NoNode("parent", parent))
+		p, err := a.tree.Place(ctx, parent)
+		return reached(ctx, c, action, p, err)
 	}
 }
 
-func onParent[In any](a *API, action string) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		return a.reachPlace(ctx, c, action, any(in).(interface{ parent() string }).parent())
+func findScope[In interface {
+	scope() (parent, group, ent string)
+}](a *API) find[In, enterprise.Scope] {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (sc enterprise.Scope, _ httpapi.Target, err error) {
+		parent, group, ent := (*in).scope()
+		sc, err = a.tree.Scope(ctx, c, parent, group, ent)
+		return sc, httpapi.Target{}, err
 	}
 }
 
-func (a *API) reachPlace(ctx context.Context, c *httpapi.Call, action, parent string) (httpapi.Target, error) {
-	c.SeeksOr(enterprise.NoNode("parent", parent))
-	p, err := a.tree.Place(ctx, parent)
-	if err != nil {
-		if fault.Of(err).Kind == fault.NotFound {
-			err = enterprise.NoNode("parent", parent)
-		}
-		return httpapi.Target{}, err
-	}
-	kind, above := "enterprise", p.Above
-	if p.Group {
-		kind, above = "account-group", p.Above[:len(p.Above)-1]
-	}
-	return reach(ctx, c, action, p.Root, kind, p.ID, p.Enterprise, above)
+// findSource finds the account that an enterprise is to be made of.
+func (a *API) findSource(ctx context.Context, c *httpapi.Call, in *createEnterpriseIn) (*account.Account, httpapi.Target, error) {
+	c.SeeksOr(enterprise.NoNode("account", in.Body.SourceAccount))
+	source, err := a.tree.Account(ctx, in.Body.SourceAccount)
+	return source, enterprise.Billing(in.Body.SourceAccount), err
+}
+
+// findTraits finds an account whose identity settings are to change.
+func (a *API) findTraits(ctx context.Context, c *httpapi.Call, in *traitsIn) (*enterprise.Member, httpapi.Target, error) {
+	c.SeeksOr(enterprise.NoNode("account", in.AccountID))
+	m, err := a.tree.Member(ctx, in.AccountID)
+	return m, httpapi.Target{ServiceName: "iam-identity", Account: in.AccountID, ResourceType: "settings"}, err
 }

@@ -39,7 +39,7 @@ type enterpriseOut struct {
 }
 
 func wireEnterprise(e *enterprise.Enterprise) *enterpriseOut {
-	return &enterpriseOut{URL: "/v1/enterprises/" + e.ID, ID: e.ID, EnterpriseAccountID: e.Account, CRN: enterprise.CRN(e.Account, "enterprise", e.ID),
+	return &enterpriseOut{URL: "/v1/enterprises/" + e.ID, ID: e.ID, EnterpriseAccountID: e.Account, CRN: e.CRN(),
 		Name: e.Name, Domain: e.Domain, State: e.State, ContactIAMID: e.Owner, ContactEmail: e.ContactEmail, SourceAccountID: e.SourceAccount, stamps: wireStamps(&e.Meta)}
 }
 
@@ -69,7 +69,7 @@ type groupOut struct {
 
 func wireGroup(g *enterprise.Group) *groupOut {
 	parent, path := place(g.Account, g.Enterprise, g.Above)
-	return &groupOut{URL: "/v1/account-groups/" + g.ID, ID: g.ID, CRN: enterprise.CRN(g.Account, "account-group", g.ID), Parent: parent,
+	return &groupOut{URL: "/v1/account-groups/" + g.ID, ID: g.ID, CRN: g.CRN(), Parent: parent,
 		EnterpriseAccountID: g.Account, EnterpriseID: g.Enterprise, EnterprisePath: path, Name: g.Name, State: g.State,
 		ContactIAMID: g.Owner, ContactEmail: g.ContactEmail, stamps: wireStamps(&g.Meta)}
 }
@@ -93,7 +93,7 @@ type accountOut struct {
 
 func wireAccount(m *enterprise.Member) *accountOut {
 	parent, path := place(m.Account, m.Enterprise, m.Above)
-	return &accountOut{URL: "/v1/accounts/" + m.ID, ID: m.ID, CRN: enterprise.CRN(m.Account, "account", m.ID), Parent: parent,
+	return &accountOut{URL: "/v1/accounts/" + m.ID, ID: m.ID, CRN: m.CRN(), Parent: parent,
 		EnterpriseAccountID: m.Account, EnterpriseID: m.Enterprise, EnterprisePath: path, Name: m.Name, State: m.State,
 		OwnerIAMID: m.Owner, OwnerEmail: m.OwnerEmail, Paid: true, IsRoot: m.Root, stamps: wireStamps(&m.Meta)}
 }

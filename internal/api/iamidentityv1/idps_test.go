@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/store"
 )
 
 // dig follows names into an object.
@@ -416,12 +417,11 @@ func TestConfigurationTestsTellWhatIsMissing(t *testing.T) {
 // The account of a consumer that was canceled does not hold the identity provider.
 func TestCanceledConsumersCanBeTakenOut(t *testing.T) {
 	s := newServer(t)
-	ctx := context.Background()
 	shared := s.newIdP("shared", "share_scope", []any{map[string]any{"id": other, "type": "account"}})
 	s.bind("eve", shared).ok(200)
-	if err := s.Accounts.SetState(ctx, other, account.Canceled); err != nil {
-		t.Fatal(err)
-	}
+	s.Update(func(ctx context.Context, tx store.Tx) error {
+		return s.Accounts.SetStateIn(ctx, tx, other, account.Canceled)
+	})
 	s.do("ann", "PUT", "/v1/idps/"+shared+"?force_share_scope_update=true", `{"share_scope":[]}`, "If-Match: *").ok(200)
 	s.do("ann", "DELETE", "/v1/idps/"+shared, "").ok(204)
 }

@@ -34,12 +34,7 @@ func (s *server) found() {
 func (s *server) child() string {
 	s.t.Helper()
 	s.worlds++
-	a, err := s.Tree.CreateAccount(context.Background(), enterprise.NewAccount{
-		Parent: enterprise.CRN(acct, "enterprise", entID), Name: fmt.Sprint("Child ", s.worlds), Owner: ann, Managed: true})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return a.ID
+	return s.NewChild(enterprise.CRN(acct, "enterprise", entID), enterprise.NewAccount{Name: fmt.Sprint("Child ", s.worlds), Owner: ann, Managed: true})
 }
 
 // templateKind is what the two kinds of template differ in.

@@ -18,13 +18,10 @@ func plant(s *apitest.Server) string {
 	s.Update(func(ctx context.Context, tx store.Tx) error {
 		return enterprise.Enterprises.Create(ctx, tx, ent, store.Event{})
 	})
-	child, err := s.Tree.CreateAccount(s.T.Context(), enterprise.NewAccount{Parent: enterprise.CRN(acct, "enterprise", ent.ID), Name: "child", Owner: owner, Managed: true})
-	if err != nil {
-		s.T.Fatal(err)
-	}
+	child := s.NewChild(ent.CRN(), enterprise.NewAccount{Name: "child", Owner: owner, Managed: true})
 	s.Grant(member, "TemplateAdministrator TemplateAssignmentAdministrator", "service_group_id=IAM")
 	s.Grant(member, "Viewer", "serviceName=enterprise")
-	return child.ID
+	return child
 }
 
 // The SDK lists these codes; clients tell by them what is in the way.
