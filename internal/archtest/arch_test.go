@@ -39,6 +39,7 @@ var rules = []rule{
 	{packages: []string{"store/sqlstore"}, may: append([]string{"store"}, leaves...), never: []string{"net/http", "github.com/jackc/pgx/v5", "modernc.org/sqlite"}},
 	{packages: []string{"store/sqlitestore"}, may: append([]string{"store", "store/sqlstore"}, leaves...), never: []string{"net/http", "github.com/jackc/pgx/v5"}},
 	{packages: []string{"store/pgstore"}, may: append([]string{"store", "store/sqlstore"}, leaves...), never: []string{"net/http", "modernc.org/sqlite"}},
+	{packages: []string{"job"}, may: []string{"store", "fault"}, never: network},
 	{packages: []string{"store/cache"}, may: append([]string{"store"}, leaves...), never: network},
 
 	// The domain: each package may use the ones before it.
@@ -76,7 +77,7 @@ var rules = []rule{
 
 // under gives what every domain package may import, and the named packages.
 func under(more ...string) []string {
-	return slices.Concat([]string{"store", "store/cache", "asker"}, leaves, more)
+	return slices.Concat([]string{"store", "store/cache", "job", "asker"}, leaves, more)
 }
 
 // ruleOf finds the rule of a package.

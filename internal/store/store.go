@@ -185,6 +185,9 @@ type Tx interface {
 	Hold(ctx context.Context, kind, account, id string, version int64) error
 	// Tokens gives the transaction's view of the short-lived records.
 	Tokens() Tokens
+	// Jobs gives the transaction's view of lasting work: what a write causes is
+	// scheduled together with it.
+	Jobs() Jobs
 }
 
 // ErrMoved tells that an object was written or deleted after it was found and
@@ -226,6 +229,12 @@ type DB interface {
 	// Tokens gives the short-lived records outside of a transaction; each call
 	// is its own transaction.
 	Tokens() Tokens
+	// Jobs gives lasting work outside of a transaction; each call is its own.
+	Jobs() Jobs
+	// OnSchedule registers fn for the moments at which jobs that were scheduled
+	// on this node have become durable. fn must be quick and must not call the
+	// store. The function that it gives ends the registration.
+	OnSchedule(fn func()) (cancel func())
 	// AddActivity adds counters; see Activity. One transaction.
 	AddActivity(ctx context.Context, batch []Activity) error
 	// GetActivity gives the counters of a subject; zero when it never was active.

@@ -178,6 +178,9 @@ func (db *DB) Direct() store.Reader { return db.direct }
 // it can.
 func (db *DB) Subscribe(fn func([]store.Event)) (cancel func()) { return db.follow.subscribe(fn) }
 
+// OnSchedule implements store.DB.
+func (db *DB) OnSchedule(fn func()) (cancel func()) { return db.follow.feed.OnSchedule(fn) }
+
 // Lag tells how long ago this node last knew that it had seen all events of
 // other nodes; 0 before the first Subscribe.
 func (db *DB) Lag() time.Duration { return db.follow.lag() }

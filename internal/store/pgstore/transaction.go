@@ -121,6 +121,9 @@ func (db *DB) attempt(ctx context.Context, level sql.IsolationLevel, p *pass, fn
 	}
 	t.end() // the follower may need a connection
 	db.follow.wrote(tx.Events())
+	if tx.Scheduled() {
+		db.follow.feed.Scheduled()
+	}
 	return nil
 }
 

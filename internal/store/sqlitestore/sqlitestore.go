@@ -236,6 +236,9 @@ func (db *DB) Update(ctx context.Context, fn func(store.Tx) error) error {
 // Subscribe implements store.DB.
 func (db *DB) Subscribe(fn func([]store.Event)) (cancel func()) { return db.feed.Subscribe(fn) }
 
+// OnSchedule implements store.DB.
+func (db *DB) OnSchedule(fn func()) (cancel func()) { return db.feed.OnSchedule(fn) }
+
 // Events implements store.DB.
 func (db *DB) Events(ctx context.Context, account string, after int64, limit int) ([]store.Event, error) {
 	return db.direct.Events(ctx, account, after, limit)

@@ -37,6 +37,7 @@ type writer struct {
 type batch struct {
 	members int
 	events  []store.Event
+	jobs    bool          // were scheduled
 	done    chan struct{} // closed when the fate of the batch is known
 	err     error         // set before done is closed
 }
@@ -121,6 +122,7 @@ func (w *writer) attempt(ctx context.Context, fn func(*sqlstore.Tx) error) (err 
 	kept = true
 	w.open.members++
 	w.open.events = append(w.open.events, tx.Events()...)
+	w.open.jobs = w.open.jobs || tx.Scheduled()
 	return nil
 }
 
@@ -169,6 +171,9 @@ func (w *writer) commit() {
 	}
 	w.open = nil
 	w.feed.Publish(b.events)
+	if b.jobs {
+		w.feed.Scheduled()
+	}
 	close(b.done)
 }
 

@@ -52,6 +52,8 @@ type Tx struct {
 	opts    TxOptions
 	pending []store.Event // written, not yet in the log
 	logged  []store.Event // in the log, with their sequence numbers
+
+	scheduled bool // jobs
 }
 
 var _ store.Tx = (*Tx)(nil)
@@ -71,6 +73,12 @@ func (tx *Tx) Now() time.Time { return tx.opts.Now }
 func (tx *Tx) Tokens() store.Tokens {
 	return NewTokens(&tx.guard, func() time.Time { return tx.opts.Now })
 }
+
+// Jobs implements store.Tx.
+func (tx *Tx) Jobs() store.Jobs { return NewJobs(&tx.guard, tx.Now, func() { tx.scheduled = true }) }
+
+// Scheduled tells whether the transaction has scheduled jobs.
+func (tx *Tx) Scheduled() bool { return tx.scheduled }
 
 // Write implements store.Tx.
 func (tx *Tx) Write(ctx context.Context, c store.Change) error {
@@ -297,7 +305,7 @@ const ResetAccount = ""
 func (tx *Tx) Clear(ctx context.Context) error {
 	for _, statement := range []string{
 		`DELETE FROM objects`, `DELETE FROM keys`, `DELETE FROM events`,
-		`DELETE FROM heads WHERE account <> ''`, `DELETE FROM tokens`, `DELETE FROM activity`,
+		`DELETE FROM heads WHERE account <> ''`, `DELETE FROM tokens`, `DELETE FROM activity`, `DELETE FROM jobs`,
 	} {
 		if _, err := tx.guard.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("emptying the store: %w", err)

@@ -39,6 +39,7 @@ func Run(t *testing.T, open Open) {
 		{"Events", eventTests},
 		{"Tokens", tokenTests},
 		{"Activity", activityTests},
+		{"Jobs", jobTests},
 		{"Concurrency", concurrencyTests},
 		{"Life", lifeTests},
 		{"Model", modelTests},
