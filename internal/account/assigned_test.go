@@ -9,7 +9,7 @@ func TestOfOwnAndAssignedSettingsTheStricterIsInForce(t *testing.T) {
 	own := DefaultSettings("0123456789abcdef0123456789abcdef")
 	own.AccessTokenExpiration, own.MaxSessions, own.MFA = "1200", NotSet, "LEVEL3"
 	own.RestrictCreateServiceID = NotRestricted
-	own.Assigned = []Assigned{{Template: "T", Values: Settings{AccessTokenExpiration: "3000", SessionExpiration: "900",
+	own.Assigned = []Assigned{{Template: "T", Values: Rules{AccessTokenExpiration: "3000", SessionExpiration: "900",
 		MaxSessions: "2", MFA: "LEVEL1", RestrictCreateServiceID: Restricted, UserMFA: []UserMFA{{IAMID: "IBMid-X", MFA: "TOTP"}}}}}
 	if got := own.AccessTokenLifetime(); got != 20*time.Minute {
 		t.Errorf("token life %s: the account's own is stricter", got)
@@ -35,7 +35,7 @@ func TestOfOwnAndAssignedSettingsTheStricterIsInForce(t *testing.T) {
 func TestEveryAddressListCounts(t *testing.T) {
 	s := DefaultSettings("0123456789abcdef0123456789abcdef")
 	s.AllowedIPAddresses = "192.0.2.0/24"
-	s.Assigned = []Assigned{{Values: Settings{AllowedIPAddresses: "192.0.2.7"}}}
+	s.Assigned = []Assigned{{Values: Rules{AllowedIPAddresses: "192.0.2.7"}}}
 	if got := s.AddressLists(); len(got) != 2 || got[0] != "192.0.2.0/24" || got[1] != "192.0.2.7" {
 		t.Errorf("lists %q", got)
 	}
@@ -44,7 +44,7 @@ func TestEveryAddressListCounts(t *testing.T) {
 func TestAnAssignedRealmJoinsOrYieldsToTheAccounts(t *testing.T) {
 	s := DefaultSettings("0123456789abcdef0123456789abcdef")
 	s.RestrictUserDomains = []DomainRestriction{{RealmID: "IBMid", InvitationEmailAllowPatterns: []string{"*@a.example.com", "*@b.example.com"}, RestrictInvitation: true}}
-	s.Assigned = []Assigned{{Values: Settings{RestrictUserDomains: []DomainRestriction{{RealmID: "IBMid", InvitationEmailAllowPatterns: []string{"*@a.example.com"}, RestrictInvitation: true}}}}}
+	s.Assigned = []Assigned{{Values: Rules{RestrictUserDomains: []DomainRestriction{{RealmID: "IBMid", InvitationEmailAllowPatterns: []string{"*@a.example.com"}, RestrictInvitation: true}}}}}
 	if s.MayInvite("IBMid", "x@b.example.com") || !s.MayInvite("IBMid", "x@a.example.com") {
 		t.Error("both restrictions must be met")
 	}
@@ -59,7 +59,7 @@ func TestAnAssignedRealmJoinsOrYieldsToTheAccounts(t *testing.T) {
 func TestAnOwnExceptionDoesNotLiftTheDemandOfATemplate(t *testing.T) {
 	own := DefaultSettings("0123456789abcdef0123456789abcdef")
 	own.UserMFA = []UserMFA{{IAMID: "IBMid-WEAK", MFA: "NONE"}, {IAMID: "IBMid-STRONG", MFA: "LEVEL3"}, {IAMID: "IBMid-EXEMPT", MFA: "NONE"}}
-	own.Assigned = []Assigned{{Template: "T", Values: Settings{MFA: "LEVEL2", UserMFA: []UserMFA{{IAMID: "IBMid-EXEMPT", MFA: "NONE_NO_ROPC"}}}}}
+	own.Assigned = []Assigned{{Template: "T", Values: Rules{MFA: "LEVEL2", UserMFA: []UserMFA{{IAMID: "IBMid-EXEMPT", MFA: "NONE_NO_ROPC"}}}}}
 	want := map[string]string{
 		"IBMid-WEAK":   "LEVEL2",
 		"IBMid-STRONG": "LEVEL3",
@@ -75,7 +75,7 @@ func TestAnOwnExceptionDoesNotLiftTheDemandOfATemplate(t *testing.T) {
 // A template exempts from its own demand only. What the account, or another
 // template, demands of everybody holds for the exempted, too.
 func TestAnExceptionOfATemplateDoesNotLiftTheDemandOfTheAccount(t *testing.T) {
-	exempt := Assigned{Template: "T", Values: Settings{MFA: "LEVEL3", UserMFA: []UserMFA{{IAMID: "IBMid-X", MFA: "NONE"}, {IAMID: "IBMid-Y", MFA: "LEVEL3"}}}}
+	exempt := Assigned{Template: "T", Values: Rules{MFA: "LEVEL3", UserMFA: []UserMFA{{IAMID: "IBMid-X", MFA: "NONE"}, {IAMID: "IBMid-Y", MFA: "LEVEL3"}}}}
 	for name, c := range map[string]struct {
 		own   string
 		other []Assigned
@@ -83,7 +83,7 @@ func TestAnExceptionOfATemplateDoesNotLiftTheDemandOfTheAccount(t *testing.T) {
 	}{
 		"the account demands little": {"NONE", nil, "NONE"},
 		"the account demands more":   {"TOTP4ALL", nil, "TOTP4ALL"},
-		"another template does":      {"NONE", []Assigned{{Template: "U", Values: Settings{MFA: "LEVEL2"}}}, "LEVEL2"},
+		"another template does":      {"NONE", []Assigned{{Template: "U", Values: Rules{MFA: "LEVEL2"}}}, "LEVEL2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, order := range []bool{true, false} {

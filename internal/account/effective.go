@@ -3,7 +3,6 @@ package account
 import (
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -18,21 +17,14 @@ const (
 	DefaultRefreshToken        = maxRefreshToken * time.Second
 )
 
-// Effective gives the settings with the service's defaults in place of
+// Effective gives the rules in force with the service's defaults in place of
 // NOT_SET. max_sessions_per_identity stays NOT_SET: by default the number of
 // sessions is not limited.
-func (s *Settings) Effective() *Settings {
-	s = s.InForce()
-	e := *s
-	for _, restrict := range []*string{&e.RestrictCreateServiceID, &e.RestrictCreatePlatformAPIKey, &e.RestrictUserListVisibility} {
-		if *restrict == NotSet || *restrict == "" {
-			*restrict = NotRestricted
-		}
+func (s *Settings) Effective() *Rules {
+	e := *s.InForce()
+	for i, value := range e.values().each() {
+		*value = table[i].inForce(*value)
 	}
-	e.SessionExpiration = seconds(s.SessionLifetime())
-	e.SessionInvalidation = seconds(s.SessionIdleTime())
-	e.AccessTokenExpiration = seconds(s.AccessTokenLifetime())
-	e.RefreshTokenExpiration = seconds(s.RefreshTokenLifetime())
 	return &e
 }
 
@@ -58,12 +50,7 @@ func (s *Settings) RefreshTokenLifetime() time.Duration {
 
 // SessionLimit is the number of concurrent sessions of one identity;
 // math.MaxInt without limit.
-func (s *Settings) SessionLimit() int {
-	if n, err := strconv.Atoi(s.InForce().MaxSessions); err == nil && n > 0 {
-		return n
-	}
-	return math.MaxInt
-}
+func (s *Settings) SessionLimit() int { return number(s.InForce().MaxSessions) }
 
 // RestrictsServiceIDs tells whether creating a service ID needs the action
 // iam-identity.serviceid.create.
@@ -143,10 +130,8 @@ func emailTokens(pattern string) []rune {
 }
 
 func lifetime(text string, otherwise time.Duration) time.Duration {
-	if n, err := strconv.Atoi(text); err == nil && n > 0 {
+	if n := number(text); n < math.MaxInt {
 		return time.Duration(n) * time.Second
 	}
 	return otherwise
 }
-
-func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }

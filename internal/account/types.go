@@ -75,29 +75,21 @@ type Claim struct {
 const NotSet = "NOT_SET"
 
 // Settings are the identity settings of an account. Meta.ID is the account id.
-// All values are kept in their wire form; Validate and Effective interpret them.
+// The account's own rules are kept in their wire form; see InForce for what
+// counts.
 type Settings struct {
 	store.Meta
-	RestrictCreateServiceID      string              `json:"restrict_create_service_id"`
-	RestrictCreatePlatformAPIKey string              `json:"restrict_create_platform_apikey"`
-	RestrictUserListVisibility   string              `json:"restrict_user_list_visibility"`
-	AllowedIPAddresses           string              `json:"allowed_ip_addresses"`
-	MFA                          string              `json:"mfa"`
-	UserMFA                      []UserMFA           `json:"user_mfa"`
-	SessionExpiration            string              `json:"session_expiration_in_seconds"`
-	SessionInvalidation          string              `json:"session_invalidation_in_seconds"`
-	MaxSessions                  string              `json:"max_sessions_per_identity"`
-	AccessTokenExpiration        string              `json:"system_access_token_expiration_in_seconds"`
-	RefreshTokenExpiration       string              `json:"system_refresh_token_expiration_in_seconds"`
-	RestrictUserDomains          []DomainRestriction `json:"restrict_user_domains"`
+	Rules
 	// Assigned are settings that enterprise templates lay on the account.
 	Assigned []Assigned `json:"assigned,omitempty"`
 }
 
-// UserMFA sets the MFA demand for one user.
-type UserMFA struct {
-	IAMID string `json:"iam_id"`
-	MFA   string `json:"mfa"`
+// Rules are what the settings say, whoever says it. "", NOT_SET and empty lists
+// say nothing.
+type Rules Values[string, []UserMFA, []DomainRestriction]
+
+func (r *Rules) values() *Values[string, []UserMFA, []DomainRestriction] {
+	return (*Values[string, []UserMFA, []DomainRestriction])(r)
 }
 
 // DomainRestriction bounds the e-mail addresses that may be invited from a realm.
@@ -109,20 +101,14 @@ type DomainRestriction struct {
 
 // DefaultSettings are those of a new account: nothing restricted, nothing set.
 func DefaultSettings(accountID string) *Settings {
-	return &Settings{
-		Meta:                         store.Meta{Account: accountID, ID: accountID},
-		RestrictCreateServiceID:      NotSet,
-		RestrictCreatePlatformAPIKey: NotSet,
-		RestrictUserListVisibility:   "NOT_RESTRICTED",
-		MFA:                          "NONE",
-		UserMFA:                      []UserMFA{},
-		SessionExpiration:            NotSet,
-		SessionInvalidation:          NotSet,
-		MaxSessions:                  NotSet,
-		AccessTokenExpiration:        NotSet,
-		RefreshTokenExpiration:       NotSet,
-		RestrictUserDomains:          []DomainRestriction{},
+	s := &Settings{
+		Meta:  store.Meta{Account: accountID, ID: accountID},
+		Rules: Rules{UserMFA: []UserMFA{}, RestrictUserDomains: []DomainRestriction{}},
 	}
+	for i, value := range s.values().each() {
+		*value = table[i].born
+	}
+	return s
 }
 
 // The collections of this package.

@@ -212,7 +212,7 @@ func (a *App) table(c *core) []httpapi.Operation {
 	table = append(table, authz.New(c.access, c.authority, authority.NewStanding(c.objects)).Operations()...)
 	table = append(table, catalogadmin.New(c.services, a.home).Operations()...)
 	table = append(table, kagibanv1.New(kagibanv1.Config{
-		DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending,
+		DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending, Identities: c.identity, Home: a.home,
 	}).Operations()...)
 	if a.dev != nil {
 		table = append(table, devapi.New(devapi.Config{

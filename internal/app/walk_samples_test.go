@@ -106,6 +106,8 @@ var samples = withTemplates(map[string]sample{
 	"authz.list_authorized_identities": {body: question},
 	"authz.compare_policy":             {body: `{"policy":` + v2Policy + `}`},
 
+	"kagibanv1.report_leaked_key": {body: `{"apikey":"{key}"}`},
+
 	"catalogadmin.create_service":  {body: ownService},
 	"catalogadmin.replace_service": {body: `{"display_name":"Walked {n}"}`},
 

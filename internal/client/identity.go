@@ -1,5 +1,7 @@
 package client
 
+import "encoding/json"
+
 // The objects of the identity API, with the properties that tables show and
 // verbs need; Object carries the rest. Times are texts as the server sends them.
 
@@ -117,21 +119,11 @@ type ProfileIdentity struct {
 	Description string   `json:"description"`
 }
 
-// AccountSettings are an account's rules for its identities; texts as sent.
-type AccountSettings struct {
-	AccountID                    string `json:"account_id"`
-	EntityTag                    string `json:"entity_tag"`
-	RestrictCreateServiceID      string `json:"restrict_create_service_id"`
-	RestrictCreatePlatformAPIKey string `json:"restrict_create_platform_apikey"`
-	RestrictUserListVisibility   string `json:"restrict_user_list_visibility"`
-	AllowedIPAddresses           string `json:"allowed_ip_addresses"`
-	MFA                          string `json:"mfa"`
-	SessionExpiration            string `json:"session_expiration_in_seconds"`
-	SessionInvalidation          string `json:"session_invalidation_in_seconds"`
-	MaxSessions                  string `json:"max_sessions_per_identity"`
-	AccessTokenExpiration        string `json:"system_access_token_expiration_in_seconds"`
-	RefreshTokenExpiration       string `json:"system_refresh_token_expiration_in_seconds"`
-}
+// AccountSettings are an account's rules for its identities, by property.
+type AccountSettings map[string]json.RawMessage
+
+// Text gives a property that is a text, "" otherwise.
+func (s AccountSettings) Text(property string) string { return text(s[property]) }
 
 // Account is what the accounts API tells of an account.
 type Account struct {

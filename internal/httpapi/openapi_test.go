@@ -113,8 +113,11 @@ type named2 struct {
 func TestOnlyAnswersHaveRequiredProperties(t *testing.T) {
 	doc := describe(t,
 		httpapi.Describing[struct{ Body onlySent }, onlyGiven](get[empty]("x", "/x", public())))
-	if got := at(t, doc, "components", "schemas", "httpapi_test.onlyGiven", "required").([]any); len(got) != 1 || got[0] != "id" {
+	if got := at(t, doc, "components", "schemas", "httpapi_test.onlyGiven", "required").([]any); len(got) != 2 || got[0] != "id" || got[1] != "text" {
 		t.Errorf("required in an answer: %v", got)
+	}
+	if at(t, doc, "components", "schemas", "httpapi_test.onlyGiven", "properties").(map[string]any)["rest"] != nil {
+		t.Error("a property that is never there is described")
 	}
 	if got := at(t, doc, "components", "schemas", "httpapi_test.onlySent").(map[string]any)["required"]; got != nil {
 		t.Errorf("required in a request: %v", got)
@@ -126,9 +129,16 @@ type onlySent struct {
 }
 
 type onlyGiven struct {
-	ID   string `json:"id"`
-	Note string `json:"note,omitempty"`
+	ID   string       `json:"id"`
+	Note string       `json:"note,omitempty"`
+	Rest httpapi.None `json:"rest,omitzero"` // never there, and not described
+	Text always       `json:"text,omitzero"`
 }
+
+// always is a text that is there when it is empty, too.
+type always string
+
+func (always) IsZero() bool { return false }
 
 func TestTheDocumentIsStable(t *testing.T) {
 	ops := []httpapi.Operation{get[named]("a", "/a/{name}", public()), get[empty]("b", "/b", public())}

@@ -166,9 +166,25 @@ func (s *schemas) collect(t reflect.Type, out *schema) {
 		if name == "" {
 			name = f.Name
 		}
+		if isNothing(f.Type) && strings.Contains(options, "omitzero") {
+			continue // never there
+		}
 		out.Properties[name] = s.of(f.Type)
-		if !strings.Contains(options, "omitempty") && !strings.Contains(options, "omitzero") {
+		if !mayBeAbsent(f.Type, options) {
 			out.Required = append(out.Required, name)
 		}
 	}
+}
+
+// mayBeAbsent tells whether encoding/json leaves a field out for some value. A
+// type may say of all its values that they are not zero.
+func mayBeAbsent(t reflect.Type, options string) bool {
+	if strings.Contains(options, "omitempty") {
+		return true
+	}
+	if !strings.Contains(options, "omitzero") {
+		return false
+	}
+	says, ok := reflect.Zero(t).Interface().(interface{ IsZero() bool })
+	return !ok || t.Kind() == reflect.Pointer || says.IsZero()
 }

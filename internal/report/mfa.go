@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
-	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -38,7 +36,7 @@ func (s *Service) MFAStatus(ctx context.Context, accountID, iamID string) (*User
 	}
 	var out UserMFA
 	err := s.DB.View(ctx, func(r store.Reader) error {
-		settings, err := settingsOf(ctx, r, accountID)
+		rules, err := rulesOf(ctx, r, accountID)
 		if err != nil {
 			return err
 		}
@@ -49,7 +47,7 @@ func (s *Service) MFAStatus(ctx context.Context, accountID, iamID string) (*User
 		if err != nil {
 			return fmt.Errorf("reading user: %w", err)
 		}
-		out = standing(settings, demands(settings), user)
+		out = standing(rules, user)
 		return nil
 	})
 	if err != nil {
@@ -62,7 +60,7 @@ func (s *Service) MFAStatus(ctx context.Context, accountID, iamID string) (*User
 func (s *Service) mfa(ctx context.Context, accountID string) ([]UserMFA, error) {
 	out := []UserMFA{}
 	err := s.DB.View(ctx, func(r store.Reader) error {
-		settings, err := settingsOf(ctx, r, accountID)
+		rules, err := rulesOf(ctx, r, accountID)
 		if err != nil {
 			return err
 		}
@@ -70,17 +68,16 @@ func (s *Service) mfa(ctx context.Context, accountID string) ([]UserMFA, error) 
 		if err != nil {
 			return fmt.Errorf("listing users: %w", err)
 		}
-		specific := demands(settings)
 		for _, u := range users {
-			out = append(out, standing(settings, specific, u))
+			out = append(out, standing(rules, u))
 		}
 		return nil
 	})
 	return out, err
 }
 
-// settingsOf gives the settings that are in force in an account.
-func settingsOf(ctx context.Context, r store.Reader, accountID string) (*account.Settings, error) {
+// rulesOf gives the rules that are in force in an account.
+func rulesOf(ctx context.Context, r store.Reader, accountID string) (*account.Rules, error) {
 	settings, err := account.SettingsByAcct.Get(ctx, r, accountID, accountID)
 	if errors.Is(err, fault.NotFound) {
 		return nil, fault.NoObject("Account", accountID)
@@ -91,29 +88,7 @@ func settingsOf(ctx context.Context, r store.Reader, accountID string) (*account
 	return settings.InForce(), nil
 }
 
-// demands are the demands for single users, by IAM id.
-func demands(s *account.Settings) map[string]string {
-	out := make(map[string]string, len(s.UserMFA))
-	for _, u := range s.UserMFA {
-		out[u.IAMID] = u.MFA
-	}
-	return out
-}
-
-func standing(s *account.Settings, specific map[string]string, u *account.User) UserMFA {
-	out := UserMFA{IAMID: u.ID, Name: u.Name, Email: u.Email, Default: s.MFA, Specific: specific[u.ID]}
-	if out.Default == "" || out.Default == account.NotSet {
-		out.Default = "NONE"
-	}
-	out.Effective = out.Default
-	if out.Specific != "" {
-		out.Effective = out.Specific
-	}
-	switch out.Effective {
-	case "NONE", "NONE_NO_ROPC":
-		out.Complies = true
-	case "TOTP": // demanded of users of the default realm only
-		out.Complies = !strings.HasPrefix(u.ID, id.UserRealm)
-	}
-	return out
+func standing(rules *account.Rules, u *account.User) UserMFA {
+	d := rules.MFAOf(u.ID)
+	return UserMFA{IAMID: u.ID, Name: u.Name, Email: u.Email, Default: d.Default, Specific: d.Specific, Effective: d.Effective, Complies: !d.Factor}
 }

@@ -211,7 +211,7 @@ func (s *Service) trust(ctx context.Context, who *assumer, key trustKey) (*trust
 	if err != nil {
 		return nil, err
 	}
-	if st.mfa && who.kind == policy.KindUser {
+	if who.kind == policy.KindUser && st.rules.MFAOf(who.iamID).Factor {
 		// No login of this server has a second factor, so none is high enough.
 		return nil, refuse(fault.Invalid, "BXNIM0398E", "Selected trusted profile not eligible.",
 			"Account "+p.Account+" demands multi-factor authentication, which the token does not have.")

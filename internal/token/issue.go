@@ -76,7 +76,7 @@ func (l *login) checkLimits(r *Request) error {
 	if err := l.standing.checkTenant(r.Tenants); err != nil {
 		return err
 	}
-	if l.interactive && (l.standing.mfa || l.standing.noPassword && l.Origin == GrantPassword) {
+	if d := l.standing.demand; l.interactive && (d.Factor || d.NoPassword && l.Origin == GrantPassword) {
 		return errMFA(l.standing.account)
 	}
 	return nil

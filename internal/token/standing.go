@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/kagiban/kagiban/internal/account"
@@ -30,10 +29,11 @@ type standing struct {
 	life   lifetimes
 	// lists are the allowed addresses: a caller must be in each of them.
 	lists []allowed
-	// mfa tells that the account demands a second factor of the person;
-	// noPassword that it forbids the password grant.
-	mfa, noPassword bool
-	stamps          stamps
+	// demand is what the account asks of a person who logs in. rules are those of
+	// the account, for a profile: what it asks depends on who assumes it.
+	demand account.Demand
+	rules  *account.Rules
+	stamps stamps
 }
 
 // allowed is a list of addresses with its text, which an error shows.
@@ -168,13 +168,7 @@ func (st *standing) bindUser(u *account.User, a *account.Account, set *account.S
 	st.enterprise = a.Enterprise
 	st.claims.Account = AccountClaims{Valid: true, BSS: a.ID, IMS: a.Classic}
 	st.restrict(append(set.AddressLists(), u.AllowedIPs)...)
-	set = set.InForce()
-	mfa := set.MFA
-	if i := slices.IndexFunc(set.UserMFA, func(m account.UserMFA) bool { return m.IAMID == u.ID }); i >= 0 {
-		mfa = set.UserMFA[i].MFA
-	}
-	st.noPassword = mfa == "NONE_NO_ROPC"
-	st.mfa = mfa != "" && mfa != "NONE" && mfa != "NONE_NO_ROPC" && mfa != account.NotSet
+	st.demand = set.InForce().MFAOf(u.ID)
 }
 
 // serviceIDIn gives the standing of a service ID. objectID is "ServiceId-…".
@@ -217,7 +211,6 @@ func (s *Service) bindAccount(ctx context.Context, st *standing) error {
 	st.claims.Account = AccountClaims{Valid: true, BSS: a.ID, IMS: a.Classic}
 	st.restrict(set.AddressLists()...)
 	st.life = lifetimesOf(set)
-	set = set.InForce()
-	st.mfa = set.MFA != "" && set.MFA != "NONE" && set.MFA != "NONE_NO_ROPC" && set.MFA != account.NotSet
+	st.rules = set.InForce()
 	return nil
 }

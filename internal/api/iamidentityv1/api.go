@@ -104,6 +104,8 @@ type accountRef struct {
 	AccountID string `path:"account_id"`
 }
 
+func (r accountRef) accountID() string { return r.AccountID }
+
 func (r *accountRef) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
 	c.Seeks("Account", r.AccountID)
 	return target(r.AccountID, typeSettings, "", "", ""), nil

@@ -12,27 +12,30 @@ import (
 
 func (a *API) settingsRows() []httpapi.Operation {
 	const own, effective = "/v1/accounts/{account_id}/settings/identity", "/v1/accounts/{account_id}/effective_settings/identity"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "get_account_settings", "GET", own, 200, act("account.get"), at[getSettingsIn](a), a.getSettings),
-		httpapi.OldOp(Family, "update_account_settings", "PUT", own, 200, act("account.update"), at[updateSettingsIn](a), a.updateSettings),
-		httpapi.OldOp(Family, "get_effective_account_settings", "GET", effective, 200, act("account.get"), at[getSettingsIn](a), a.getEffectiveSettings),
-	}
+	return httpapi.Table(Family,
+		httpapi.Op[getSettingsIn, *account.Settings, AccountSettings]{ID: "get_account_settings", Method: "GET", Path: own, Status: 200,
+			Action: "iam-identity.account.get", Find: findSettings[getSettingsIn](a), Do: a.getSettings},
+		httpapi.Op[updateSettingsIn, settingsChange, AccountSettings]{ID: "update_account_settings", Method: "PUT", Path: own, Status: 200,
+			Action: "iam-identity.account.update", Check: (*updateSettingsIn).present, Find: changing(findSettings[updateSettingsIn](a)), Do: a.updateSettings},
+		httpapi.Op[getSettingsIn, *account.Settings, EffectiveSettings]{ID: "get_effective_account_settings", Method: "GET", Path: effective,
+			Status: 200, Action: "iam-identity.account.get", Find: findSettings[getSettingsIn](a), Do: a.getEffectiveSettings},
+	)
 }
 
-// SettingValues are the settings that account and effective settings share.
-type SettingValues struct {
-	RestrictCreateServiceID      string    `json:"restrict_create_service_id"`
-	RestrictCreatePlatformAPIKey string    `json:"restrict_create_platform_apikey"`
-	RestrictUserListVisibility   string    `json:"restrict_user_list_visibility"`
-	AllowedIPAddresses           string    `json:"allowed_ip_addresses"`
-	MFA                          string    `json:"mfa"`
-	UserMFA                      []UserMFA `json:"user_mfa"`
-	SessionExpiration            string    `json:"session_expiration_in_seconds"`
-	SessionInvalidation          string    `json:"session_invalidation_in_seconds"`
-	MaxSessions                  string    `json:"max_sessions_per_identity"`
-	AccessTokenExpiration        string    `json:"system_access_token_expiration_in_seconds"`
-	RefreshTokenExpiration       string    `json:"system_refresh_token_expiration_in_seconds"`
-}
+// The forms of what an answer always shows, also when it is empty.
+type (
+	shown        string
+	shownUserMFA []UserMFA
+	shownDomains []DomainRestriction
+)
+
+func (shown) IsZero() bool        { return false }
+func (shownUserMFA) IsZero() bool { return false }
+func (shownDomains) IsZero() bool { return false }
+
+// SettingValues are what an account's settings come to; the restrictions of
+// domains are not told.
+type SettingValues account.Values[shown, shownUserMFA, httpapi.None]
 
 // UserMFA is the MFA demand for one user. Name, user name and e-mail address
 // are there only when the client has them resolved.
@@ -57,8 +60,7 @@ type AccountSettings struct {
 	AccountID string          `json:"account_id"`
 	EntityTag string          `json:"entity_tag"`
 	History   []HistoryRecord `json:"history"`
-	SettingValues
-	RestrictUserDomains []DomainRestriction `json:"restrict_user_domains"`
+	account.Values[shown, shownUserMFA, shownDomains]
 }
 
 // EffectiveSettings is the answer that shows what applies in an account.
@@ -78,44 +80,27 @@ type AssignedTemplate struct {
 	kinds.SettingsDoc
 }
 
-func wireAssigned(a *account.Assigned) AssignedTemplate {
-	v := &a.Values
-	out := AssignedTemplate{TemplateID: a.Template, TemplateVersion: a.Version, TemplateName: a.Name, SettingsDoc: kinds.SettingsDoc{
-		RestrictCreateServiceID: kinds.Text(v.RestrictCreateServiceID), RestrictCreatePlatformAPIKey: kinds.Text(v.RestrictCreatePlatformAPIKey),
-		RestrictUserListVisibility: kinds.Text(v.RestrictUserListVisibility), AllowedIPAddresses: kinds.Text(v.AllowedIPAddresses),
-		MFA: kinds.Text(v.MFA), UserMFA: v.UserMFA, SessionExpiration: kinds.Text(v.SessionExpiration),
-		SessionInvalidation: kinds.Text(v.SessionInvalidation), MaxSessions: kinds.Text(v.MaxSessions),
-		AccessTokenExpiration: kinds.Text(v.AccessTokenExpiration), RefreshTokenExpiration: kinds.Text(v.RefreshTokenExpiration),
-	}}
-	if len(v.RestrictUserDomains) > 0 {
-		out.RestrictUserDomains = &kinds.DomainsDoc{AccountSufficient: a.DomainsSufficient, Restrictions: v.RestrictUserDomains}
-	}
-	return out
-}
-
 func wireSettings(s *account.Settings, history []HistoryRecord) *AccountSettings {
-	out := &AccountSettings{
-		AccountID: s.ID, EntityTag: s.Tag, History: append([]HistoryRecord{}, history...), SettingValues: wireValues(s),
-		RestrictUserDomains: make([]DomainRestriction, len(s.RestrictUserDomains)),
-	}
-	for i, d := range s.RestrictUserDomains {
-		out.RestrictUserDomains[i] = DomainRestriction{d.RealmID, append([]string{}, d.InvitationEmailAllowPatterns...), d.RestrictInvitation}
-	}
+	out := &AccountSettings{AccountID: s.ID, EntityTag: s.Tag, History: append([]HistoryRecord{}, history...)}
+	account.CopyTexts(&out.Values, (*rules)(&s.Rules), show)
+	out.UserMFA = convert(s.UserMFA, wireUserMFA)
+	out.RestrictUserDomains = convert(s.RestrictUserDomains, func(d account.DomainRestriction) DomainRestriction {
+		return DomainRestriction{d.RealmID, append([]string{}, d.InvitationEmailAllowPatterns...), d.RestrictInvitation}
+	})
 	return out
 }
 
-func wireValues(s *account.Settings) SettingValues {
-	out := SettingValues{
-		RestrictCreateServiceID: s.RestrictCreateServiceID, RestrictCreatePlatformAPIKey: s.RestrictCreatePlatformAPIKey,
-		RestrictUserListVisibility: s.RestrictUserListVisibility, AllowedIPAddresses: s.AllowedIPAddresses, MFA: s.MFA,
-		UserMFA: make([]UserMFA, len(s.UserMFA)), SessionExpiration: s.SessionExpiration, SessionInvalidation: s.SessionInvalidation,
-		MaxSessions: s.MaxSessions, AccessTokenExpiration: s.AccessTokenExpiration, RefreshTokenExpiration: s.RefreshTokenExpiration,
-	}
-	for i, u := range s.UserMFA {
-		out.UserMFA[i] = UserMFA{IAMID: u.IAMID, MFA: u.MFA}
-	}
+func wireValues(r *account.Rules) (out SettingValues) {
+	account.CopyTexts((*account.Values[shown, shownUserMFA, httpapi.None])(&out), (*rules)(r), show)
+	out.UserMFA = convert(r.UserMFA, wireUserMFA)
 	return out
 }
+
+type rules = account.Values[string, []account.UserMFA, []account.DomainRestriction]
+
+func show(text string) shown { return shown(text) }
+
+func wireUserMFA(u account.UserMFA) UserMFA { return UserMFA{IAMID: u.IAMID, MFA: u.MFA} }
 
 type getSettingsIn struct {
 	accountRef
@@ -123,33 +108,35 @@ type getSettingsIn struct {
 	ResolveUserMFA bool `query:"resolve_user_mfa"`
 }
 
-func (a *API) getSettings(ctx context.Context, c *httpapi.Call, in *getSettingsIn) (*AccountSettings, error) {
-	_, out, err := a.readSettings(ctx, in)
-	if err != nil {
-		return nil, err
+// findSettings finds the settings of the account in the path.
+func findSettings[In interface{ accountID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*account.Settings, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*account.Settings, httpapi.Target, error) {
+		accountID := (*in).accountID()
+		c.Seeks("Account", accountID)
+		s, err := a.accounts.Settings(ctx, accountID)
+		return s, target(accountID, typeSettings, "", "", ""), err
 	}
-	c.SetETag(out.EntityTag)
-	return out, nil
 }
 
-func (a *API) readSettings(ctx context.Context, in *getSettingsIn) (*account.Settings, *AccountSettings, error) {
-	s, err := a.accounts.Settings(ctx, in.AccountID)
-	if err != nil {
-		return nil, nil, err
-	}
+func (a *API) getSettings(ctx context.Context, c *httpapi.Call, in *getSettingsIn, s *account.Settings) (*AccountSettings, error) {
+	c.SetETag(s.Tag)
+	return a.showSettings(ctx, in, s)
+}
+
+func (a *API) showSettings(ctx context.Context, in *getSettingsIn, s *account.Settings) (*AccountSettings, error) {
 	var history []HistoryRecord
 	if in.IncludeHistory {
-		events, err := a.accounts.SettingsHistory(ctx, in.AccountID, identity.HistoryLimit)
+		events, err := a.accounts.SettingsHistory(ctx, s, identity.HistoryLimit)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		history = wireHistory(events)
 	}
 	out := wireSettings(s, history)
-	if in.ResolveUserMFA {
-		err = a.resolveUserMFA(ctx, in.AccountID, out.UserMFA)
+	if !in.ResolveUserMFA {
+		return out, nil
 	}
-	return s, out, err
+	return out, a.resolveUserMFA(ctx, s.ID, out.UserMFA)
 }
 
 // resolveUserMFA fills in who the users are, as far as they are in the account.
@@ -167,22 +154,18 @@ func (a *API) resolveUserMFA(ctx context.Context, accountID string, list []UserM
 	return nil
 }
 
-func (a *API) getEffectiveSettings(ctx context.Context, _ *httpapi.Call, in *getSettingsIn) (*EffectiveSettings, error) {
-	s, shown, err := a.readSettings(ctx, in)
+func (a *API) getEffectiveSettings(ctx context.Context, _ *httpapi.Call, in *getSettingsIn, s *account.Settings) (*EffectiveSettings, error) {
+	shown, err := a.showSettings(ctx, in, s)
 	if err != nil {
 		return nil, err
 	}
 	out := &EffectiveSettings{AccountID: s.ID, Effective: wireValues(s.Effective()), Account: shown}
 	for i := range s.Assigned {
-		out.Templates = append(out.Templates, wireAssigned(&s.Assigned[i]))
-		if out.Effective.AllowedIPAddresses == "" {
-			// Where both sides have a list an address must be on each; one text
-			// cannot say that, and shows the account's own.
-			out.Effective.AllowedIPAddresses = s.Assigned[i].Values.AllowedIPAddresses
-		}
+		t := &s.Assigned[i]
+		out.Templates = append(out.Templates, AssignedTemplate{t.Template, t.Version, t.Name, kinds.SettingsDocOf(t)})
 	}
 	if in.ResolveUserMFA {
-		err = a.resolveUserMFA(ctx, in.AccountID, out.Effective.UserMFA)
+		err = a.resolveUserMFA(ctx, s.ID, out.Effective.UserMFA)
 	}
 	return out, err
 }
@@ -190,21 +173,10 @@ func (a *API) getEffectiveSettings(ctx context.Context, _ *httpapi.Call, in *get
 type updateSettingsIn struct {
 	accountRef
 	ifMatch
-	Body struct {
-		RestrictCreateServiceID      *string        `json:"restrict_create_service_id"`
-		RestrictCreatePlatformAPIKey *string        `json:"restrict_create_platform_apikey"`
-		RestrictUserListVisibility   *string        `json:"restrict_user_list_visibility"`
-		AllowedIPAddresses           *string        `json:"allowed_ip_addresses"`
-		MFA                          *string        `json:"mfa"`
-		UserMFA                      *[]UserMFA     `json:"user_mfa"`
-		SessionExpiration            *Text          `json:"session_expiration_in_seconds"`
-		SessionInvalidation          *Text          `json:"session_invalidation_in_seconds"`
-		MaxSessions                  *Text          `json:"max_sessions_per_identity"`
-		AccessTokenExpiration        *Text          `json:"system_access_token_expiration_in_seconds"`
-		RefreshTokenExpiration       *Text          `json:"system_refresh_token_expiration_in_seconds"`
-		RestrictUserDomains          *[]domainsBody `json:"restrict_user_domains"`
-	}
+	Body settingsBody
 }
+
+type settingsBody account.Values[*Text, []UserMFA, []domainsBody]
 
 type domainsBody struct {
 	RealmID            string   `json:"realm_id"`
@@ -212,43 +184,26 @@ type domainsBody struct {
 	RestrictInvitation *bool    `json:"restrict_invitation"`
 }
 
-func (in *updateSettingsIn) change() account.SettingsChange {
+func (in updateSettingsIn) change() account.SettingsChange {
 	b := &in.Body
-	out := account.SettingsChange{
-		RestrictCreateServiceID: b.RestrictCreateServiceID, RestrictCreatePlatformAPIKey: b.RestrictCreatePlatformAPIKey,
-		RestrictUserListVisibility: b.RestrictUserListVisibility, AllowedIPAddresses: b.AllowedIPAddresses, MFA: b.MFA,
-		SessionExpiration: (*string)(b.SessionExpiration), SessionInvalidation: (*string)(b.SessionInvalidation),
-		MaxSessions: (*string)(b.MaxSessions), AccessTokenExpiration: (*string)(b.AccessTokenExpiration),
-		RefreshTokenExpiration: (*string)(b.RefreshTokenExpiration),
-	}
+	var out account.SettingsChange
+	account.CopyTexts((*account.Values[*string, []account.UserMFA, []account.DomainChange])(&out),
+		(*account.Values[*Text, []UserMFA, []domainsBody])(b), func(t *Text) *string { return (*string)(t) })
 	if b.UserMFA != nil {
-		list := make([]account.UserMFA, len(*b.UserMFA))
-		for i, u := range *b.UserMFA {
-			list[i] = account.UserMFA{IAMID: u.IAMID, MFA: u.MFA}
-		}
-		out.UserMFA = &list
+		out.UserMFA = convert(b.UserMFA, func(u UserMFA) account.UserMFA { return account.UserMFA{IAMID: u.IAMID, MFA: u.MFA} })
 	}
 	if b.RestrictUserDomains != nil {
-		list := make([]account.DomainChange, len(*b.RestrictUserDomains))
-		for i, d := range *b.RestrictUserDomains {
-			list[i] = account.DomainChange{RealmID: d.RealmID, Patterns: d.Patterns, Restrict: d.RestrictInvitation}
-		}
-		out.RestrictUserDomains = &list
+		out.RestrictUserDomains = convert(b.RestrictUserDomains, func(d domainsBody) account.DomainChange {
+			return account.DomainChange{RealmID: d.RealmID, Patterns: d.Patterns, Restrict: d.RestrictInvitation}
+		})
 	}
 	return out
 }
 
-// Validate checks precondition and body.
-func (in *updateSettingsIn) Validate() error {
-	if err := in.present(); err != nil {
-		return err
-	}
-	change := in.change()
-	return change.Validate()
-}
+type settingsChange = edit[*account.Settings, account.SettingsChange]
 
-func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn) (*AccountSettings, error) {
-	s, err := a.accounts.UpdateSettings(ctx, in.AccountID, in.IfMatch, in.change())
+func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn, e settingsChange) (*AccountSettings, error) {
+	s, err := a.accounts.UpdateSettings(ctx, e.found, in.IfMatch, e.change)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/signing"
 )
@@ -213,8 +214,8 @@ func TestKeysOutliveAReset(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.wants(w.token(apikey(userKey)), 400, "BXNIM0415E")
-	w.server.NewAccount(acctA, userIAM)
-	w.server.NewAccount(acctB, userIAM)
+	w.server.NewAccount(acctA, apitest.Owner)
+	w.server.NewAccount(acctB, apitest.OtherOwner)
 	w.seed()
 	access := w.mustToken(apikey(userKey)).text("access_token")
 	if who := w.send(http.MethodGet, "/whoami", "", bearer(access)); who.status != http.StatusOK {

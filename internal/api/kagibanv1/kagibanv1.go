@@ -1,5 +1,6 @@
 // Package kagibanv1 is the wire of Kagiban's own API, for what the official
-// service offers nowhere: reading an account's events as they happen.
+// service offers nowhere: reading an account's events as they happen, and telling
+// of API keys that were found in public.
 package kagibanv1
 
 import (
@@ -11,6 +12,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -25,6 +27,12 @@ type Config struct {
 	// Ending gives a channel that is closed when waiting calls shall answer
 	// what they have, because the server shuts down.
 	Ending func() <-chan struct{}
+	// Identities own the API keys.
+	Identities *identity.Service
+	// Home gives the account of the installation's operators, in which the
+	// actions that concern all accounts are decided; fault.NotFound when there is
+	// none.
+	Home func(context.Context) (string, error)
 }
 
 // API serves the table. It is safe for concurrent use.
@@ -35,10 +43,12 @@ func New(cfg Config) *API { return &API{cfg} }
 
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "list_events", http.MethodGet, "/kagiban/v1/accounts/{account_id}/events", http.StatusOK,
-			httpapi.Action("kagiban.event.read"), a.ofAccount, a.list),
-	}
+	return httpapi.Table(Family,
+		httpapi.Op[listIn, httpapi.None, EventList]{ID: "list_events", Method: http.MethodGet, Path: "/kagiban/v1/accounts/{account_id}/events",
+			Status: 200, Action: "kagiban.event.read", Check: (*listIn).check, Find: ofAccount, Do: a.list},
+		httpapi.Op[leakIn, httpapi.None, Leak]{ID: "report_leaked_key", Method: http.MethodPost, Path: "/kagiban/v1/leaked_keys",
+			Status: 200, Action: "kagiban.leak.report", Check: (*leakIn).check, Find: a.atHome, Do: a.reportLeak},
+	)
 }
 
 // The sizes of an answer and the longest wait. Waits end before the idle
@@ -61,8 +71,7 @@ type listIn struct {
 	wait time.Duration
 }
 
-// Validate checks the parameters.
-func (in *listIn) Validate() error {
+func (in *listIn) check() error {
 	switch {
 	case !id.IsAccount(in.Account):
 		return fault.Field("account_id", "Parameter 'account_id' must be 32 hex digits in lower case.")
@@ -93,11 +102,11 @@ type EventList struct {
 
 // ofAccount is the resource: the events of the account. Whether there is such
 // an account is for the decision to know.
-func (a *API) ofAccount(_ context.Context, _ *httpapi.Call, in *listIn) (httpapi.Target, error) {
-	return httpapi.Target{Account: in.Account, ServiceName: "kagiban", ResourceType: "event"}, nil
+func ofAccount(_ context.Context, _ *httpapi.Call, in *listIn) (httpapi.None, httpapi.Target, error) {
+	return httpapi.None{}, httpapi.Target{Account: in.Account, ServiceName: "kagiban", ResourceType: "event"}, nil
 }
 
-func (a *API) list(ctx context.Context, _ *httpapi.Call, in *listIn) (*EventList, error) {
+func (a *API) list(ctx context.Context, _ *httpapi.Call, in *listIn, _ httpapi.None) (*EventList, error) {
 	after, err := a.place(ctx, in)
 	if err != nil {
 		return nil, err

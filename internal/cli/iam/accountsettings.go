@@ -26,20 +26,12 @@ var accountSettings = []setting{
 	{"refresh-token-expiration-in-seconds", "system_refresh_token_expiration_in_seconds", "Refresh Token Expiration In Seconds", "900 to 259200, or NOT_SET"},
 }
 
-// values gives the settings in the order of accountSettings.
-func values(s client.AccountSettings) []string {
-	return []string{
-		s.RestrictCreateServiceID, s.RestrictCreatePlatformAPIKey, s.RestrictUserListVisibility, s.AllowedIPAddresses, s.MFA,
-		s.SessionExpiration, s.SessionInvalidation, s.MaxSessions, s.AccessTokenExpiration, s.RefreshTokenExpiration,
-	}
-}
-
 func settingsRows(s client.AccountSettings) [][2]string {
-	rows := [][2]string{{"Account ID", s.AccountID}}
-	for i, value := range values(s) {
-		rows = append(rows, [2]string{accountSettings[i].label, value})
+	rows := [][2]string{{"Account ID", s.Text("account_id")}}
+	for _, one := range accountSettings {
+		rows = append(rows, [2]string{one.label, s.Text(one.property)})
 	}
-	return append(rows, [2]string{"Version", s.EntityTag})
+	return append(rows, [2]string{"Version", s.Text("entity_tag")})
 }
 
 func settingsPath(account string) string {
@@ -89,7 +81,7 @@ func settingsUpdateVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			changed, err := client.Put[client.AccountSettings](ctx, session.API, settingsPath(session.Account()), old.Value.EntityTag, body)
+			changed, err := client.Put[client.AccountSettings](ctx, session.API, settingsPath(session.Account()), old.Value.Text("entity_tag"), body)
 			if err != nil {
 				return err
 			}

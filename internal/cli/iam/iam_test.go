@@ -120,11 +120,8 @@ func TestAKeyFileThatCannotBeWrittenIsFoundOutFirst(t *testing.T) {
 	}
 }
 
-func TestSettingsTableMatchesItsValues(t *testing.T) {
-	if a, b := len(accountSettings), len(values(client.AccountSettings{})); a != b {
-		t.Errorf("%d settings, %d values", a, b)
-	}
-	text := `{"account_id":"a"`
+func TestEverySettingIsShownUnderItsLabel(t *testing.T) {
+	text := `{"account_id":"a","user_mfa":[]`
 	for _, s := range accountSettings {
 		text += `,"` + s.property + `":"` + s.flag + `"`
 	}
@@ -132,9 +129,13 @@ func TestSettingsTableMatchesItsValues(t *testing.T) {
 	if err := json.Unmarshal([]byte(text+"}"), &settings); err != nil {
 		t.Fatal(err)
 	}
-	for i, value := range values(settings) {
-		if value != accountSettings[i].flag {
-			t.Errorf("%s shows the value of %s", accountSettings[i].flag, value)
+	rows := settingsRows(settings)
+	if len(rows) != len(accountSettings)+2 || rows[0] != [2]string{"Account ID", "a"} {
+		t.Errorf("rows %v", rows)
+	}
+	for i, s := range accountSettings {
+		if got := rows[i+1]; got != [2]string{s.label, s.flag} {
+			t.Errorf("%s shows %v", s.flag, got)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // ProfilePayload is what a trusted profile template says.
@@ -156,20 +157,7 @@ type SettingsPayload struct {
 }
 
 // SettingsDoc holds the settings of a template; an absent one says nothing.
-type SettingsDoc struct {
-	RestrictCreateServiceID      Text              `json:"restrict_create_service_id,omitempty"`
-	RestrictCreatePlatformAPIKey Text              `json:"restrict_create_platform_apikey,omitempty"`
-	RestrictUserListVisibility   Text              `json:"restrict_user_list_visibility,omitempty"`
-	AllowedIPAddresses           Text              `json:"allowed_ip_addresses,omitempty"`
-	MFA                          Text              `json:"mfa,omitempty"`
-	UserMFA                      []account.UserMFA `json:"user_mfa,omitempty"`
-	SessionExpiration            Text              `json:"session_expiration_in_seconds,omitempty"`
-	SessionInvalidation          Text              `json:"session_invalidation_in_seconds,omitempty"`
-	MaxSessions                  Text              `json:"max_sessions_per_identity,omitempty"`
-	AccessTokenExpiration        Text              `json:"system_access_token_expiration_in_seconds,omitempty"`
-	RefreshTokenExpiration       Text              `json:"system_refresh_token_expiration_in_seconds,omitempty"`
-	RestrictUserDomains          *DomainsDoc       `json:"restrict_user_domains,omitempty"`
-}
+type SettingsDoc account.Values[Text, []account.UserMFA, *DomainsDoc]
 
 // DomainsDoc restricts invitations; unlike in an account's own settings it is
 // an object.
@@ -194,20 +182,33 @@ func (t *Text) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+type (
+	settingsDoc = account.Values[Text, []account.UserMFA, *DomainsDoc]
+	rules       = account.Values[string, []account.UserMFA, []account.DomainRestriction]
+)
+
 // Assigned gives the domain form of the settings.
 func (d *SettingsDoc) Assigned() account.Assigned {
-	a := account.Assigned{Values: account.Settings{
-		RestrictCreateServiceID: string(d.RestrictCreateServiceID), RestrictCreatePlatformAPIKey: string(d.RestrictCreatePlatformAPIKey),
-		RestrictUserListVisibility: string(d.RestrictUserListVisibility), AllowedIPAddresses: string(d.AllowedIPAddresses),
-		MFA: string(d.MFA), UserMFA: d.UserMFA, SessionExpiration: string(d.SessionExpiration),
-		SessionInvalidation: string(d.SessionInvalidation), MaxSessions: string(d.MaxSessions),
-		AccessTokenExpiration: string(d.AccessTokenExpiration), RefreshTokenExpiration: string(d.RefreshTokenExpiration),
-	}}
+	a := account.Assigned{Values: account.Rules{UserMFA: d.UserMFA}}
+	account.CopyTexts((*rules)(&a.Values), (*settingsDoc)(d), func(t Text) string { return string(t) })
 	if d.RestrictUserDomains != nil {
 		a.DomainsSufficient = d.RestrictUserDomains.AccountSufficient
 		a.Values.RestrictUserDomains = d.RestrictUserDomains.Restrictions
 	}
 	return a
+}
+
+// SettingsDocOf gives the settings that a template lays on an account.
+func SettingsDocOf(a *account.Assigned) SettingsDoc {
+	var d SettingsDoc
+	account.CopyTexts((*settingsDoc)(&d), (*rules)(&a.Values), func(t string) Text { return Text(t) })
+	if len(a.Values.UserMFA) > 0 {
+		d.UserMFA = a.Values.UserMFA
+	}
+	if len(a.Values.RestrictUserDomains) > 0 {
+		d.RestrictUserDomains = &DomainsDoc{AccountSufficient: a.DomainsSufficient, Restrictions: a.Values.RestrictUserDomains}
+	}
+	return d
 }
 
 func settingsKind() *template.Kind {
@@ -225,8 +226,7 @@ func settingsKind() *template.Kind {
 				}
 				return nil
 			}
-			a := p.Settings.Assigned()
-			return account.CheckAssigned(&a)
+			return p.Settings.Assigned().Validate()
 		},
 		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
 			var p SettingsPayload
@@ -235,7 +235,11 @@ func settingsKind() *template.Kind {
 			}
 			a := p.Settings.Assigned()
 			a.Template, a.Version, a.Name = l.Template.ID, l.Version.Number, l.Template.Name
-			return []template.Made{{Kind: Settings, ID: l.Template.ID}}, account.LaySettings(ctx, l.Tx, l.Account.ID, a)
+			checked, err := valid.Check(a)
+			if err != nil {
+				return nil, err
+			}
+			return []template.Made{{Kind: Settings, ID: l.Template.ID}}, account.LaySettings(ctx, l.Tx, l.Account.ID, checked)
 		},
 		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
 			return account.LiftSettings(ctx, tx, accountID, m.ID)
