@@ -49,13 +49,13 @@ type Recorded struct {
 
 // Record begins or continues the session and stores the refresh tokens, in one
 // transaction. A refresh token that was used before ends its login.
-func (s *Service) Record(ctx context.Context, e Entry, now time.Time) (*Recorded, error) {
+func (s *Service) Record(ctx context.Context, e Entry, now time.Time) (out Recorded, err error) {
 	w := writer{s: s, e: &e, now: now}
 	switch {
 	case e.Session != "":
 		se, err := s.Get(ctx, e.Session)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		w.session = se
 	case e.Begins:
@@ -64,16 +64,15 @@ func (s *Service) Record(ctx context.Context, e Entry, now time.Time) (*Recorded
 	if e.Family == "" {
 		e.Family = s.ids.UUID()
 	}
-	var out *Recorded
-	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
+	err = s.db.Update(ctx, func(tx store.Tx) (err error) {
 		out, err = w.write(ctx, tx)
 		return err
 	})
 	if errors.Is(err, errReplay) {
-		return nil, s.refuseReplay(ctx, w.replayed, now)
+		return Recorded{}, s.refuseReplay(ctx, w.replayed, now)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("storing refresh token and session: %w", err)
+		return Recorded{}, fmt.Errorf("storing refresh token and session: %w", err)
 	}
 	for _, sessionID := range w.ended {
 		s.tracker.drop(sessionID)
@@ -97,26 +96,26 @@ type writer struct {
 	ended    []string      // sessions that had to make room
 }
 
-func (w *writer) write(ctx context.Context, tx store.Tx) (_ *Recorded, err error) {
-	out := &Recorded{Session: w.session}
+func (w *writer) write(ctx context.Context, tx store.Tx) (out Recorded, err error) {
+	out.Session = w.session
 	if w.begins {
 		if out.Session, w.ended, err = w.s.begin(ctx, tx, w.e, w.now); err != nil {
-			return nil, err
+			return out, err
 		}
 	}
 	if err = w.s.noteLogin(ctx, tx, w.e.Account, out.Session, w.now); err != nil {
-		return nil, err
+		return out, err
 	}
 	if !w.e.Redeems.IsZero() {
 		if w.replayed, err = w.s.rotate(ctx, tx, w.e.Redeems, w.e.ClientID, w.now); err != nil {
-			return nil, err
+			return out, err
 		}
 	}
 	if w.e.Refreshing {
 		out.RefreshExpires = w.e.within(w.refreshEnd(out.Session))
 		value, err := w.s.putRefresh(ctx, tx, RefreshToken{Lineage: w.e.Lineage, ClientID: w.e.ClientID, Family: w.e.Family, Valid: out.RefreshExpires}, w.now)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		out.Refresh = value.Reveal()
 	}
@@ -127,7 +126,7 @@ func (w *writer) write(ctx context.Context, tx store.Tx) (_ *Recorded, err error
 		d.Until = w.e.within(w.now.Add(w.e.DelegatedLife))
 		value, err := w.s.putDelegated(ctx, tx.Tokens(), d, w.now)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		out.Delegated = value.Reveal()
 	}

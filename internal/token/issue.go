@@ -59,7 +59,7 @@ func (s *Service) issue(ctx context.Context, r *Request) (*Response, error) {
 	}
 	out := &Response{DelegatedRefreshToken: kept.Delegated, RefreshToken: kept.Refresh, SessionID: l.Session}
 	if want.access {
-		if err := s.mint(ctx, l, client, kept, out, now); err != nil {
+		if err := s.mint(ctx, l, client, &kept, out, now); err != nil {
 			return nil, err
 		}
 	}
@@ -87,20 +87,18 @@ const NotSupported = "not_supported"
 
 // persist stores what has to outlive the answer. Without an interactive or
 // refreshing client there is nothing, and no database is touched.
-func (s *Service) persist(ctx context.Context, l *login, client *oauth.Client, want wanted, now time.Time) (*session.Recorded, error) {
-	out := &session.Recorded{}
+func (s *Service) persist(ctx context.Context, l *login, client *oauth.Client, want wanted, now time.Time) (out session.Recorded, err error) {
 	if l.once && want.delegated {
-		return nil, errValue("response_type", "delegated_refresh_token", "cloud_iam")
+		return out, errValue("response_type", "delegated_refresh_token", "cloud_iam")
 	}
 	refreshing := client.Refresh == oauth.RefreshRotating && want.access
 	begins := l.fresh && (client.Interactive || len(l.said) > 0) && want.access
 	if !l.once && (refreshing || begins || want.delegated || l.Session != "") {
-		var err error
 		out, err = s.sessions.Record(ctx, session.Entry{Lineage: l.Lineage, ClientID: client.ID, Begins: begins, Refreshing: refreshing,
 			Receivers: want.receivers, DelegatedLife: want.delegatedLife, Redeems: l.redeems, Family: l.family, Limits: l.standing.life.Limits,
 			Realm: l.realm, Claims: l.said}, now)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 	}
 	if out.Session != nil {
