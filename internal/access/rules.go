@@ -137,3 +137,9 @@ func (s *Service) DeleteRule(ctx context.Context, groupID, ruleID string) error 
 	})
 	return err
 }
+
+// CountRules counts the dynamic rules of an access group; one that the account
+// does not have has none.
+func (s *Service) CountRules(ctx context.Context, accountID, groupID string) (int, error) {
+	return GroupRules.Count(ctx, s.db.Direct(), store.Query{Account: accountID, Parent: groupID})
+}

@@ -144,7 +144,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	c.accounts = account.New(account.Config{DB: a.db, Now: a.now, Departed: departed})
 	c.identity = identity.New(identity.Config{
 		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: lists.NewSealer(c.secrets.pageKey),
-		Activity: c.tokens, GroupRules: a.countGroupRules, Departed: access.Depart,
+		Activity: c.tokens, Departed: access.Depart, Limits: a.cfg.identityLimits(),
 	})
 	c.tree = enterprise.New(enterprise.Config{DB: a.db, Accounts: c.accounts, Identities: c.identity, Policies: c.access, Limits: a.cfg.treeLimits()})
 	c.templates = template.New(template.Config{
@@ -154,7 +154,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		},
 	})
 	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens, Log: a.cfg.Log})
-	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer})
+	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer, Limit: a.cfg.Settings.Identity.IdentityProviders})
 	c.started = start(c.keys.Start)
 	return nil
 }
@@ -191,19 +191,13 @@ func departed(ctx context.Context, tx store.Tx, accountID, iamID string) error {
 	return access.Depart(ctx, tx, accountID, iamID)
 }
 
-// countGroupRules counts the dynamic rules of an access group for the report of
-// limits, which package identity writes without knowing access groups.
-func (a *App) countGroupRules(ctx context.Context, accountID, groupID string) (int, error) {
-	return access.GroupRules.Count(ctx, a.db.Direct(), store.Query{Account: accountID, Parent: groupID})
-}
-
 // table joins the rows of all families.
 func (a *App) table(c *core) []httpapi.Operation {
 	var table []httpapi.Operation
 	table = append(table, newSystem(a, func() []httpapi.Operation { return c.router.Operations() }).operations()...)
 	table = append(table, iamtoken.New(iamtoken.Config{Tokens: c.tokens, Keys: c.keys, BaseURL: a.publicURL()}).Operations()...)
 	table = append(table, iamidentityv1.New(iamidentityv1.Config{
-		Identities: c.identity, Accounts: c.accounts, Templates: c.templates, Reports: c.reports, IdPs: c.idps, BaseURL: a.publicURL(),
+		Identities: c.identity, Accounts: c.accounts, Access: c.access, Templates: c.templates, Reports: c.reports, IdPs: c.idps, Pages: lists.NewSealer(c.secrets.pageKey), BaseURL: a.publicURL(),
 	}).Operations()...)
 	table = append(table, accountmanagementv4.New(c.accounts).Operations()...)
 	table = append(table, enterprisemanagementv1.New(c.tree, lists.NewSealer(c.secrets.pageKey)).Operations()...)

@@ -72,16 +72,16 @@ func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	profile, err := c.identity.CreateProfile(ctx, identity.NewProfile{Account: w.acct, Name: "visitor"})
+	profile, err := c.identity.CreateProfile(ctx, apitest.Checked(t, identity.NewProfile{Account: w.acct, Name: "visitor"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	managed, err := c.identity.CreateProfile(ctx, identity.NewProfile{Account: w.acct, Name: "managed"})
+	managed, err := c.identity.CreateProfile(ctx, apitest.Checked(t, identity.NewProfile{Account: w.acct, Name: "managed"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	user := w.app.Demo().Member.IAMID
-	userKey, _, err := c.identity.CreateAPIKey(ctx, identity.NewAPIKey{Account: w.acct, IAMID: user, Name: "k", Locked: true})
+	userKey, _, err := c.identity.CreateAPIKey(ctx, asker.System, apitest.Checked(t, identity.NewAPIKey{Account: w.acct, IAMID: user, Name: "k", Locked: true}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 		event       string
 	}{
 		"a service ID": {id.IAMOf(sid.ID), access.MemberService, func() error { return c.identity.DeleteServiceID(ctx, sid) }, "iam-identity.account-serviceid.delete"},
-		"a profile":    {id.IAMOf(profile.ID), access.MemberProfile, func() error { return c.identity.DeleteProfile(ctx, profile.ID) }, "iam-identity.account-profile.delete"},
+		"a profile":    {id.IAMOf(profile.ID), access.MemberProfile, func() error { return c.identity.DeleteProfile(ctx, profile) }, "iam-identity.account-profile.delete"},
 		"a template's profile": {id.IAMOf(managed.ID), access.MemberProfile, func() error {
 			return w.app.db.Update(ctx, func(tx store.Tx) error { return c.identity.LiftProfile(ctx, tx, w.acct, managed.ID) })
 		}, "iam-identity.account-profile.delete"},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/template"
 )
 
@@ -36,4 +37,9 @@ func Hasten(a *App) { close(a.hasten) }
 func WatchCertificate(c *Config) {
 	c.limits = defaultLimits
 	c.limits.certificate = 0
+}
+
+// IdentityLimits gives what bounds the identities and identity providers of accounts.
+func IdentityLimits(a *App) (identity.Limits, int) {
+	return a.core.identity.Limits(), a.core.idps.Limit()
 }

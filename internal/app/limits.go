@@ -5,6 +5,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/template"
 )
 
@@ -25,6 +26,21 @@ func (c *Config) accessLimits() access.Limits {
 		GroupsPerMember:  cmp.Or(set.GroupsPerMember, usual.GroupsPerMember),
 		RulesPerGroup:    cmp.Or(set.RulesPerGroup, usual.RulesPerGroup),
 		CustomRoles:      cmp.Or(set.CustomRoles, usual.CustomRoles),
+	}
+}
+
+// identityLimits are the configured limits of identities.
+func (c *Config) identityLimits() identity.Limits {
+	set, usual := c.Settings.Identity, identity.DefaultLimits
+	return identity.Limits{
+		APIKeysPerIdentity:   cmp.Or(set.APIKeysPerIdentity, usual.APIKeysPerIdentity),
+		ServiceIDsPerGroup:   cmp.Or(set.ServiceIDsPerGroup, usual.ServiceIDsPerGroup),
+		ServiceIDGroups:      cmp.Or(set.ServiceIDGroups, usual.ServiceIDGroups),
+		Profiles:             cmp.Or(set.Profiles, usual.Profiles),
+		RulesPerProfile:      cmp.Or(set.RulesPerProfile, usual.RulesPerProfile),
+		LinksPerProfile:      cmp.Or(set.LinksPerProfile, usual.LinksPerProfile),
+		Links:                cmp.Or(set.Links, usual.Links),
+		IdentitiesPerProfile: cmp.Or(set.IdentitiesPerProfile, usual.IdentitiesPerProfile),
 	}
 }
 

@@ -20,7 +20,6 @@ import (
 	"github.com/kagiban/kagiban/internal/config"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/signing"
@@ -58,9 +57,7 @@ func newWalker(t *testing.T) *walker {
 	}
 	set.Listen, set.MasterKeys, set.Algorithm, set.Engine = "127.0.0.1:0", []secret.MasterKey{key}, signing.ES256, signing.EngineGo
 	set.Access = config.AccessLimits{Groups: 1e6, RulesPerGroup: 1e6, CustomRoles: 1e6, GroupsPerMember: 1e6}
-	usual := identity.DefaultLimits // those of identity providers are read when the server is made
-	identity.DefaultLimits.IdentityProviders = 1e6
-	defer func() { identity.DefaultLimits = usual }()
+	set.Identity = config.IdentityLimits{APIKeysPerIdentity: 1e6, IdentityProviders: 1e6}
 	a, err := New(t.Context(), Config{Settings: *set, Log: slog.New(slog.DiscardHandler), Dev: &Dev{}})
 	if err != nil {
 		t.Fatal(err)
@@ -71,8 +68,6 @@ func newWalker(t *testing.T) *walker {
 		}
 	})
 	w := &walker{t: t, app: a, table: a.core.router.Operations(), acct: a.Demo().Root, owner: a.Demo().Owner.IAMID, metadata: samlDocument(t)}
-	i := &a.core.identity.Limits
-	i.APIKeysPerIdentity, i.IdentityProviders = 1e6, 1e6
 	w.router, err = httpapi.NewRouter(httpapi.Config{Operations: w.table, Authenticator: w, Authorizer: w, Now: a.now, Log: slog.New(slog.DiscardHandler), Default: systemFamily,
 		Intercept: func(ctx context.Context, _ *httpapi.Call) error { return a.core.services.Refresh(ctx) }})
 	if err != nil {

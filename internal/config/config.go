@@ -52,6 +52,7 @@ type Settings struct {
 
 	Enterprise EnterpriseLimits
 	Access     AccessLimits
+	Identity   IdentityLimits
 
 	masterKey, previousKeys []secret.MasterKey
 }
@@ -69,6 +70,15 @@ type AccessLimits struct {
 	Policies, PoliciesPerSubject, TagPolicies int
 	Groups, GroupsPerMember, RulesPerGroup    int
 	CustomRoles                               int
+}
+
+// IdentityLimits bound the identities of each account; 0 stands for the default.
+// Lowering one takes nothing away, it only stops what would add more.
+type IdentityLimits struct {
+	APIKeysPerIdentity, ServiceIDsPerGroup, ServiceIDGroups int
+	Profiles, RulesPerProfile, IdentitiesPerProfile         int
+	LinksPerProfile, Links                                  int
+	IdentityProviders                                       int
 }
 
 // Client is a configured OAuth client.

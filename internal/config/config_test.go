@@ -76,6 +76,9 @@ func TestEverySettingCanComeFromEverySource(t *testing.T) {
 		"enterprise.max_tiers": "9", "enterprise.max_templates": "11", "enterprise.max_template_versions": "12",
 		"access.max_policies": "200000", "access.max_policies_per_subject": "13", "access.max_tag_policies": "14", "access.max_groups": "15",
 		"access.max_groups_per_member": "16", "access.max_rules_per_group": "17", "access.max_custom_roles": "18",
+		"identity.max_api_keys_per_identity": "19", "identity.max_service_ids_per_group": "20", "identity.max_service_id_groups": "21",
+		"identity.max_profiles": "22", "identity.max_rules_per_profile": "23", "identity.max_identities_per_profile": "24",
+		"identity.max_links_per_profile": "25", "identity.max_links": "26", "identity.max_identity_providers": "27",
 	}
 	for _, setting := range config.Table() {
 		value, known := values[setting.Key]

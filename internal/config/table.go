@@ -48,7 +48,7 @@ const EnvPrefix = "KAGIBAN_"
 
 // Table gives every setting of `kagiban serve`.
 func Table() []Setting {
-	return slices.Concat(serverSettings(), storeSettings(), tokenSettings(), accessSettings(), enterpriseSettings())
+	return slices.Concat(serverSettings(), storeSettings(), tokenSettings(), identitySettings(), accessSettings(), enterpriseSettings())
 }
 
 func serverSettings() []Setting {
@@ -112,20 +112,38 @@ func tokenSettings() []Setting {
 	}
 }
 
+// limit is a setting that bounds something.
+func limit(key, usual, help string, to func(*Settings) *int, most int) Setting {
+	return Setting{Key: key, Form: fmt.Sprintf("1 to %d", most), Default: usual, Help: help,
+		set: func(s *Settings, v string) error { return setInt(to(s), v, 1, most) }}
+}
+
+// identitySettings have the documented limits of the official service as
+// defaults, as far as it names any.
+func identitySettings() []Setting {
+	return []Setting{
+		limit("identity.max_api_keys_per_identity", "20", "Most API keys of a user or service ID.", func(s *Settings) *int { return &s.Identity.APIKeysPerIdentity }, 10000),
+		limit("identity.max_service_ids_per_group", "2000", "Most service IDs of a service ID group; those in none are one group.", func(s *Settings) *int { return &s.Identity.ServiceIDsPerGroup }, 1000000),
+		limit("identity.max_service_id_groups", "100", "Most service ID groups of an account.", func(s *Settings) *int { return &s.Identity.ServiceIDGroups }, 10000),
+		limit("identity.max_profiles", "2000", "Most trusted profiles of an account.", func(s *Settings) *int { return &s.Identity.Profiles }, 1000000),
+		limit("identity.max_rules_per_profile", "20", "Most claim rules of a trusted profile.", func(s *Settings) *int { return &s.Identity.RulesPerProfile }, 1000),
+		limit("identity.max_identities_per_profile", "500", "Most trusted identities of a trusted profile.", func(s *Settings) *int { return &s.Identity.IdentitiesPerProfile }, 100000),
+		limit("identity.max_links_per_profile", "1000", "Most links to compute resources of a trusted profile.", func(s *Settings) *int { return &s.Identity.LinksPerProfile }, 100000),
+		limit("identity.max_links", "20000", "Most links to compute resources of an account.", func(s *Settings) *int { return &s.Identity.Links }, 1000000),
+		limit("identity.max_identity_providers", "5", "Most identity providers of an account.", func(s *Settings) *int { return &s.Identity.IdentityProviders }, 1000),
+	}
+}
+
 // accessSettings have the documented limits of the official service as defaults.
 func accessSettings() []Setting {
-	limit := func(key, usual, help string, to func(*Settings) *int, most int) Setting {
-		return Setting{Key: "access." + key, Form: fmt.Sprintf("1 to %d", most), Default: usual, Help: help,
-			set: func(s *Settings, v string) error { return setInt(to(s), v, 1, most) }}
-	}
 	return []Setting{
-		limit("max_policies", "4020", "Most active policies of an account.", func(s *Settings) *int { return &s.Access.Policies }, 1000000),
-		limit("max_policies_per_subject", "1000", "Most active policies of one identity or access group.", func(s *Settings) *int { return &s.Access.PoliciesPerSubject }, 1000000),
-		limit("max_tag_policies", "500", "Most active policies with tags of an account.", func(s *Settings) *int { return &s.Access.TagPolicies }, 1000000),
-		limit("max_groups", "500", "Most access groups of an account.", func(s *Settings) *int { return &s.Access.Groups }, 100000),
-		limit("max_groups_per_member", "50", "Most access groups that one identity is put into.", func(s *Settings) *int { return &s.Access.GroupsPerMember }, 10000),
-		limit("max_rules_per_group", "5", "Most dynamic rules of an access group.", func(s *Settings) *int { return &s.Access.RulesPerGroup }, 1000),
-		limit("max_custom_roles", "40", "Most custom roles of an account.", func(s *Settings) *int { return &s.Access.CustomRoles }, 10000),
+		limit("access.max_policies", "4020", "Most active policies of an account.", func(s *Settings) *int { return &s.Access.Policies }, 1000000),
+		limit("access.max_policies_per_subject", "1000", "Most active policies of one identity or access group.", func(s *Settings) *int { return &s.Access.PoliciesPerSubject }, 1000000),
+		limit("access.max_tag_policies", "500", "Most active policies with tags of an account.", func(s *Settings) *int { return &s.Access.TagPolicies }, 1000000),
+		limit("access.max_groups", "500", "Most access groups of an account.", func(s *Settings) *int { return &s.Access.Groups }, 100000),
+		limit("access.max_groups_per_member", "50", "Most access groups that one identity is put into.", func(s *Settings) *int { return &s.Access.GroupsPerMember }, 10000),
+		limit("access.max_rules_per_group", "5", "Most dynamic rules of an access group.", func(s *Settings) *int { return &s.Access.RulesPerGroup }, 1000),
+		limit("access.max_custom_roles", "40", "Most custom roles of an account.", func(s *Settings) *int { return &s.Access.CustomRoles }, 10000),
 	}
 }
 

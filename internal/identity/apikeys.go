@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // What happens to an API key that is found in public.
@@ -49,7 +50,7 @@ func ServiceIDOf(iamID string) (string, bool) {
 
 // Validate checks what can be checked without the store. The error is
 // fault.Invalid and names the property.
-func (n *NewAPIKey) Validate() error {
+func (n NewAPIKey) Validate() error {
 	if err := required("name", n.Name, maxName); err != nil {
 		return err
 	}
@@ -91,27 +92,31 @@ func (n *NewAPIKey) validateRest() error {
 	return err
 }
 
+// actionAddKey is what whoever makes keys of a service ID must hold on it.
+const actionAddKey = "iam-identity.apikey.create"
+
 // CreateAPIKey makes an API key and gives its value, which is not stored but
-// for service IDs that ask for it. Errors: fault.Invalid; fault.NotFound for
-// the service ID; fault.Conflict when a key with this value exists; fault.Limit.
-func (s *Service) CreateAPIKey(ctx context.Context, n NewAPIKey) (*APIKey, secret.Value, error) {
-	if err := n.Validate(); err != nil {
-		return nil, secret.Value{}, err
-	}
-	key, value, err := s.newKey(n)
+// for service IDs that ask for it. Users make their own, unless the account
+// restricts that; keys of a service ID are made by those who hold the action on
+// it. Errors: fault.Invalid for the keys of other users; fault.NotFound for the
+// service ID or the account; fault.Forbidden; fault.Conflict when a key with
+// this value exists; fault.Limit; store.ErrMoved.
+func (s *Service) CreateAPIKey(ctx context.Context, who asker.Asker, checked valid.Of[NewAPIKey]) (*APIKey, secret.Value, error) {
+	n := checked.Value()
+	owner, rests, err := s.mayAddKey(ctx, who, &n)
 	if err != nil {
 		return nil, secret.Value{}, err
 	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		if object, service := ServiceIDOf(n.IAMID); service {
-			owner, err := find(ctx, tx, ServiceIDs, whatServiceID, object)
-			if err != nil {
-				return err
-			}
-			if n.Account != "" && n.Account != owner.Account {
-				return fault.Field("account_id", "Property 'account_id' is not the account of the service ID.")
-			}
-			key.Account, key.GroupID = owner.Account, owner.Parent
+	key, value, err := s.newKey(&n)
+	if err != nil {
+		return nil, secret.Value{}, err
+	}
+	if owner != nil {
+		key.GroupID = owner.Parent
+	}
+	err = s.db.Update(ctx, func(tx store.Tx) error {
+		if err := rests(ctx, tx); err != nil {
+			return err
 		}
 		return s.storeKey(ctx, tx, key)
 	})
@@ -122,11 +127,11 @@ func (s *Service) CreateAPIKey(ctx context.Context, n NewAPIKey) (*APIKey, secre
 }
 
 // newKey builds the object of a key, with its value's hash.
-func (s *Service) newKey(n NewAPIKey) (*APIKey, secret.Value, error) {
+func (s *Service) newKey(n *NewAPIKey) (*APIKey, secret.Value, error) {
 	value := n.Value
 	if value.IsZero() {
 		var err error
-		if value, err = secret.NewAPIKey(s.Random); err != nil {
+		if value, err = secret.NewAPIKey(s.random); err != nil {
 			return nil, value, err
 		}
 	}
@@ -134,12 +139,12 @@ func (s *Service) newKey(n NewAPIKey) (*APIKey, secret.Value, error) {
 	if err != nil {
 		return nil, value, err
 	}
-	if !expires.IsZero() && !expires.After(s.Now()) {
+	if !expires.IsZero() && !expires.After(s.now()) {
 		return nil, value, fault.Field("expires_at", "Property 'expires_at' lies in the past.")
 	}
 	key := &APIKey{
-		Meta:  store.Meta{Account: n.Account, ID: s.IDs.New(id.APIKey), Name: n.Name, Description: n.Description, Owner: n.IAMID},
-		IAMID: n.IAMID, Hash: s.Hasher.Lookup(value), StoreValue: n.StoreValue, Locked: n.Locked, Disabled: n.Disabled,
+		Meta:  store.Meta{Account: n.Account, ID: s.ids.New(id.APIKey), Name: n.Name, Description: n.Description, Owner: n.IAMID},
+		IAMID: n.IAMID, Hash: s.hasher.Lookup(value), StoreValue: n.StoreValue, Locked: n.Locked, Disabled: n.Disabled,
 		SupportSessions: n.SupportSessions, ExpiresAt: expires, ExpiresAtText: n.ExpiresAt,
 	}
 	if object, service := ServiceIDOf(n.IAMID); service {
@@ -147,7 +152,7 @@ func (s *Service) newKey(n NewAPIKey) (*APIKey, secret.Value, error) {
 	}
 	key.ActionWhenLeaked = leakAction(n.ActionWhenLeaked, key)
 	if n.StoreValue {
-		if key.Sealed, err = s.Sealer.SealValue(secret.PurposeAPIKey, key.ID, value); err != nil {
+		if key.Sealed, err = s.sealer.SealValue(secret.PurposeAPIKey, key.ID, value); err != nil {
 			return nil, value, fmt.Errorf("sealing an API key: %w", err)
 		}
 	}
@@ -168,14 +173,11 @@ func leakAction(given string, key *APIKey) string {
 
 // storeKey writes a new key within its owner's limit.
 func (s *Service) storeKey(ctx context.Context, tx store.Tx, key *APIKey) error {
-	if key.Account == "" {
-		return fault.Missing("account_id")
-	}
 	count, err := APIKeys.Count(ctx, tx, store.Query{Account: key.Account, Owner: key.Owner})
 	if err != nil {
 		return fmt.Errorf("counting API keys: %w", err)
 	}
-	warning, err := within("API keys", "for identity "+key.Owner, count, s.Limits.APIKeysPerIdentity)
+	warning, err := within("API keys", "for identity "+key.Owner, count, s.limits.APIKeysPerIdentity)
 	if err != nil {
 		return err
 	}
@@ -197,14 +199,16 @@ func (k *APIKey) object() object {
 // CRN is the key's resource name.
 func (k *APIKey) CRN() string { return crn.Of("iam-identity", k.Account, "apikey", k.ID) }
 
-// Expired tells whether the key is past its expiry.
-func (k *APIKey) Expired(now time.Time) bool {
-	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
+// FoundKey is an API key with the service ID that it belongs to; nil for keys
+// of users.
+type FoundKey struct {
+	*APIKey
+	ServiceID *ServiceID
 }
 
 // APIKey gives a key by its id, whatever its account, or fault.NotFound.
-func (s *Service) APIKey(ctx context.Context, keyID string) (*APIKey, error) {
-	return view(ctx, s, APIKeys, whatAPIKey, keyID)
+func (s *Service) APIKey(ctx context.Context, keyID string) (*FoundKey, error) {
+	return s.findKey(ctx, func(r store.Reader) (*APIKey, error) { return findIn(ctx, r, APIKeys, whatAPIKey, "", keyID) })
 }
 
 // ByValue stands for the id of a key in the error of a look-up by value: the
@@ -212,24 +216,44 @@ func (s *Service) APIKey(ctx context.Context, keyID string) (*APIKey, error) {
 const ByValue = "(given by value)"
 
 // APIKeyByValue gives the key with a value, or fault.NotFound.
-func (s *Service) APIKeyByValue(ctx context.Context, value secret.Value) (key *APIKey, err error) {
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		key, err = APIKeys.Lookup(ctx, r, store.Key{Space: KeySpace, Value: s.Hasher.Lookup(value)})
+func (s *Service) APIKeyByValue(ctx context.Context, value secret.Value) (*FoundKey, error) {
+	return s.findKey(ctx, func(r store.Reader) (*APIKey, error) {
+		key, err := APIKeys.Lookup(ctx, r, store.Key{Space: KeySpace, Value: s.hasher.Lookup(value)})
 		if errors.Is(err, fault.NotFound) {
-			return fault.NoObject(whatAPIKey, ByValue)
+			return nil, fault.NoObject(whatAPIKey, ByValue)
 		}
-		return err
+		return key, err
 	})
-	return key, err
 }
 
-// StoredValue gives the value of a key that was made with StoreValue, the zero
-// value for others.
-func (s *Service) StoredValue(key *APIKey) (secret.Value, error) {
+func (s *Service) findKey(ctx context.Context, read func(store.Reader) (*APIKey, error)) (*FoundKey, error) {
+	var found FoundKey
+	err := s.db.View(ctx, func(r store.Reader) (err error) {
+		if found.APIKey, err = read(r); err != nil || found.IsUser() {
+			return err
+		}
+		object, _ := id.OfIAM(found.Owner)
+		found.ServiceID, err = ServiceIDs.Get(ctx, r, found.Account, object)
+		return fault.Ignore(fault.NotFound, err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &found, nil
+}
+
+// StoredValue gives the value of a key that was made with StoreValue to those
+// who may make keys for the identity, and so gain nothing by it. Editors may
+// read and change a key but not make one: its value would give them all that
+// the service ID holds. Others, and of other keys, get the zero value.
+func (s *Service) StoredValue(ctx context.Context, who asker.Asker, key *FoundKey) (secret.Value, error) {
 	if !key.StoreValue || len(key.Sealed) == 0 {
 		return secret.Value{}, nil
 	}
-	v, err := s.Sealer.OpenValue(secret.PurposeAPIKey, key.ID, key.Sealed)
+	if yes, err := who.May(ctx, actionAddKey, key.Resource()); err != nil || !yes {
+		return secret.Value{}, err
+	}
+	v, err := s.sealer.OpenValue(secret.PurposeAPIKey, key.ID, key.Sealed)
 	if err != nil {
 		return v, fmt.Errorf("opening the value of %s: %w", key.ID, err)
 	}
@@ -244,7 +268,7 @@ type APIKeyChange struct {
 }
 
 // Validate checks what can be checked without the store.
-func (c *APIKeyChange) Validate() error {
+func (c APIKeyChange) Validate() error {
 	if err := optionalName(c.Name); err != nil {
 		return err
 	}
@@ -263,14 +287,12 @@ func (c *APIKeyChange) Validate() error {
 	return nil
 }
 
-// UpdateAPIKey changes a key. An expiry may lie in the past: the key ends at
-// once. Errors: fault.Invalid, fault.NotFound, fault.Stale, fault.Conflict when
-// the key is locked.
-func (s *Service) UpdateAPIKey(ctx context.Context, keyID, ifMatch string, c APIKeyChange) (*APIKey, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	return s.changeKey(ctx, keyID, func(key *APIKey) (store.Event, error) {
+// UpdateAPIKey changes a key that was found. An expiry may lie in the past: the
+// key ends at once. Errors: fault.Invalid for sessions of a service ID,
+// fault.Stale, fault.Conflict when the key is locked, store.ErrMoved.
+func (s *Service) UpdateAPIKey(ctx context.Context, found *APIKey, ifMatch string, checked valid.Of[APIKeyChange]) (*APIKey, error) {
+	return APIKeys.Edit(ctx, s.db, found, func(_ store.Tx, key *APIKey) (store.Event, error) {
+		c := checked.Value()
 		if c.SupportSessions != nil && *c.SupportSessions && !key.IsUser() {
 			return silent, fault.Field("support_sessions", "Property 'support_sessions' is available for API keys of users only.")
 		}
@@ -281,7 +303,6 @@ func (s *Service) UpdateAPIKey(ctx context.Context, keyID, ifMatch string, c API
 			return silent, locked("update", whatAPIKey, key.ID)
 		}
 		var done changes
-		before := key.Name
 		set(&done, "name", &key.Name, c.Name)
 		set(&done, "description", &key.Description, c.Description)
 		set(&done, "support_sessions", &key.SupportSessions, c.SupportSessions)
@@ -293,27 +314,28 @@ func (s *Service) UpdateAPIKey(ctx context.Context, keyID, ifMatch string, c API
 			set(&done, "expires_at", &key.ExpiresAtText, c.ExpiresAt)
 			key.ExpiresAt, _ = parseExpiry(*c.ExpiresAt) // Validate has read it
 		}
-		return key.object().updated(&key.Meta, done, requestData{InstanceName: key.Name, PrevInstanceName: before}), nil
+		return key.object().updated(&key.Meta, done, requestData{InstanceName: key.Name, PrevInstanceName: found.Name}), nil
 	})
 }
 
-// LockAPIKey locks or unlocks a key; it is no error when it is so already.
-func (s *Service) LockAPIKey(ctx context.Context, keyID string, lock bool) (*APIKey, error) {
-	return s.changeKey(ctx, keyID, func(key *APIKey) (store.Event, error) {
+// LockAPIKey locks or unlocks a key that was found; it is no error when it is so
+// already.
+func (s *Service) LockAPIKey(ctx context.Context, found *APIKey, lock bool) (*APIKey, error) {
+	return APIKeys.Edit(ctx, s.db, found, func(_ store.Tx, key *APIKey) (store.Event, error) {
 		if key.Locked == lock {
-			return silent, errUnchanged
+			return silent, store.ErrUnchanged
 		}
 		key.Locked = lock
 		return key.object().updated(&key.Meta, []string{"locked"}, requestData{Lock: &lock}), nil
 	})
 }
 
-// DisableAPIKey disables or enables a key; it is no error when it is so
-// already. A locked key does not change (fault.Conflict).
-func (s *Service) DisableAPIKey(ctx context.Context, keyID string, disable bool) (*APIKey, error) {
-	return s.changeKey(ctx, keyID, func(key *APIKey) (store.Event, error) {
+// DisableAPIKey disables or enables a key that was found; it is no error when it
+// is so already. A locked key does not change (fault.Conflict).
+func (s *Service) DisableAPIKey(ctx context.Context, found *APIKey, disable bool) (*APIKey, error) {
+	return APIKeys.Edit(ctx, s.db, found, func(_ store.Tx, key *APIKey) (store.Event, error) {
 		if key.Disabled == disable {
-			return silent, errUnchanged
+			return silent, store.ErrUnchanged
 		}
 		if key.Locked {
 			return silent, locked("update", whatAPIKey, key.ID)
@@ -323,39 +345,14 @@ func (s *Service) DisableAPIKey(ctx context.Context, keyID string, disable bool)
 	})
 }
 
-// errUnchanged ends a change that would write what is there.
-var errUnchanged = errors.New("nothing to change")
-
-// changeKey applies a change to a key in one transaction.
-func (s *Service) changeKey(ctx context.Context, keyID string, change func(*APIKey) (store.Event, error)) (key *APIKey, err error) {
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		if key, err = find(ctx, tx, APIKeys, whatAPIKey, keyID); err != nil {
-			return err
-		}
-		ev, err := change(key)
-		if err != nil {
-			return err
-		}
-		return APIKeys.Update(ctx, tx, key, ev)
-	})
-	if errors.Is(err, errUnchanged) {
-		err = nil
-	}
-	return key, err
-}
-
-// DeleteAPIKey removes a key. Errors: fault.NotFound, fault.Conflict when it
-// is locked.
-func (s *Service) DeleteAPIKey(ctx context.Context, keyID string) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		key, err := find(ctx, tx, APIKeys, whatAPIKey, keyID)
-		if err != nil {
-			return err
-		}
+// DeleteAPIKey removes a key that was found. Errors: fault.Conflict when it is
+// locked, store.ErrMoved.
+func (s *Service) DeleteAPIKey(ctx context.Context, key *APIKey) error {
+	return APIKeys.Remove(ctx, s.db, key, func(store.Tx) (store.Event, error) {
 		if key.Locked {
-			return locked("delete", whatAPIKey, key.ID)
+			return silent, locked("delete", whatAPIKey, key.ID)
 		}
-		return APIKeys.Delete(ctx, tx, key, key.object().deleted(&key.Meta))
+		return key.object().deleted(&key.Meta), nil
 	})
 }
 

@@ -2,9 +2,11 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -22,16 +24,6 @@ var keyList = listKind{
 	sorts: map[string]store.Order{"name": store.ByName, "description": store.ByDescription, "created_at": store.ByCreated, "created_by": store.ByCreator},
 	attributes: []string{"id", "name", "description", "created_at", "created_by", "modified_at", "iam_id",
 		"locked", "disabled", "action_when_leaked", "expires_at"},
-}
-
-// KeyQuery checks the query of a list of API keys and completes it from its
-// page token, so that its caller knows what to authorize.
-func (s *Service) KeyQuery(q ListQuery) (ListQuery, error) {
-	l, err := s.openKeys(q)
-	if err != nil {
-		return q, err
-	}
-	return l.query, nil
 }
 
 func (s *Service) openKeys(q ListQuery) (*Listing[APIKey], error) {
@@ -52,13 +44,23 @@ func (s *Service) openKeys(q ListQuery) (*Listing[APIKey], error) {
 	return l, text("iam_id", l.query.IAMID, maxIAMID)
 }
 
-// ListAPIKeys lists the keys of an account: of one identity when IAMID is
-// given, in either spelling, else all of them. Keys of service IDs are those
-// of the service IDs of Group, "" being the default group, unless one identity
-// is asked for.
-func (s *Service) ListAPIKeys(ctx context.Context, q ListQuery) (*Page[APIKey], error) {
+// ListAPIKeys lists API keys of an account, "" being that of who asks: of one
+// identity when IAMID is given, in either spelling; of the whole account when
+// Scope says so; else of who asks. Keys of service IDs are those of the service
+// IDs of Group, "" being the default group, unless one identity is asked for.
+// Everybody sees one's own keys, those who hold the action on a service ID its
+// keys, and those who hold another one on the account all. Errors:
+// fault.Invalid, also for the keys of other users; fault.NotFound;
+// fault.Forbidden.
+func (s *Service) ListAPIKeys(ctx context.Context, who asker.Asker, q ListQuery) (*Page[APIKey], error) {
+	if q.Account == "" && q.PageToken == "" {
+		q.Account = who.Subject().Account
+	}
 	l, err := s.openKeys(q)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.mayListKeys(ctx, who, &l.query); err != nil {
 		return nil, err
 	}
 	q = l.query
@@ -105,10 +107,10 @@ const retention = 90 * 24 * time.Hour
 // of the installation: run it once a day.
 func (s *Service) DeleteExpired(ctx context.Context) (deleted int, err error) {
 	q := store.Query{Order: store.ByID, Limit: scan}
-	limit := s.Now().Add(-retention)
+	limit := s.now().Add(-retention)
 	for {
 		var batch []*APIKey
-		err := s.DB.View(ctx, func(r store.Reader) (err error) {
+		err := s.db.View(ctx, func(r store.Reader) (err error) {
 			batch, err = APIKeys.List(ctx, r, q)
 			return err
 		})
@@ -119,22 +121,14 @@ func (s *Service) DeleteExpired(ctx context.Context) (deleted int, err error) {
 			if k.ExpiresAt.IsZero() || !k.ExpiresAt.Before(limit) || !k.ModifiedAt.Before(limit) {
 				continue
 			}
-			done := false
-			err := s.DB.Update(ctx, func(tx store.Tx) error {
-				done = false
-				now, err := findIn(ctx, tx, APIKeys, whatAPIKey, k.Account, k.ID)
-				if err != nil || now.Version != k.Version {
-					return nil // somebody changed or deleted it meanwhile
-				}
-				done = true
-				return APIKeys.Delete(ctx, tx, now, now.object().deleted(&now.Meta))
-			})
+			err := APIKeys.Remove(ctx, s.db, k, func(store.Tx) (store.Event, error) { return k.object().deleted(&k.Meta), nil })
+			if errors.Is(err, store.ErrMoved) {
+				continue // somebody changed or deleted it meanwhile
+			}
 			if err != nil {
 				return deleted, err
 			}
-			if done {
-				deleted++
-			}
+			deleted++
 		}
 		if len(batch) < scan {
 			return deleted, nil

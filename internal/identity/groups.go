@@ -9,13 +9,14 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // NewGroup says what service ID group to make.
 type NewGroup struct{ Account, Name, Description string }
 
 // Validate checks what can be checked without the store.
-func (n *NewGroup) Validate() error {
+func (n NewGroup) Validate() error {
 	if err := CheckAccount("account_id", n.Account); err != nil {
 		return err
 	}
@@ -30,19 +31,17 @@ func (g *ServiceIDGroup) CRN() string {
 	return crn.Of("iam-identity", g.Account, serviceGroup.crnType, g.ID)
 }
 
-// CreateGroup makes a service ID group. Errors: fault.Invalid, fault.Conflict
-// when the account has one of this name, fault.Limit.
-func (s *Service) CreateGroup(ctx context.Context, n NewGroup) (*ServiceIDGroup, error) {
-	if err := n.Validate(); err != nil {
-		return nil, err
-	}
-	g := &ServiceIDGroup{Meta: store.Meta{Account: n.Account, ID: s.IDs.New(id.ServiceIDGroup), Name: n.Name, Description: n.Description}}
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
+// CreateGroup makes a service ID group. Errors: fault.Conflict when the account
+// has one of this name, fault.Limit.
+func (s *Service) CreateGroup(ctx context.Context, checked valid.Of[NewGroup]) (*ServiceIDGroup, error) {
+	n := checked.Value()
+	g := &ServiceIDGroup{Meta: store.Meta{Account: n.Account, ID: s.ids.New(id.ServiceIDGroup), Name: n.Name, Description: n.Description}}
+	err := s.db.Update(ctx, func(tx store.Tx) error {
 		count, err := ServiceIDGroups.Count(ctx, tx, store.Query{Account: n.Account})
 		if err != nil {
 			return fmt.Errorf("counting groups: %w", err)
 		}
-		warning, err := within("service ID groups", "in account "+n.Account, count, s.Limits.ServiceIDGroups)
+		warning, err := within("service ID groups", "in account "+n.Account, count, s.limits.ServiceIDGroups)
 		if err != nil {
 			return err
 		}
@@ -65,16 +64,12 @@ func nameTaken(err error, what, name string) error {
 
 // Group gives a group by its id, whatever its account, or fault.NotFound.
 func (s *Service) Group(ctx context.Context, groupID string) (*ServiceIDGroup, error) {
-	return view(ctx, s, ServiceIDGroups, whatGroup, groupID)
+	return find(ctx, s, ServiceIDGroups, whatGroup, groupID)
 }
 
 // Groups gives the groups of an account by name.
-func (s *Service) Groups(ctx context.Context, accountID string) (groups []*ServiceIDGroup, err error) {
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		groups, err = ServiceIDGroups.List(ctx, r, store.Query{Account: accountID, Order: store.ByName})
-		return err
-	})
-	return groups, err
+func (s *Service) Groups(ctx context.Context, accountID string) ([]*ServiceIDGroup, error) {
+	return ServiceIDGroups.List(ctx, s.db.Direct(), store.Query{Account: accountID, Order: store.ByName})
 }
 
 // GroupChange replaces a group's name and, when it is given, its description.
@@ -84,52 +79,41 @@ type GroupChange struct {
 }
 
 // Validate checks what can be checked without the store.
-func (c *GroupChange) Validate() error {
+func (c GroupChange) Validate() error {
 	if err := required("name", c.Name, maxName); err != nil {
 		return err
 	}
 	return optionalText("description", c.Description, maxDescription)
 }
 
-// UpdateGroup changes a group. Errors: fault.Invalid, fault.NotFound,
-// fault.Stale, fault.Conflict for the name.
-func (s *Service) UpdateGroup(ctx context.Context, groupID, ifMatch string, c GroupChange) (g *ServiceIDGroup, err error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		if g, err = find(ctx, tx, ServiceIDGroups, whatGroup, groupID); err != nil {
-			return err
-		}
+// UpdateGroup changes a group that was found. Errors: fault.Stale,
+// fault.Conflict for the name, store.ErrMoved.
+func (s *Service) UpdateGroup(ctx context.Context, found *ServiceIDGroup, ifMatch string, checked valid.Of[GroupChange]) (*ServiceIDGroup, error) {
+	c := checked.Value()
+	g, err := ServiceIDGroups.Edit(ctx, s.db, found, func(_ store.Tx, g *ServiceIDGroup) (store.Event, error) {
 		if err := g.Match(ifMatch); err != nil {
-			return err
+			return silent, err
 		}
 		var done changes
-		before := g.Name
 		set(&done, "name", &g.Name, &c.Name)
 		set(&done, "description", &g.Description, c.Description)
-		ev := serviceGroup.updated(&g.Meta, done, requestData{InstanceName: g.Name, PrevInstanceName: before})
-		return nameTaken(ServiceIDGroups.Update(ctx, tx, g, ev), whatGroup, g.Name)
+		return serviceGroup.updated(&g.Meta, done, requestData{InstanceName: g.Name, PrevInstanceName: found.Name}), nil
 	})
-	return g, err
+	return g, nameTaken(err, whatGroup, c.Name)
 }
 
-// DeleteGroup removes an empty group. Errors: fault.NotFound, fault.Conflict
-// when it holds service IDs.
-func (s *Service) DeleteGroup(ctx context.Context, groupID string) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		g, err := find(ctx, tx, ServiceIDGroups, whatGroup, groupID)
-		if err != nil {
-			return err
-		}
+// DeleteGroup removes an empty group that was found. Errors: fault.Conflict when
+// it holds service IDs, store.ErrMoved.
+func (s *Service) DeleteGroup(ctx context.Context, g *ServiceIDGroup) error {
+	return ServiceIDGroups.Remove(ctx, s.db, g, func(tx store.Tx) (store.Event, error) {
 		count, err := ServiceIDs.Count(ctx, tx, store.Query{Account: g.Account, Parent: g.ID})
 		if err != nil {
-			return fmt.Errorf("counting service IDs: %w", err)
+			return silent, fmt.Errorf("counting service IDs: %w", err)
 		}
 		if count > 0 {
-			return &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E", Message: "Unable to delete object",
+			return silent, &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E", Message: "Unable to delete object",
 				Details: fmt.Sprintf("Object type '%s' with ID '%s' still holds %d service IDs.", whatGroup, g.ID, count)}
 		}
-		return ServiceIDGroups.Delete(ctx, tx, g, serviceGroup.deleted(&g.Meta))
+		return serviceGroup.deleted(&g.Meta), nil
 	})
 }

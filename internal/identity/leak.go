@@ -16,8 +16,8 @@ import (
 // case. It gives the key as it is afterwards, or as it was, and what was done
 // (LeakDisable, LeakDelete, LeakNone); fault.NotFound for a value that is no key.
 func (s *Service) LeakedKey(ctx context.Context, value secret.Value) (key *APIKey, done string, err error) {
-	hash := store.Key{Space: KeySpace, Value: s.Hasher.Lookup(value)}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
+	hash := store.Key{Space: KeySpace, Value: s.hasher.Lookup(value)}
+	err = s.db.Update(ctx, func(tx store.Tx) error {
 		if key, err = APIKeys.Lookup(ctx, tx, hash); err != nil {
 			return err
 		}

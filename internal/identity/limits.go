@@ -7,36 +7,30 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Limits bounds what an account may hold.
 type Limits struct {
-	APIKeysPerIdentity    int
-	ServiceIDsPerGroup    int // the default group is one of them
-	ServiceIDGroups       int
-	Profiles              int
-	RulesPerProfile       int
-	RulesPerAccessGroup   int // enforced by package access
-	LinksPerProfile       int
-	Links                 int
-	ComputeRules          int
-	ComputeRulesPerProf   int
-	IdentitiesPerProfile  int
-	IdentityProviders     int
-	ProfileTemplates      int
-	SettingsTemplates     int
-	VersionsPerTemplate   int
-	PreferencesPerProfile int
+	APIKeysPerIdentity   int
+	ServiceIDsPerGroup   int // the default group is one of them
+	ServiceIDGroups      int
+	Profiles             int
+	RulesPerProfile      int
+	LinksPerProfile      int
+	Links                int
+	IdentitiesPerProfile int
 }
 
+// ComputeRules is how many rules for compute resources an account may hold: it
+// follows from the others.
+func (l *Limits) ComputeRules() int { return l.Profiles * l.RulesPerProfile }
+
 // DefaultLimits are those of IBM Cloud where its page "IAM limits" names one:
-// API keys, service IDs, profiles, rules, identity providers. The others are
-// ours.
+// API keys, service IDs, profiles, rules. The others are ours.
 var DefaultLimits = Limits{
 	APIKeysPerIdentity: 20, ServiceIDsPerGroup: 2000, ServiceIDGroups: 100, Profiles: 2000,
-	RulesPerProfile: 20, RulesPerAccessGroup: 5, LinksPerProfile: 1000, Links: 20000,
-	ComputeRules: 40000, ComputeRulesPerProf: 20, IdentitiesPerProfile: 500, IdentityProviders: 5,
-	ProfileTemplates: 100, SettingsTemplates: 100, VersionsPerTemplate: 100, PreferencesPerProfile: 100,
+	RulesPerProfile: 20, LinksPerProfile: 1000, Links: 20000, IdentitiesPerProfile: 500,
 }
 
 // within tells whether one more object fits, and words the warning that an
@@ -57,14 +51,10 @@ func within(things, where string, count, limit int) (warning string, err error) 
 type Usage struct {
 	ServiceIDGroups    bool
 	Profiles           bool
-	Templates          bool
-	IdentityProviders  bool
 	Links              bool
 	ComputeRules       bool
 	ServiceIDsOfGroups []string
 	KeysOfIdentities   []string // IAM ids; service IDs in either spelling
-	VersionsOf         []string // template ids
-	RulesOfGroups      []string // access group ids
 	RulesOf            []string // profile ids, as the next two
 	LinksOf            []string
 	ComputeRulesOf     []string
@@ -73,20 +63,27 @@ type Usage struct {
 // maxUsageIDs bounds the ids of one request: each costs a count.
 const maxUsageIDs = 200
 
+// CheckUsageIDs bounds the ids that a property of a request asks counts for.
+func CheckUsageIDs(field string, ids []string) error {
+	if len(ids) > maxUsageIDs {
+		return fault.Field(field, "Property '%s' holds more than %d IDs.", field, maxUsageIDs)
+	}
+	for _, one := range ids {
+		if err := required(field, one, maxID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Validate bounds the request.
-func (u *Usage) Validate() error {
+func (u Usage) Validate() error {
 	for field, ids := range map[string][]string{
 		"serviceids_per_group": u.ServiceIDsOfGroups, "apikeys_per_identity": u.KeysOfIdentities,
-		"template_versions_per_template": u.VersionsOf, "claim_rules_per_group": u.RulesOfGroups,
 		"claim_rules_per_profile": u.RulesOf, "cr_links_per_profile": u.LinksOf, "cr_rules_per_profile": u.ComputeRulesOf,
 	} {
-		if len(ids) > maxUsageIDs {
-			return fault.Field(field, "Property '%s' holds more than %d IDs.", field, maxUsageIDs)
-		}
-		for _, one := range ids {
-			if err := required(field, one, maxID); err != nil {
-				return err
-			}
+		if err := CheckUsageIDs(field, ids); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -96,10 +93,7 @@ func (u *Usage) Validate() error {
 // the order of the request, and ids that the account does not have count 0.
 type Counts struct {
 	ServiceIDGroups, Profiles, Links, ComputeRules *int
-	ProfileTemplates, SettingsTemplates            *int
-	IdentityProviders                              *int
 	ServiceIDsOfGroups, KeysOfIdentities           []Count
-	VersionsOf, RulesOfGroups                      []Count
 	RulesOf, LinksOf, ComputeRulesOf               []Count
 }
 
@@ -110,24 +104,16 @@ type Count struct {
 }
 
 // Usage counts what an account holds.
-func (s *Service) Usage(ctx context.Context, accountID string, u Usage) (*Counts, error) {
-	if err := u.Validate(); err != nil {
-		return nil, err
-	}
+func (s *Service) Usage(ctx context.Context, accountID string, checked valid.Of[Usage]) (*Counts, error) {
+	u := checked.Value()
 	out := &Counts{}
-	err := s.DB.View(ctx, func(r store.Reader) error {
+	err := s.db.View(ctx, func(r store.Reader) error {
 		c := counter{ctx: ctx, r: r, account: accountID}
 		*out = Counts{
 			ServiceIDGroups: c.all(u.ServiceIDGroups, ServiceIDGroups.Kind()),
 			Profiles:        c.all(u.Profiles, Profiles.Kind()),
 			Links:           c.all(u.Links, Links.Kind()),
 			ComputeRules:    c.computeRules(u.ComputeRules, ""),
-			// Templates and identity providers are other packages', which stand
-			// above this one: only the names of their kinds are known here.
-			ProfileTemplates:  c.some(u.Templates, store.Query{Kind: "template", Parent: "profile"}),
-			SettingsTemplates: c.some(u.Templates, store.Query{Kind: "template", Parent: "account_settings"}),
-			IdentityProviders: c.some(u.IdentityProviders, store.Query{Kind: "idp"}),
-			VersionsOf:        c.each(u.VersionsOf, func(t string) int { return c.count(store.Query{Kind: "template-version", Parent: t}) }),
 			ServiceIDsOfGroups: c.each(u.ServiceIDsOfGroups, func(group string) int {
 				return c.count(store.Query{Kind: ServiceIDs.Kind(), Parent: group})
 			}),
@@ -145,15 +131,6 @@ func (s *Service) Usage(ctx context.Context, accountID string, u Usage) (*Counts
 	})
 	if err != nil {
 		return nil, fmt.Errorf("counting objects: %w", err)
-	}
-	for _, group := range u.RulesOfGroups {
-		n := 0
-		if s.GroupRules != nil {
-			if n, err = s.GroupRules(ctx, accountID, group); err != nil {
-				return nil, fmt.Errorf("counting rules of access groups: %w", err)
-			}
-		}
-		out.RulesOfGroups = append(out.RulesOfGroups, Count{group, n})
 	}
 	return out, nil
 }
@@ -205,14 +182,5 @@ func (c *counter) computeRules(wanted bool, profileID string) *int {
 			n++
 		}
 	}
-	return &n
-}
-
-// some counts the objects of a query when they are wanted, else gives nil.
-func (c *counter) some(wanted bool, q store.Query) *int {
-	if !wanted {
-		return nil
-	}
-	n := c.count(q)
 	return &n
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // resourceAccount gives the account of a resource's CRN, "" when it is no CRN
@@ -30,7 +31,7 @@ type LinkSpec struct {
 }
 
 // Validate checks what can be checked without the store.
-func (l *LinkSpec) Validate() error {
+func (l LinkSpec) Validate() error {
 	if l.CRType == "" {
 		return fault.Missing("cr_type")
 	}
@@ -74,57 +75,58 @@ func (r *Resource) validate(crType string) error {
 	return nil
 }
 
-// CreateLink lets a compute resource assume a profile. The resource need not
-// exist. Errors: fault.Invalid, also for a resource of another account that is
-// not declared as such; fault.NotFound for the profile; fault.Conflict when
-// the profile has this link; fault.Limit; fault.Forbidden when the profile is
-// an enterprise's that lets the account add no identities, because a link is a
-// trusted identity of another kind.
-func (s *Service) CreateLink(ctx context.Context, profileID string, spec LinkSpec) (*Link, error) {
-	if err := spec.Validate(); err != nil {
-		return nil, err
-	}
+// CreateLink lets a compute resource assume a profile that was found. The
+// resource need not exist. Errors: fault.Invalid for a resource of another
+// account that is not declared as such; fault.Conflict when the profile has this
+// link; fault.Limit; fault.Forbidden when the profile is an enterprise's that
+// lets the account add no identities, because a link is a trusted identity of
+// another kind; store.ErrMoved.
+func (s *Service) CreateLink(ctx context.Context, p *Profile, checked valid.Of[LinkSpec]) (*Link, error) {
+	spec := checked.Value()
 	link := &Link{
-		Meta:   store.Meta{ID: s.IDs.New(id.Link), Parent: profileID, Name: spec.Name},
+		Meta:   store.Meta{Account: p.Account, ID: s.ids.New(id.Link), Parent: p.ID, Name: spec.Name},
 		CRType: spec.CRType, IsCrossAccount: spec.IsCrossAccount, Resource: spec.Resource,
 	}
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
-		p, err := find(ctx, tx, Profiles, whatProfile, profileID)
-		if err != nil {
-			return err
-		}
+	err := s.inProfile(ctx, p, func(tx store.Tx) error {
 		if !p.mayAdd(p.Controls.Identities) {
 			return closed(p, "links")
 		}
 		if !spec.IsCrossAccount && resourceAccount(spec.Resource.CRN) != p.Account {
 			return fault.Field("link.crn", "Property 'link.crn' names a resource of another account than the profile's, and 'is_cross_account' is not true.")
 		}
-		links, err := Links.List(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+		links, err := Links.List(ctx, tx, partsOf(p))
 		if err != nil {
 			return fmt.Errorf("listing links: %w", err)
 		}
-		for _, other := range links {
-			if other.CRType == link.CRType && other.Resource.same(&link.Resource, link.CRType) {
-				return fault.New(fault.Conflict, "The profile has a link to this compute resource already: '%s'.", other.ID)
-			}
+		if other := linkTo(links, link.CRType, &link.Resource); other != nil {
+			return fault.New(fault.Conflict, "The profile has a link to this compute resource already: '%s'.", other.ID)
 		}
-		if _, err := within("links", "in trusted profile "+p.ID, len(links), s.Limits.LinksPerProfile); err != nil {
+		if _, err := within("links", "in trusted profile "+p.ID, len(links), s.limits.LinksPerProfile); err != nil {
 			return err
 		}
 		total, err := Links.Count(ctx, tx, store.Query{Account: p.Account})
 		if err != nil {
 			return fmt.Errorf("counting links: %w", err)
 		}
-		if _, err := within("links", "in account "+p.Account, total, s.Limits.Links); err != nil {
+		if _, err := within("links", "in account "+p.Account, total, s.limits.Links); err != nil {
 			return err
 		}
-		link.Account = p.Account
 		return Links.Create(ctx, tx, link, partOf(p, "links"))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return link, nil
+}
+
+// linkTo gives the link of a list to a compute resource, nil if there is none.
+func linkTo(links []*Link, crType string, r *Resource) *Link {
+	for _, l := range links {
+		if l.CRType == crType && l.Resource.same(r, crType) {
+			return l
+		}
+	}
+	return nil
 }
 
 // same tells whether two resources of a type are one.
@@ -142,30 +144,19 @@ func (r *Resource) same(other *Resource, crType string) bool {
 }
 
 // Links gives the links of a profile, oldest first.
-func (s *Service) Links(ctx context.Context, profileID string) ([]*Link, error) {
-	return parts(ctx, s, Links, profileID)
+func (s *Service) Links(ctx context.Context, p *Profile) ([]*Link, error) {
+	return Links.List(ctx, s.db.Direct(), partsOf(p))
 }
 
-// Link gives a link. Errors: fault.NotFound for profile or link.
-func (s *Service) Link(ctx context.Context, profileID, linkID string) (link *Link, err error) {
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		p, err := find(ctx, r, Profiles, whatProfile, profileID)
-		if err != nil {
-			return err
-		}
-		link, err = part(ctx, r, Links, whatLink, p, linkID)
-		return err
-	})
-	return link, err
+// Link gives a link of a profile, or fault.NotFound.
+func (s *Service) Link(ctx context.Context, p *Profile, linkID string) (*Link, error) {
+	return part(ctx, s.db.Direct(), Links, whatLink, p, linkID)
 }
 
-// DeleteLink removes a link. Errors: fault.NotFound for profile or link.
-func (s *Service) DeleteLink(ctx context.Context, profileID, linkID string) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		p, err := find(ctx, tx, Profiles, whatProfile, profileID)
-		if err != nil {
-			return err
-		}
+// DeleteLink removes a link of a profile that was found. Errors: fault.NotFound
+// for the link, store.ErrMoved.
+func (s *Service) DeleteLink(ctx context.Context, p *Profile, linkID string) error {
+	return s.inProfile(ctx, p, func(tx store.Tx) error {
 		link, err := part(ctx, tx, Links, whatLink, p, linkID)
 		if err != nil {
 			return err
@@ -174,37 +165,36 @@ func (s *Service) DeleteLink(ctx context.Context, profileID, linkID string) erro
 	})
 }
 
-// CheckLinkKey checks the parameters that name a link by what it links.
-func CheckLinkKey(crType string, r Resource) error {
-	if crType == "" {
-		return fault.Missing("type")
-	}
-	if err := oneOf("type", crType, computeTypes...); err != nil {
-		return err
-	}
-	return required("crn", r.CRN, maxID)
+// LinkKey names a link by what it links.
+type LinkKey struct {
+	CRType   string
+	Resource Resource
 }
 
-// DeleteLinkTo removes the link of a profile to a compute resource. Errors:
-// fault.Invalid, fault.NotFound for profile or link.
-func (s *Service) DeleteLinkTo(ctx context.Context, profileID, crType string, r Resource) error {
-	if err := CheckLinkKey(crType, r); err != nil {
+// Validate checks what can be checked without the store.
+func (k LinkKey) Validate() error {
+	if k.CRType == "" {
+		return fault.Missing("type")
+	}
+	if err := oneOf("type", k.CRType, computeTypes...); err != nil {
 		return err
 	}
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		p, err := find(ctx, tx, Profiles, whatProfile, profileID)
-		if err != nil {
-			return err
-		}
-		links, err := Links.List(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+	return required("crn", k.Resource.CRN, maxID)
+}
+
+// DeleteLinkTo removes the link to a compute resource of a profile that was
+// found. Errors: fault.NotFound for the link, store.ErrMoved.
+func (s *Service) DeleteLinkTo(ctx context.Context, p *Profile, checked valid.Of[LinkKey]) error {
+	k := checked.Value()
+	return s.inProfile(ctx, p, func(tx store.Tx) error {
+		links, err := Links.List(ctx, tx, partsOf(p))
 		if err != nil {
 			return fmt.Errorf("listing links: %w", err)
 		}
-		for _, link := range links {
-			if link.CRType == crType && link.Resource.same(&r, crType) {
-				return Links.Delete(ctx, tx, link, partOf(p, "links"))
-			}
+		link := linkTo(links, k.CRType, &k.Resource)
+		if link == nil {
+			return fault.NoObject(whatLink, clip(k.Resource.CRN))
 		}
-		return fault.NoObject(whatLink, clip(r.CRN))
+		return Links.Delete(ctx, tx, link, partOf(p, "links"))
 	})
 }

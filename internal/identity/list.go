@@ -69,7 +69,7 @@ func (l *Listing[T]) Account() string { return l.query.Account }
 func open[T any](s *Service, kind listKind, q ListQuery) (*Listing[T], error) {
 	l := &Listing[T]{kind: kind, query: q}
 	if q.PageToken != "" {
-		if err := l.resume(s.Pages); err != nil {
+		if err := l.resume(s.pages); err != nil {
 			return nil, err
 		}
 	}
@@ -151,7 +151,7 @@ func (l *Listing[T]) order() store.Order {
 func read[T any](ctx context.Context, s *Service, l *Listing[T], c *store.Collection[T], base store.Query, keep func(*T) bool) (*Page[T], error) {
 	base.Account, base.Order, base.Desc = l.query.Account, l.order(), l.query.Order == "desc"
 	var got slice[T]
-	err := s.DB.View(ctx, func(r store.Reader) (err error) {
+	err := s.db.View(ctx, func(r store.Reader) (err error) {
 		got, err = readSlice(ctx, r, l, c, base, keep)
 		return err
 	})
@@ -160,14 +160,14 @@ func read[T any](ctx context.Context, s *Service, l *Listing[T], c *store.Collec
 	}
 	out := &Page[T]{Items: got.items, Offset: got.offset, Limit: l.size}
 	bound := l.bind()
-	out.First = s.Pages.Seal(lists.Token{Query: bound})
+	out.First = s.pages.Seal(lists.Token{Query: bound})
 	if got.before {
 		first := cursor(any(got.items[0]).(store.Entity).Base(), base.Order)
-		out.Previous = s.Pages.Seal(lists.Token{Query: bound, Cursor: first, Back: true, Offset: max(0, got.offset-l.size)})
+		out.Previous = s.pages.Seal(lists.Token{Query: bound, Cursor: first, Back: true, Offset: max(0, got.offset-l.size)})
 	}
 	if got.after {
 		last := cursor(any(got.items[len(got.items)-1]).(store.Entity).Base(), base.Order)
-		out.Next = s.Pages.Seal(lists.Token{Query: bound, Cursor: last, Offset: got.offset + len(got.items)})
+		out.Next = s.pages.Seal(lists.Token{Query: bound, Cursor: last, Offset: got.offset + len(got.items)})
 	}
 	return out, nil
 }

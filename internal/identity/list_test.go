@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -11,56 +10,48 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/lists"
-	"github.com/kagiban/kagiban/internal/secret"
-	"github.com/kagiban/kagiban/internal/store/sqlitestore"
 )
 
 const (
-	acct = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	user = "IBMid-270000USER"
+	acct = apitest.Account
+	user = apitest.Member
 )
 
-// newService gives a service over an empty store and its clock.
-func newService(t testing.TB) (*identity.Service, *time.Time) {
-	t.Helper()
-	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	clock := func() time.Time { return now }
-	db, err := sqlitestore.Open(context.Background(), sqlitestore.Options{Memory: true, Now: clock})
+func serve(t testing.TB, change ...func(*apitest.Options)) *apitest.Server {
+	return apitest.New(t, nil, change...)
+}
+
+// listed lists profiles.
+func listed(s *apitest.Server, q identity.ListQuery) (*identity.Page[identity.Profile], error) {
+	l, err := s.Identity.ProfileListing(q)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	t.Cleanup(func() { _ = db.Close() })
-	hasher, err := secret.NewHasher(bytes.Repeat([]byte{1}, secret.PepperSize), secret.PurposeAPIKey)
+	return s.Identity.ListProfiles(context.Background(), l)
+}
+
+// newProfile makes a profile in the first account.
+func newProfile(s *apitest.Server, name, description string) *identity.Profile {
+	s.T.Helper()
+	p, err := s.Identity.CreateProfile(context.Background(), apitest.Checked(s.T, identity.NewProfile{Account: acct, Name: name, Description: description}))
 	if err != nil {
-		t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	master, err := secret.ParseMasterKey(strings.Repeat("0123456789abcdef", 4))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := secret.NewSealer(nil, master)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return identity.New(identity.Config{DB: db, Now: clock, Hasher: hasher, Sealer: sealer, Pages: lists.NewSealer(make([]byte, 32))}), &now
+	return p
 }
 
 // Whatever the size of pages, the order and the filter: going forward shows
 // every object once and in order, and going back from the last page shows the
 // same pages.
 func TestPagesPartitionTheList(t *testing.T) {
-	s, now := newService(t)
-	ctx := context.Background()
+	s := serve(t)
 	for i := range 23 {
 		if i%3 != 0 { // some share a time: ties must not repeat or hide objects
-			*now = now.Add(time.Minute)
+			s.Pass(time.Minute)
 		}
-		n := identity.NewProfile{Account: acct, Name: fmt.Sprintf("%c %02d", 'a'+i%5, i), Description: fmt.Sprint(i % 4)}
-		if _, err := s.CreateProfile(ctx, n); err != nil {
-			t.Fatal(err)
-		}
+		newProfile(s, fmt.Sprintf("%c %02d", 'a'+i%5, i), fmt.Sprint(i%4))
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		q := identity.ListQuery{
@@ -86,11 +77,11 @@ func TestPagesPartitionTheList(t *testing.T) {
 	})
 }
 
-func pages(t *rapid.T, s *identity.Service, q identity.ListQuery, size int) (out [][]string) {
+func pages(t *rapid.T, s *apitest.Server, q identity.ListQuery, size int) (out [][]string) {
 	q.Size = &size
 	offset := 0
 	for {
-		p, err := s.ListProfiles(context.Background(), q)
+		p, err := listed(s, q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,12 +97,12 @@ func pages(t *rapid.T, s *identity.Service, q identity.ListQuery, size int) (out
 	}
 }
 
-func pagesBack(t *rapid.T, s *identity.Service, q identity.ListQuery, size int) (out [][]string) {
+func pagesBack(t *rapid.T, s *apitest.Server, q identity.ListQuery, size int) (out [][]string) {
 	q.Size = &size
 	var p *identity.Page[identity.Profile]
 	for {
 		var err error
-		if p, err = s.ListProfiles(context.Background(), q); err != nil {
+		if p, err = listed(s, q); err != nil {
 			t.Fatal(err)
 		}
 		if p.Next == "" {
@@ -126,7 +117,7 @@ func pagesBack(t *rapid.T, s *identity.Service, q identity.ListQuery, size int) 
 			return out
 		}
 		var err error
-		if p, err = s.ListProfiles(context.Background(), identity.ListQuery{PageToken: p.Previous}); err != nil { // the token alone
+		if p, err = listed(s, identity.ListQuery{PageToken: p.Previous}); err != nil { // the token alone
 			t.Fatal(err)
 		}
 	}
@@ -140,23 +131,19 @@ func ids(p *identity.Page[identity.Profile]) (out []string) {
 }
 
 func TestPageTokensOfTheLongestValuesStillOpen(t *testing.T) {
-	ctx := context.Background()
 	for _, char := range []string{"<", `"`, `\`, "\u2028"} { // those that JSON blows up
-		s, _ := newService(t)
+		s := serve(t)
 		for i := range 2 {
-			n := identity.NewProfile{Account: acct, Name: fmt.Sprint(i) + strings.Repeat(char, 299/len(char)), Description: fmt.Sprint(i) + strings.Repeat(char, 999/len(char))}
-			if _, err := s.CreateProfile(ctx, n); err != nil {
-				t.Fatal(err)
-			}
+			newProfile(s, fmt.Sprint(i)+strings.Repeat(char, 299/len(char)), fmt.Sprint(i)+strings.Repeat(char, 999/len(char)))
 		}
 		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(char)
 		filter := `description co "` + strings.Repeat(quoted, 900/len(quoted)/2) + `"`
 		size := 1
-		first, err := s.ListProfiles(ctx, identity.ListQuery{Account: acct, Sort: "description", Filter: filter, Size: &size})
+		first, err := listed(s, identity.ListQuery{Account: acct, Sort: "description", Filter: filter, Size: &size})
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := s.ListProfiles(ctx, identity.ListQuery{PageToken: first.Next})
+		second, err := listed(s, identity.ListQuery{PageToken: first.Next})
 		if err != nil || len(second.Items) != 1 || second.Items[0].ID == first.Items[0].ID {
 			t.Errorf("second page with %q: %v, %v", char, second, err)
 		}
@@ -164,37 +151,32 @@ func TestPageTokensOfTheLongestValuesStillOpen(t *testing.T) {
 }
 
 func TestListsSurviveChangesBetweenPages(t *testing.T) {
-	s, now := newService(t)
-	ctx := context.Background()
-	var made []string
+	s := serve(t)
+	var made []*identity.Profile
 	for i := range 6 {
-		*now = now.Add(time.Minute)
-		p, err := s.CreateProfile(ctx, identity.NewProfile{Account: acct, Name: fmt.Sprint(i)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		made = append(made, p.ID)
+		s.Pass(time.Minute)
+		made = append(made, newProfile(s, fmt.Sprint(i), ""))
 	}
 	size := 2
-	first, err := s.ListProfiles(ctx, identity.ListQuery{Account: acct, Size: &size})
+	first, err := listed(s, identity.ListQuery{Account: acct, Size: &size})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The object that the token stands on goes away.
-	if err := s.DeleteProfile(ctx, made[1]); err != nil {
+	if err := s.Identity.DeleteProfile(t.Context(), made[1]); err != nil {
 		t.Fatal(err)
 	}
-	second, err := s.ListProfiles(ctx, identity.ListQuery{PageToken: first.Next})
-	if err != nil || !slices.Equal(ids(second), made[2:4]) {
+	second, err := listed(s, identity.ListQuery{PageToken: first.Next})
+	if err != nil || !slices.Equal(ids(second), []string{made[2].ID, made[3].ID}) {
 		t.Fatalf("second page: %v, %v", ids(second), err)
 	}
-	for _, id := range []string{made[0], made[2]} {
-		if err := s.DeleteProfile(ctx, id); err != nil {
+	for _, p := range []*identity.Profile{made[0], made[2]} {
+		if err := s.Identity.DeleteProfile(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
 	}
-	back, err := s.ListProfiles(ctx, identity.ListQuery{PageToken: second.Previous})
-	if err != nil || !slices.Equal(ids(back), made[3:5]) || back.Offset != 0 {
+	back, err := listed(s, identity.ListQuery{PageToken: second.Previous})
+	if err != nil || !slices.Equal(ids(back), []string{made[3].ID, made[4].ID}) || back.Offset != 0 {
 		t.Fatalf("going back to a page that is gone shows the first one: %v, %v", back, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // managedBy refuses an account's change to what a template made there.
@@ -51,13 +52,13 @@ func closed(p *Profile, what string) error {
 type ManagedProfile struct {
 	Name, Description, Email string
 	Rules                    []RuleSpec
-	Trusts                   []TrustSpec
+	Trusts                   TrustSpecs
 	Controls                 Controls
 	Template, Assignment     string
 }
 
 // Validate checks what can be checked without the store.
-func (m *ManagedProfile) Validate() error {
+func (m ManagedProfile) Validate() error {
 	if err := required("profile.name", m.Name, maxName); err != nil {
 		return err
 	}
@@ -72,18 +73,16 @@ func (m *ManagedProfile) Validate() error {
 			return err
 		}
 	}
-	return CheckTrusts(m.Trusts)
+	return m.Trusts.Validate()
 }
 
 // LayProfile makes or changes the profile of a template in an account, inside
 // the caller's transaction. What the account itself added stays; controls that
 // would not have let it add that are a fault.Conflict. profileID is "" for a
 // new one; one that is gone is made again.
-func (s *Service) LayProfile(ctx context.Context, tx store.Tx, accountID, profileID string, m *ManagedProfile) (*Profile, error) {
-	if err := m.Validate(); err != nil {
-		return nil, err
-	}
-	p, err := s.managedProfile(ctx, tx, accountID, profileID, m)
+func (s *Service) LayProfile(ctx context.Context, tx store.Tx, accountID, profileID string, checked valid.Of[ManagedProfile]) (*Profile, error) {
+	m := checked.Value()
+	p, err := s.managedProfile(ctx, tx, accountID, profileID, &m)
 	if err != nil {
 		return nil, err
 	}
@@ -120,11 +119,11 @@ func (s *Service) managedProfile(ctx context.Context, tx store.Tx, accountID, pr
 	if err != nil {
 		return nil, fmt.Errorf("counting profiles: %w", err)
 	}
-	warning, err := within("trusted profiles", "in account "+accountID, count, s.Limits.Profiles)
+	warning, err := within("trusted profiles", "in account "+accountID, count, s.limits.Profiles)
 	if err != nil {
 		return nil, err
 	}
-	p := &Profile{Meta: store.Meta{Account: accountID, ID: s.IDs.New(id.Profile), Name: m.Name, Description: m.Description},
+	p := &Profile{Meta: store.Meta{Account: accountID, ID: s.ids.New(id.Profile), Name: m.Name, Description: m.Description},
 		Email: m.Email, Template: m.Template, Assignment: m.Assignment, Controls: m.Controls}
 	p.Owner = id.IAMOf(p.ID)
 	if err := Profiles.Create(ctx, tx, p, profile.created(&p.Meta, warning)); err != nil {
@@ -136,7 +135,7 @@ func (s *Service) managedProfile(ctx context.Context, tx store.Tx, accountID, pr
 // noAdditions refuses controls that rule out what the account added: taking it
 // away would break access there, so the account or the enterprise must decide.
 func noAdditions(ctx context.Context, tx store.Tx, p *Profile, m *ManagedProfile) error {
-	parts := store.Query{Account: p.Account, Parent: p.ID}
+	parts := partsOf(p)
 	var own []string
 	if !m.Controls.Rules.Add {
 		rules, err := Rules.List(ctx, tx, parts)
@@ -183,7 +182,7 @@ func ControlConflict(what, name string, own []string) error {
 
 // layRules replaces the managed rules of a profile.
 func (s *Service) layRules(ctx context.Context, tx store.Tx, p *Profile, specs []RuleSpec) error {
-	old, err := Rules.List(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+	old, err := Rules.List(ctx, tx, partsOf(p))
 	if err != nil {
 		return err
 	}
@@ -196,7 +195,7 @@ func (s *Service) layRules(ctx context.Context, tx store.Tx, p *Profile, specs [
 		}
 	}
 	for i := range specs {
-		r := &ClaimRule{Meta: store.Meta{Account: p.Account, ID: s.IDs.New(id.ClaimRule), Parent: p.ID}, Managed: true}
+		r := &ClaimRule{Meta: store.Meta{Account: p.Account, ID: s.ids.New(id.ClaimRule), Parent: p.ID}, Managed: true}
 		specs[i].apply(r)
 		if err := Rules.Create(ctx, tx, r, partOf(p, "rules")); err != nil {
 			return err
@@ -207,7 +206,7 @@ func (s *Service) layRules(ctx context.Context, tx store.Tx, p *Profile, specs [
 
 // layTrusts replaces the managed trusted identities of a profile.
 func layTrusts(ctx context.Context, tx store.Tx, p *Profile, specs []TrustSpec) error {
-	old, err := Trusts.List(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+	old, err := Trusts.List(ctx, tx, partsOf(p))
 	if err != nil {
 		return err
 	}
@@ -247,5 +246,8 @@ func (s *Service) LiftProfile(ctx context.Context, tx store.Tx, accountID, profi
 	if err != nil {
 		return err
 	}
-	return s.deleteProfile(ctx, tx, p)
+	if err := s.deleteParts(ctx, tx, p); err != nil {
+		return err
+	}
+	return Profiles.Delete(ctx, tx, p, profile.deleted(&p.Meta))
 }

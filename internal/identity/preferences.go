@@ -10,7 +10,9 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // navigation are the entries that the console's navigation can show (SDK text
@@ -21,27 +23,41 @@ var navigation = []string{"slash", "projects", "rex", "containers", "databases",
 // maxLandingPage bounds the path of the landing page in bytes; ours.
 const maxLandingPage = 500
 
-// PreferenceKey names a preference of an identity in an account.
-type PreferenceKey struct{ Account, IAMID, Service, Name string }
+// PreferenceOwner names an identity that has preferences in an account.
+type PreferenceOwner struct{ Account, IAMID string }
 
-// ProfileOf gives the profile whose preference it is.
-func (k PreferenceKey) ProfileOf() string { return strings.TrimPrefix(k.IAMID, id.IAMPrefix) }
+// ProfileOf gives the profile whose preferences they are.
+func (o PreferenceOwner) ProfileOf() string { return strings.TrimPrefix(o.IAMID, id.IAMPrefix) }
 
-// CheckOwner checks that preferences of this identity can exist: only trusted
+// Validate checks that preferences of this identity can exist: only trusted
 // profiles have any.
-func (k PreferenceKey) CheckOwner() error {
-	if err := CheckAccount("account_id", k.Account); err != nil {
+func (o PreferenceOwner) Validate() error {
+	if err := CheckAccount("account_id", o.Account); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(k.ProfileOf(), id.Profile) || k.ProfileOf() == k.IAMID || len(k.IAMID) > maxIAMID {
+	if !strings.HasPrefix(o.ProfileOf(), id.Profile) || o.ProfileOf() == o.IAMID || len(o.IAMID) > maxIAMID {
 		return fault.Field("iam_id", "Parameter 'iam_id' must be the IAM ID of a trusted profile.")
 	}
 	return nil
 }
 
+// Resource is what decisions about preferences are made on: the identity may
+// read its own.
+func (o PreferenceOwner) Resource() policy.Resource {
+	r := resource(o.Account, typePreferences, "")
+	r.Owner = o.IAMID
+	return r
+}
+
+// PreferenceKey names a preference of an identity in an account.
+type PreferenceKey struct {
+	PreferenceOwner
+	Service, Name string
+}
+
 // Validate checks that the preference is a known one.
 func (k PreferenceKey) Validate() error {
-	if err := k.CheckOwner(); err != nil {
+	if err := k.PreferenceOwner.Validate(); err != nil {
 		return err
 	}
 	if k.Service != "console" {
@@ -50,15 +66,20 @@ func (k PreferenceKey) Validate() error {
 	return oneOf("preference_id", k.Name, "landing_page", "global_left_navigation")
 }
 
-// PreferenceValue is a text or a list of texts; exactly one is not nil.
-type PreferenceValue struct {
+// NewPreference is a preference as it shall be: a text or a list of texts;
+// exactly one is not nil.
+type NewPreference struct {
+	PreferenceKey
 	Text *string
 	List []string
 }
 
-// Validate checks a value for its preference.
-func (v PreferenceValue) Validate(k PreferenceKey) error {
-	if k.Name == "landing_page" {
+// Validate checks that the preference is a known one and takes the value.
+func (v NewPreference) Validate() error {
+	if err := v.PreferenceKey.Validate(); err != nil {
+		return err
+	}
+	if v.Name == "landing_page" {
 		if v.Text == nil || v.List != nil {
 			return fault.Field("value_string", "Preference 'landing_page' takes property 'value_string' and no other.")
 		}
@@ -91,21 +112,16 @@ func checkLandingPage(path string) error {
 	return text("value_string", path, maxLandingPage)
 }
 
-// profile reads the profile that a preference belongs to.
-func (k PreferenceKey) profile(ctx context.Context, r store.Reader) (*Profile, error) {
-	return findIn(ctx, r, Profiles, whatProfile, k.Account, k.ProfileOf())
+// profile reads the profile that preferences belong to.
+func (o PreferenceOwner) profile(ctx context.Context, r store.Reader) (*Profile, error) {
+	return findIn(ctx, r, Profiles, whatProfile, o.Account, o.ProfileOf())
 }
 
-// SetPreference stores a preference. Errors: fault.Invalid, fault.NotFound for
-// the profile.
-func (s *Service) SetPreference(ctx context.Context, k PreferenceKey, v PreferenceValue) (pref *Preference, err error) {
-	if err := k.Validate(); err != nil {
-		return nil, err
-	}
-	if err := v.Validate(k); err != nil {
-		return nil, err
-	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
+// SetPreference stores a preference, or gives fault.NotFound for the profile.
+func (s *Service) SetPreference(ctx context.Context, checked valid.Of[NewPreference]) (pref *Preference, err error) {
+	n := checked.Value()
+	k := n.PreferenceKey
+	err = s.db.Update(ctx, func(tx store.Tx) error {
 		p, err := k.profile(ctx, tx)
 		if err != nil {
 			return err
@@ -119,9 +135,9 @@ func (s *Service) SetPreference(ctx context.Context, k PreferenceKey, v Preferen
 		if err != nil {
 			return fmt.Errorf("reading preference: %w", err)
 		}
-		pref.Value, pref.Values = "", slices.Clone(v.List)
-		if v.Text != nil {
-			pref.Value = *v.Text
+		pref.Value, pref.Values = "", slices.Clone(n.List)
+		if n.Text != nil {
+			pref.Value = *n.Text
 		}
 		ev := preference.updated(&pref.Meta, []string{k.Name}, requestData{})
 		if exists {
@@ -132,14 +148,11 @@ func (s *Service) SetPreference(ctx context.Context, k PreferenceKey, v Preferen
 	return pref, err
 }
 
-// Preference gives a preference. Errors: fault.Invalid, fault.NotFound for the
-// profile or when it is not set.
-func (s *Service) Preference(ctx context.Context, k PreferenceKey) (pref *Preference, err error) {
-	if err := k.Validate(); err != nil {
-		return nil, err
-	}
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		pref, err = k.find(ctx, r)
+// Preference gives a preference, or fault.NotFound for the profile or when it
+// is not set.
+func (s *Service) Preference(ctx context.Context, k valid.Of[PreferenceKey]) (pref *Preference, err error) {
+	err = s.db.View(ctx, func(r store.Reader) error {
+		pref, err = k.Value().find(ctx, r)
 		return err
 	})
 	return pref, err
@@ -156,31 +169,24 @@ func (k PreferenceKey) find(ctx context.Context, r store.Reader) (*Preference, e
 	return pref, err
 }
 
-// Preferences gives the preferences of a profile.
-func (s *Service) Preferences(ctx context.Context, accountID, iamID string) (prefs []*Preference, err error) {
-	k := PreferenceKey{Account: accountID, IAMID: iamID}
-	if err := k.CheckOwner(); err != nil {
-		return nil, err
-	}
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		p, err := k.profile(ctx, r)
+// Preferences gives the preferences of a profile, or fault.NotFound for it.
+func (s *Service) Preferences(ctx context.Context, o valid.Of[PreferenceOwner]) (prefs []*Preference, err error) {
+	err = s.db.View(ctx, func(r store.Reader) error {
+		p, err := o.Value().profile(ctx, r)
 		if err != nil {
 			return err
 		}
-		prefs, err = Preferences.List(ctx, r, store.Query{Account: accountID, Parent: p.ID, Order: store.ByID})
+		prefs, err = Preferences.List(ctx, r, store.Query{Account: p.Account, Parent: p.ID, Order: store.ByID})
 		return err
 	})
 	return prefs, err
 }
 
-// DeletePreference unsets a preference. Errors: fault.Invalid, fault.NotFound
-// for the profile or when it is not set.
-func (s *Service) DeletePreference(ctx context.Context, k PreferenceKey) error {
-	if err := k.Validate(); err != nil {
-		return err
-	}
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		pref, err := k.find(ctx, tx)
+// DeletePreference unsets a preference, or gives fault.NotFound for the profile
+// or when it is not set.
+func (s *Service) DeletePreference(ctx context.Context, k valid.Of[PreferenceKey]) error {
+	return s.db.Update(ctx, func(tx store.Tx) error {
+		pref, err := k.Value().find(ctx, tx)
 		if err != nil {
 			return err
 		}

@@ -9,13 +9,14 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // NewProfile says what trusted profile to make.
 type NewProfile struct{ Account, Name, Description, Email string }
 
 // Validate checks what can be checked without the store.
-func (n *NewProfile) Validate() error {
+func (n NewProfile) Validate() error {
 	if err := CheckAccount("account_id", n.Account); err != nil {
 		return err
 	}
@@ -42,23 +43,20 @@ func checkEmail(email string) error {
 func (p *Profile) CRN() string { return crn.Of("iam-identity", p.Account, profile.crnType, p.ID) }
 
 // CreateProfile makes a profile and its empty list of trusted identities.
-// Errors: fault.Invalid, fault.Conflict when the account has one of this name,
-// fault.Limit.
-func (s *Service) CreateProfile(ctx context.Context, n NewProfile) (*Profile, error) {
-	if err := n.Validate(); err != nil {
-		return nil, err
-	}
+// Errors: fault.Conflict when the account has one of this name, fault.Limit.
+func (s *Service) CreateProfile(ctx context.Context, checked valid.Of[NewProfile]) (*Profile, error) {
+	n := checked.Value()
 	p := &Profile{
-		Meta:  store.Meta{Account: n.Account, ID: s.IDs.New(id.Profile), Name: n.Name, Description: n.Description},
+		Meta:  store.Meta{Account: n.Account, ID: s.ids.New(id.Profile), Name: n.Name, Description: n.Description},
 		Email: n.Email,
 	}
 	p.Owner = id.IAMOf(p.ID)
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
+	err := s.db.Update(ctx, func(tx store.Tx) error {
 		count, err := Profiles.Count(ctx, tx, store.Query{Account: n.Account})
 		if err != nil {
 			return fmt.Errorf("counting profiles: %w", err)
 		}
-		warning, err := within("trusted profiles", "in account "+n.Account, count, s.Limits.Profiles)
+		warning, err := within("trusted profiles", "in account "+n.Account, count, s.limits.Profiles)
 		if err != nil {
 			return err
 		}
@@ -76,14 +74,14 @@ func (s *Service) CreateProfile(ctx context.Context, n NewProfile) (*Profile, er
 
 // Profile gives a profile by its id, whatever its account, or fault.NotFound.
 func (s *Service) Profile(ctx context.Context, profileID string) (*Profile, error) {
-	return view(ctx, s, Profiles, whatProfile, profileID)
+	return find(ctx, s, Profiles, whatProfile, profileID)
 }
 
 // ProfileChange holds the properties to change; nil leaves one as it is.
 type ProfileChange struct{ Name, Description, Email *string }
 
 // Validate checks what can be checked without the store.
-func (c *ProfileChange) Validate() error {
+func (c ProfileChange) Validate() error {
 	if err := optionalName(c.Name); err != nil {
 		return err
 	}
@@ -96,64 +94,57 @@ func (c *ProfileChange) Validate() error {
 	return checkEmail(*c.Email)
 }
 
-// UpdateProfile changes a profile. Errors: fault.Invalid, fault.NotFound,
-// fault.Stale, fault.Conflict for the name.
-func (s *Service) UpdateProfile(ctx context.Context, profileID, ifMatch string, c ProfileChange) (p *Profile, err error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		if p, err = find(ctx, tx, Profiles, whatProfile, profileID); err != nil {
-			return err
-		}
+// UpdateProfile changes a profile that was found. Errors: fault.Stale,
+// fault.Forbidden when it is an enterprise's, fault.Conflict for the name,
+// store.ErrMoved.
+func (s *Service) UpdateProfile(ctx context.Context, found *Profile, ifMatch string, checked valid.Of[ProfileChange]) (*Profile, error) {
+	name := found.Name
+	p, err := Profiles.Edit(ctx, s.db, found, func(_ store.Tx, p *Profile) (store.Event, error) {
 		if err := p.Match(ifMatch); err != nil {
-			return err
+			return silent, err
 		}
 		if p.Template != "" {
-			return managedBy(p.Template)
+			return silent, managedBy(p.Template)
 		}
+		c := checked.Value()
 		var done changes
-		before := p.Name
 		set(&done, "name", &p.Name, c.Name)
 		set(&done, "description", &p.Description, c.Description)
 		set(&done, "email", &p.Email, c.Email)
-		ev := profile.updated(&p.Meta, done, requestData{InstanceName: p.Name, PrevInstanceName: before})
-		return nameTaken(Profiles.Update(ctx, tx, p, ev), whatProfile, p.Name)
+		name = p.Name
+		return profile.updated(&p.Meta, done, requestData{InstanceName: p.Name, PrevInstanceName: found.Name}), nil
 	})
-	return p, err
+	return p, nameTaken(err, whatProfile, name)
 }
 
-// DeleteProfile removes a profile with its rules, links, trusted identities
-// and preferences.
-func (s *Service) DeleteProfile(ctx context.Context, profileID string) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		p, err := find(ctx, tx, Profiles, whatProfile, profileID)
-		if err != nil {
-			return err
-		}
+// DeleteProfile removes a profile that was found with its rules, links, trusted
+// identities and preferences. Errors: fault.Forbidden when it is an
+// enterprise's, store.ErrMoved.
+func (s *Service) DeleteProfile(ctx context.Context, p *Profile) error {
+	return Profiles.Remove(ctx, s.db, p, func(tx store.Tx) (store.Event, error) {
 		if p.Template != "" {
-			return managedBy(p.Template)
+			return silent, managedBy(p.Template)
 		}
-		return s.deleteProfile(ctx, tx, p)
+		return profile.deleted(&p.Meta), s.deleteParts(ctx, tx, p)
 	})
 }
 
-// deleteProfile removes a profile and all that is part of it.
-func (s *Service) deleteProfile(ctx context.Context, tx store.Tx, p *Profile) error {
-	parts := store.Query{Account: p.Account, Parent: p.ID}
+// deleteParts removes all that is part of a profile.
+func (s *Service) deleteParts(ctx context.Context, tx store.Tx, p *Profile) error {
+	parts := partsOf(p)
 	for _, remove := range []func() error{
 		func() error { return deleteAll(ctx, tx, Rules, parts) },
 		func() error { return deleteAll(ctx, tx, Links, parts) },
 		func() error { return deleteAll(ctx, tx, Trusts, parts) },
 		func() error { return deleteAll(ctx, tx, TrustLists, parts) },
 		func() error { return deleteAll(ctx, tx, Preferences, parts) },
-		func() error { return s.departed(ctx, tx, &p.Meta) },
+		func() error { return s.departed(ctx, tx, p.Account, p.Owner) },
 	} {
 		if err := remove(); err != nil {
 			return err
 		}
 	}
-	return Profiles.Delete(ctx, tx, p, profile.deleted(&p.Meta))
+	return nil
 }
 
 // deleteAll deletes the objects of a query as part of a larger deletion.
@@ -176,22 +167,14 @@ var profileList = listKind{
 	attributes: []string{"id", "name", "description", "created_at", "created_by", "modified_at", "iam_id", "email", "template_id", "assignment_id"},
 }
 
-// ProfileQuery checks the query of a list of profiles and completes it from
+// ProfileListing checks the query of a list of profiles and completes it from
 // its page token.
-func (s *Service) ProfileQuery(q ListQuery) (ListQuery, error) {
-	l, err := open[Profile](s, profileList, q)
-	if err != nil {
-		return q, err
-	}
-	return l.query, nil
+func (s *Service) ProfileListing(q ListQuery) (*Listing[Profile], error) {
+	return open[Profile](s, profileList, q)
 }
 
 // ListProfiles lists the profiles of an account.
-func (s *Service) ListProfiles(ctx context.Context, q ListQuery) (*Page[Profile], error) {
-	l, err := open[Profile](s, profileList, q)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) ListProfiles(ctx context.Context, l *Listing[Profile]) (*Page[Profile], error) {
 	var keep func(*Profile) bool
 	if l.filter != nil {
 		keep = func(p *Profile) bool { return l.filter.Match(p.attribute) }
@@ -213,18 +196,18 @@ func (p *Profile) attribute(name string) string {
 	return attribute(&p.Meta, name)
 }
 
-// parts lists the parts of a profile, oldest first; fault.NotFound without profile.
-func parts[T any](ctx context.Context, s *Service, c *store.Collection[T], profileID string) (out []*T, err error) {
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		p, err := find(ctx, r, Profiles, whatProfile, profileID)
-		if err != nil {
+// inProfile changes parts of a profile that was found, while it stays as it is.
+func (s *Service) inProfile(ctx context.Context, p *Profile, change func(store.Tx) error) error {
+	return s.db.Update(ctx, func(tx store.Tx) error {
+		if err := Profiles.Hold(ctx, tx, p); err != nil {
 			return err
 		}
-		out, err = c.List(ctx, r, store.Query{Account: p.Account, Parent: p.ID})
-		return err
+		return change(tx)
 	})
-	return out, err
 }
+
+// partsOf selects the parts of a profile, oldest first.
+func partsOf(p *Profile) store.Query { return store.Query{Account: p.Account, Parent: p.ID} }
 
 // part reads one part of a profile.
 func part[T any](ctx context.Context, r store.Reader, c *store.Collection[T], what string, p *Profile, partID string) (*T, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Types of claim rules.
@@ -50,7 +51,7 @@ type RuleSpec struct {
 }
 
 // Validate checks what can be checked without the store.
-func (r *RuleSpec) Validate() error {
+func (r RuleSpec) Validate() error {
 	if r.Type == "" {
 		return fault.Missing("type")
 	}
@@ -114,30 +115,23 @@ func (r *RuleSpec) apply(to *ClaimRule) (done changes) {
 	return done
 }
 
-// CreateRule adds a claim rule to a profile. Errors: fault.Invalid,
-// fault.NotFound for the profile, fault.Limit.
-func (s *Service) CreateRule(ctx context.Context, profileID string, spec RuleSpec) (*ClaimRule, error) {
-	if err := spec.Validate(); err != nil {
-		return nil, err
-	}
-	rule := &ClaimRule{Meta: store.Meta{ID: s.IDs.New(id.ClaimRule), Parent: profileID}}
+// CreateRule adds a claim rule to a profile that was found. Errors:
+// fault.Forbidden when an enterprise rules it out, fault.Limit, store.ErrMoved.
+func (s *Service) CreateRule(ctx context.Context, p *Profile, checked valid.Of[RuleSpec]) (*ClaimRule, error) {
+	spec := checked.Value()
+	rule := &ClaimRule{Meta: store.Meta{Account: p.Account, ID: s.ids.New(id.ClaimRule), Parent: p.ID}}
 	spec.apply(rule)
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
-		p, err := find(ctx, tx, Profiles, whatProfile, profileID)
-		if err != nil {
-			return err
-		}
+	err := s.inProfile(ctx, p, func(tx store.Tx) error {
 		if !p.mayAdd(p.Controls.Rules) {
 			return closed(p, "rules")
 		}
-		count, err := Rules.Count(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+		count, err := Rules.Count(ctx, tx, partsOf(p))
 		if err != nil {
 			return fmt.Errorf("counting claim rules: %w", err)
 		}
-		if _, err := within("claim rules", "in trusted profile "+p.ID, count, s.Limits.RulesPerProfile); err != nil {
+		if _, err := within("claim rules", "in trusted profile "+p.ID, count, s.limits.RulesPerProfile); err != nil {
 			return err
 		}
-		rule.Account = p.Account
 		return Rules.Create(ctx, tx, rule, partOf(p, "rules"))
 	})
 	if err != nil {
@@ -147,37 +141,22 @@ func (s *Service) CreateRule(ctx context.Context, profileID string, spec RuleSpe
 }
 
 // Rules gives the claim rules of a profile, oldest first.
-func (s *Service) Rules(ctx context.Context, profileID string) ([]*ClaimRule, error) {
-	return parts(ctx, s, Rules, profileID)
+func (s *Service) Rules(ctx context.Context, p *Profile) ([]*ClaimRule, error) {
+	return Rules.List(ctx, s.db.Direct(), partsOf(p))
 }
 
-// Rule gives a claim rule. Errors: fault.NotFound for profile or rule.
-func (s *Service) Rule(ctx context.Context, profileID, ruleID string) (rule *ClaimRule, err error) {
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		_, rule, err = findRule(ctx, r, profileID, ruleID)
-		return err
-	})
-	return rule, err
+// Rule gives a claim rule of a profile, or fault.NotFound.
+func (s *Service) Rule(ctx context.Context, p *Profile, ruleID string) (*ClaimRule, error) {
+	return part(ctx, s.db.Direct(), Rules, whatRule, p, ruleID)
 }
 
-func findRule(ctx context.Context, r store.Reader, profileID, ruleID string) (*Profile, *ClaimRule, error) {
-	p, err := find(ctx, r, Profiles, whatProfile, profileID)
-	if err != nil {
-		return nil, nil, err
-	}
-	rule, err := part(ctx, r, Rules, whatRule, p, ruleID)
-	return p, rule, err
-}
-
-// UpdateRule replaces a claim rule; its name stays when none is given. Errors:
-// fault.Invalid, fault.NotFound for profile or rule, fault.Stale.
-func (s *Service) UpdateRule(ctx context.Context, profileID, ruleID, ifMatch string, spec RuleSpec) (rule *ClaimRule, err error) {
-	if err := spec.Validate(); err != nil {
-		return nil, err
-	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		var p *Profile
-		if p, rule, err = findRule(ctx, tx, profileID, ruleID); err != nil {
+// UpdateRule replaces a claim rule of a profile that was found; its name stays
+// when none is given. Errors: fault.NotFound for the rule, fault.Stale,
+// fault.Forbidden when it is an enterprise's, store.ErrMoved.
+func (s *Service) UpdateRule(ctx context.Context, p *Profile, ruleID, ifMatch string, checked valid.Of[RuleSpec]) (rule *ClaimRule, err error) {
+	spec := checked.Value()
+	err = s.inProfile(ctx, p, func(tx store.Tx) error {
+		if rule, err = part(ctx, tx, Rules, whatRule, p, ruleID); err != nil {
 			return err
 		}
 		if err := rule.Match(ifMatch); err != nil {
@@ -192,10 +171,12 @@ func (s *Service) UpdateRule(ctx context.Context, profileID, ruleID, ifMatch str
 	return rule, err
 }
 
-// DeleteRule removes a claim rule. Errors: fault.NotFound for profile or rule.
-func (s *Service) DeleteRule(ctx context.Context, profileID, ruleID string) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		p, rule, err := findRule(ctx, tx, profileID, ruleID)
+// DeleteRule removes a claim rule of a profile that was found. Errors:
+// fault.NotFound for the rule, fault.Forbidden when an enterprise keeps it,
+// store.ErrMoved.
+func (s *Service) DeleteRule(ctx context.Context, p *Profile, ruleID string) error {
+	return s.inProfile(ctx, p, func(tx store.Tx) error {
+		rule, err := part(ctx, tx, Rules, whatRule, p, ruleID)
 		if err != nil {
 			return err
 		}

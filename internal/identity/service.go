@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,9 +9,11 @@ import (
 	"io"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/lists"
+	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -28,14 +31,10 @@ type Config struct {
 	// Activity tells when identities were last used; nil reads the counters
 	// of the store, which lag behind by one flush of the token service.
 	Activity ActivityReader
-	// GroupRules counts the dynamic rules of an access group, for the report
-	// of limits; nil counts none.
-	GroupRules func(ctx context.Context, accountID, groupID string) (int, error)
 	// Departed takes what a service ID or profile that is deleted leaves in other
 	// packages out of its account, in the same transaction; nil: nothing.
 	Departed func(ctx context.Context, tx store.Tx, accountID, iamID string) error
-	// Limits replaces DefaultLimits when it is not the zero value.
-	Limits Limits
+	Limits   Limits // the zero value stands for DefaultLimits
 }
 
 // ActivityReader tells how often and when a subject was authenticated last.
@@ -46,40 +45,47 @@ type ActivityReader interface {
 }
 
 // Service owns the identities of all accounts. It is safe for concurrent use.
-// It decides no access: its callers have asked already.
+// Where it takes an Asker it asks itself whether that one may; else its callers
+// have asked already, about the object that they give.
 type Service struct {
-	Config
+	db       store.DB
+	now      func() time.Time
+	ids      id.Generator
+	random   io.Reader
+	hasher   *secret.Hasher
+	sealer   *secret.Sealer
+	pages    *lists.Sealer
+	activity ActivityReader
+	departed func(ctx context.Context, tx store.Tx, accountID, iamID string) error
+	limits   Limits
 }
 
 // New makes the service.
 func New(c Config) *Service {
-	if c.Now == nil {
-		c.Now = time.Now
+	s := &Service{db: c.DB, now: c.Now, ids: c.IDs, random: c.Random, hasher: c.Hasher, sealer: c.Sealer, pages: c.Pages,
+		activity: c.Activity, departed: c.Departed, limits: cmp.Or(c.Limits, DefaultLimits)}
+	if s.now == nil {
+		s.now = time.Now
 	}
-	if c.Random == nil {
-		c.Random = rand.Reader
+	if s.random == nil {
+		s.random = rand.Reader
 	}
-	if c.Activity == nil {
-		c.Activity = storedActivity{c.DB}
+	if s.activity == nil {
+		s.activity = storedActivity{c.DB}
 	}
-	if c.Limits == (Limits{}) {
-		c.Limits = DefaultLimits
+	if s.departed == nil {
+		s.departed = func(context.Context, store.Tx, string, string) error { return nil }
 	}
-	return &Service{c}
+	return s
 }
+
+// Limits gives the limits that are in force.
+func (s *Service) Limits() Limits { return s.limits }
 
 type storedActivity struct{ db store.DB }
 
 func (s storedActivity) Activity(ctx context.Context, account, subject string) (store.Activity, error) {
 	return s.db.GetActivity(ctx, account, subject)
-}
-
-// departed tells others of an identity that is deleted.
-func (s *Service) departed(ctx context.Context, tx store.Tx, m *store.Meta) error {
-	if s.Departed == nil {
-		return nil
-	}
-	return s.Departed(ctx, tx, m.Account, m.Owner)
 }
 
 // Names of the kinds of object in messages for clients.
@@ -93,12 +99,8 @@ const (
 	whatAccount   = "Account"
 )
 
-// find reads an object by its id alone and words its absence for the client.
-func find[T any](ctx context.Context, r store.Reader, c *store.Collection[T], what, objectID string) (*T, error) {
-	return findIn(ctx, r, c, what, "", objectID)
-}
-
-// findIn reads an object of an account.
+// findIn reads an object of an account, "" where the id alone names it, and
+// words its absence for the client.
 func findIn[T any](ctx context.Context, r store.Reader, c *store.Collection[T], what, accountID, objectID string) (*T, error) {
 	if objectID == "" || len(objectID) > maxID {
 		return nil, fault.NoObject(what, clip(objectID))
@@ -113,23 +115,25 @@ func findIn[T any](ctx context.Context, r store.Reader, c *store.Collection[T], 
 	return obj, nil
 }
 
-// view reads one object by its id in a transaction of its own.
-func view[T any](ctx context.Context, s *Service, c *store.Collection[T], what, objectID string) (obj *T, err error) {
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		obj, err = find(ctx, r, c, what, objectID)
-		return err
-	})
-	return obj, err
+// find reads one object by its id, whatever its account.
+func find[T any](ctx context.Context, s *Service, c *store.Collection[T], what, objectID string) (*T, error) {
+	return findIn(ctx, s.db.Direct(), c, what, "", objectID)
 }
 
 // HistoryLimit is the number of newest history records that are shown.
 const HistoryLimit = 100
 
 // History gives the events of an object of a kind (Collection.Kind), oldest first.
-func (s *Service) History(ctx context.Context, kind string, m *store.Meta) (events []store.Event, err error) {
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		events, err = r.History(ctx, m.Account, kind, m.ID, HistoryLimit)
-		return err
-	})
-	return events, err
+func (s *Service) History(ctx context.Context, kind string, m *store.Meta) ([]store.Event, error) {
+	return s.db.Direct().History(ctx, m.Account, kind, m.ID, HistoryLimit)
+}
+
+// Activity tells how often and when an identity was authenticated last, to
+// those who may see it; others get nil. on is the identity's resource.
+func (s *Service) Activity(ctx context.Context, who asker.Asker, m *store.Meta, on policy.Resource) (*store.Activity, error) {
+	if yes, err := who.May(ctx, "iam-identity.activity.get", on); err != nil || !yes {
+		return nil, err
+	}
+	a, err := s.activity.Activity(ctx, m.Account, m.ID)
+	return &a, err
 }

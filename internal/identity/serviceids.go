@@ -76,12 +76,12 @@ const actionAddServiceID = "iam-identity.serviceid.create"
 // to those who hold the action. Errors: fault.NotFound for the account or the
 // group, fault.Forbidden, fault.Conflict for the key's value, fault.Limit.
 func (s *Service) CreateServiceID(ctx context.Context, who asker.Asker, n valid.Of[NewServiceID]) (svc *ServiceID, key *APIKey, value secret.Value, err error) {
-	free, err := s.memberMay(ctx, who, actionAddServiceID, ServiceIDsIn(n.Value().Account), (*account.Settings).RestrictsServiceIDs)
+	rests, err := s.memberMay(ctx, who, actionAddServiceID, ServiceIDsIn(n.Value().Account), (*account.Settings).RestrictsServiceIDs)
 	if err != nil {
 		return nil, nil, value, err
 	}
-	err = s.DB.Update(ctx, func(tx store.Tx) (err error) {
-		if err := free.hold(ctx, tx); err != nil {
+	err = s.db.Update(ctx, func(tx store.Tx) (err error) {
+		if err := rests(ctx, tx); err != nil {
 			return err
 		}
 		svc, key, value, err = s.CreateServiceIDIn(ctx, tx, n)
@@ -98,7 +98,7 @@ func (s *Service) CreateServiceID(ctx context.Context, who asker.Asker, n valid.
 func (s *Service) CreateServiceIDIn(ctx context.Context, tx store.Tx, checked valid.Of[NewServiceID]) (*ServiceID, *APIKey, secret.Value, error) {
 	n := checked.Value()
 	svc := &ServiceID{
-		Meta:   store.Meta{Account: n.Account, ID: s.IDs.New(id.ServiceID), Parent: n.Group, Name: n.Name, Description: n.Description},
+		Meta:   store.Meta{Account: n.Account, ID: s.ids.New(id.ServiceID), Parent: n.Group, Name: n.Name, Description: n.Description},
 		Locked: n.Locked, UniqueInstanceCRNs: append([]string{}, n.UniqueInstanceCRNs...),
 	}
 	svc.Owner = id.IAMOf(svc.ID)
@@ -108,7 +108,7 @@ func (s *Service) CreateServiceIDIn(ctx context.Context, tx store.Tx, checked va
 		k := *n.Key
 		k.IAMID, k.Account = svc.Owner, n.Account
 		var err error
-		if key, value, err = s.newKey(k); err != nil {
+		if key, value, err = s.newKey(&k); err != nil {
 			return nil, nil, value, err
 		}
 		key.GroupID = n.Group
@@ -130,7 +130,7 @@ func (s *Service) storeServiceID(ctx context.Context, tx store.Tx, svc *ServiceI
 	if err != nil {
 		return err
 	}
-	warning, err := within("Service IDs", "in account "+svc.Account, count, s.Limits.ServiceIDsPerGroup)
+	warning, err := within("Service IDs", "in account "+svc.Account, count, s.limits.ServiceIDsPerGroup)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (v *ServiceID) CRN() string { return crn.Of("iam-identity", v.Account, "ser
 
 // ServiceID gives a service ID by its id, whatever its account, or fault.NotFound.
 func (s *Service) ServiceID(ctx context.Context, objectID string) (*ServiceID, error) {
-	return view(ctx, s, ServiceIDs, whatServiceID, objectID)
+	return find(ctx, s, ServiceIDs, whatServiceID, objectID)
 }
 
 // ServiceIDChange holds the properties to change; nil leaves one as it is.
@@ -192,7 +192,7 @@ func (c ServiceIDChange) Validate() error {
 // UpdateServiceID changes a service ID that was found. Errors: fault.Stale,
 // fault.Conflict when it is locked, store.ErrMoved.
 func (s *Service) UpdateServiceID(ctx context.Context, found *ServiceID, ifMatch string, checked valid.Of[ServiceIDChange]) (*ServiceID, error) {
-	return ServiceIDs.Edit(ctx, s.DB, found, func(_ store.Tx, v *ServiceID) (store.Event, error) {
+	return ServiceIDs.Edit(ctx, s.db, found, func(_ store.Tx, v *ServiceID) (store.Event, error) {
 		if err := v.Match(ifMatch); err != nil {
 			return silent, err
 		}
@@ -214,7 +214,7 @@ func (s *Service) UpdateServiceID(ctx context.Context, found *ServiceID, ifMatch
 // LockServiceID locks or unlocks a service ID that was found; it is no error
 // when it is so already.
 func (s *Service) LockServiceID(ctx context.Context, found *ServiceID, lock bool) (*ServiceID, error) {
-	return ServiceIDs.Edit(ctx, s.DB, found, func(_ store.Tx, v *ServiceID) (store.Event, error) {
+	return ServiceIDs.Edit(ctx, s.db, found, func(_ store.Tx, v *ServiceID) (store.Event, error) {
 		if v.Locked == lock {
 			return silent, store.ErrUnchanged
 		}
@@ -227,7 +227,7 @@ func (s *Service) LockServiceID(ctx context.Context, found *ServiceID, lock bool
 // nothing. Errors: fault.Conflict when it or one of its keys is locked,
 // store.ErrMoved.
 func (s *Service) DeleteServiceID(ctx context.Context, v *ServiceID) error {
-	return ServiceIDs.Remove(ctx, s.DB, v, func(tx store.Tx) (store.Event, error) {
+	return ServiceIDs.Remove(ctx, s.db, v, func(tx store.Tx) (store.Event, error) {
 		if v.Locked {
 			return silent, locked("delete", whatServiceID, v.ID)
 		}
@@ -244,7 +244,7 @@ func (s *Service) DeleteServiceID(ctx context.Context, v *ServiceID) error {
 				return silent, fmt.Errorf("deleting API key: %w", err)
 			}
 		}
-		return serviceID.deleted(&v.Meta), s.departed(ctx, tx, &v.Meta)
+		return serviceID.deleted(&v.Meta), s.departed(ctx, tx, v.Account, v.Owner)
 	})
 }
 

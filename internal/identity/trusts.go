@@ -10,6 +10,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Types of identities that a profile trusts.
@@ -36,16 +37,19 @@ type TrustSpec struct {
 	Description string
 }
 
-// CheckTrustKey checks the type and identifier of a trusted identity.
-func CheckTrustKey(kind, identifier string) error {
-	if err := oneOf("identity-type", kind, TrustUser, TrustService, TrustCRN); err != nil {
+// TrustKey names an identity that a profile trusts.
+type TrustKey struct{ Type, Identifier string }
+
+// Validate checks what can be checked without the store.
+func (k TrustKey) Validate() error {
+	if err := oneOf("identity-type", k.Type, TrustUser, TrustService, TrustCRN); err != nil {
 		return err
 	}
-	return required("identifier", identifier, maxID)
+	return required("identifier", k.Identifier, maxID)
 }
 
 // Validate checks what can be checked without the store.
-func (t *TrustSpec) Validate() error {
+func (t TrustSpec) Validate() error {
 	if t.Type == "" {
 		return fault.Missing("type")
 	}
@@ -103,8 +107,11 @@ func (t *TrustSpec) iamID() string {
 	return t.Identifier
 }
 
-// CheckTrusts checks a whole list of trusted identities.
-func CheckTrusts(specs []TrustSpec) error {
+// TrustSpecs is a whole list of trusted identities.
+type TrustSpecs []TrustSpec
+
+// Validate checks each, and that none comes twice.
+func (specs TrustSpecs) Validate() error {
 	seen := map[string]bool{}
 	for i := range specs {
 		if err := specs[i].Validate(); err != nil {
@@ -121,49 +128,54 @@ func CheckTrusts(specs []TrustSpec) error {
 
 // Trusts gives the identities that a profile trusts, oldest first, and the
 // head with the list's entity tag.
-func (s *Service) Trusts(ctx context.Context, profileID string) (head *TrustList, trusts []*Trust, err error) {
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		var p *Profile
-		if p, head, err = findTrusts(ctx, r, profileID); err != nil {
+func (s *Service) Trusts(ctx context.Context, p *Profile) (head *TrustList, trusts []*Trust, err error) {
+	err = s.db.View(ctx, func(r store.Reader) error {
+		if head, err = trustList(ctx, r, p); err != nil {
 			return err
 		}
-		trusts, err = Trusts.List(ctx, r, store.Query{Account: p.Account, Parent: p.ID})
+		trusts, err = Trusts.List(ctx, r, partsOf(p))
 		return err
 	})
 	return head, trusts, err
 }
 
-func findTrusts(ctx context.Context, r store.Reader, profileID string) (*Profile, *TrustList, error) {
-	p, err := find(ctx, r, Profiles, whatProfile, profileID)
-	if err != nil {
-		return nil, nil, err
-	}
+func trustList(ctx context.Context, r store.Reader, p *Profile) (*TrustList, error) {
 	head, err := TrustLists.Get(ctx, r, p.Account, p.ID)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the trusted identities of %s: %w", p.ID, err)
+		return nil, fmt.Errorf("reading the trusted identities of %s: %w", p.ID, err)
 	}
-	return p, head, nil
+	return head, nil
 }
 
-// SetTrusts replaces the identities that a profile trusts. Errors:
-// fault.Invalid, fault.NotFound for the profile, fault.Stale, fault.Limit.
-func (s *Service) SetTrusts(ctx context.Context, profileID, ifMatch string, specs []TrustSpec) (head *TrustList, trusts []*Trust, err error) {
-	if err := CheckTrusts(specs); err != nil {
-		return nil, nil, err
-	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		var p *Profile
-		if p, head, err = findTrusts(ctx, tx, profileID); err != nil {
+// changeTrusts changes the list of a profile that was found, and tells it.
+func (s *Service) changeTrusts(ctx context.Context, p *Profile, change func(store.Tx, *TrustList) error) error {
+	return s.inProfile(ctx, p, func(tx store.Tx) error {
+		head, err := trustList(ctx, tx, p)
+		if err != nil {
 			return err
 		}
+		if err := change(tx, head); err != nil {
+			return err
+		}
+		return TrustLists.Update(ctx, tx, head, partOf(p, "identities"))
+	})
+}
+
+// SetTrusts replaces the identities that a profile that was found trusts.
+// Errors: fault.Stale, fault.Limit, fault.Forbidden for what an enterprise
+// keeps, store.ErrMoved.
+func (s *Service) SetTrusts(ctx context.Context, p *Profile, ifMatch string, checked valid.Of[TrustSpecs]) (head *TrustList, trusts []*Trust, err error) {
+	specs := checked.Value()
+	err = s.changeTrusts(ctx, p, func(tx store.Tx, list *TrustList) error {
+		head = list
 		if err := head.Match(ifMatch); err != nil {
 			return err
 		}
-		if len(specs) > s.Limits.IdentitiesPerProfile {
-			_, err := within("trusted identities", "in trusted profile "+p.ID, len(specs), s.Limits.IdentitiesPerProfile)
+		if len(specs) > s.limits.IdentitiesPerProfile {
+			_, err := within("trusted identities", "in trusted profile "+p.ID, len(specs), s.limits.IdentitiesPerProfile)
 			return err
 		}
-		old, err := Trusts.List(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+		old, err := Trusts.List(ctx, tx, partsOf(p))
 		if err != nil {
 			return fmt.Errorf("listing trusted identities: %w", err)
 		}
@@ -185,33 +197,26 @@ func (s *Service) SetTrusts(ctx context.Context, profileID, ifMatch string, spec
 				return err
 			}
 		}
-		return TrustLists.Update(ctx, tx, head, partOf(p, "identities"))
+		return nil
 	})
 	return head, trusts, err
 }
 
-// SetTrust lets a profile trust one more identity, or replaces it. Errors:
-// fault.Invalid, fault.NotFound for the profile, fault.Limit.
-func (s *Service) SetTrust(ctx context.Context, profileID string, spec TrustSpec) (trust *Trust, err error) {
-	if err := spec.Validate(); err != nil {
-		return nil, err
-	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		p, head, err := findTrusts(ctx, tx, profileID)
-		if err != nil {
-			return err
-		}
+// SetTrust lets a profile that was found trust one more identity, or replaces
+// it. Errors: fault.Limit, fault.Forbidden where an enterprise rules it out,
+// store.ErrMoved.
+func (s *Service) SetTrust(ctx context.Context, p *Profile, checked valid.Of[TrustSpec]) (trust *Trust, err error) {
+	spec := checked.Value()
+	err = s.changeTrusts(ctx, p, func(tx store.Tx, _ *TrustList) error {
 		if trust, err = putOwnTrust(ctx, tx, p, &spec); err != nil {
 			return err
 		}
-		count, err := Trusts.Count(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
+		count, err := Trusts.Count(ctx, tx, partsOf(p))
 		if err != nil {
 			return fmt.Errorf("counting trusted identities: %w", err)
 		}
-		if _, err := within("trusted identities", "in trusted profile "+p.ID, count-1, s.Limits.IdentitiesPerProfile); err != nil {
-			return err
-		}
-		return TrustLists.Update(ctx, tx, head, partOf(p, "identities"))
+		_, err = within("trusted identities", "in trusted profile "+p.ID, count-1, s.limits.IdentitiesPerProfile)
+		return err
 	})
 	return trust, err
 }
@@ -269,39 +274,24 @@ func putTrust(ctx context.Context, tx store.Tx, p *Profile, spec *TrustSpec, man
 	return trust, nil
 }
 
-// Trust gives one identity that a profile trusts. Errors: fault.NotFound for
-// the profile; fault.Invalid when the profile does not trust the identity,
-// which is how the official service answers.
-func (s *Service) Trust(ctx context.Context, profileID, kind, identifier string) (trust *Trust, err error) {
-	if err := CheckTrustKey(kind, identifier); err != nil {
-		return nil, err
+// Trust gives one identity that a profile trusts. When the profile does not
+// trust it that is fault.Invalid: so the official service answers.
+func (s *Service) Trust(ctx context.Context, p *Profile, checked valid.Of[TrustKey]) (*Trust, error) {
+	k := checked.Value()
+	trust, err := Trusts.Get(ctx, s.db.Direct(), p.Account, TrustID(p.ID, k.Type, k.Identifier))
+	if errors.Is(err, fault.NotFound) {
+		return nil, fault.Field("identifier", "The profile has no identity '%s' of type '%s'.", clip(k.Identifier), k.Type)
 	}
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		p, err := find(ctx, r, Profiles, whatProfile, profileID)
-		if err != nil {
-			return err
-		}
-		trust, err = Trusts.Get(ctx, r, p.Account, TrustID(p.ID, kind, identifier))
-		if errors.Is(err, fault.NotFound) {
-			return fault.Field("identifier", "The profile has no identity '%s' of type '%s'.", clip(identifier), kind)
-		}
-		return err
-	})
 	return trust, err
 }
 
-// DeleteTrust ends a profile's trust in an identity. Errors: fault.NotFound
-// for the profile, or when it does not trust the identity.
-func (s *Service) DeleteTrust(ctx context.Context, profileID, kind, identifier string) error {
-	if err := CheckTrustKey(kind, identifier); err != nil {
-		return err
-	}
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		p, head, err := findTrusts(ctx, tx, profileID)
-		if err != nil {
-			return err
-		}
-		trust, err := findIn(ctx, tx, Trusts, "ProfileIdentity", p.Account, TrustID(p.ID, kind, identifier))
+// DeleteTrust ends the trust of a profile that was found in an identity. Errors:
+// fault.NotFound when it does not trust the identity, fault.Forbidden when an
+// enterprise keeps it, store.ErrMoved.
+func (s *Service) DeleteTrust(ctx context.Context, p *Profile, checked valid.Of[TrustKey]) error {
+	k := checked.Value()
+	return s.changeTrusts(ctx, p, func(tx store.Tx, _ *TrustList) error {
+		trust, err := findIn(ctx, tx, Trusts, "ProfileIdentity", p.Account, TrustID(p.ID, k.Type, k.Identifier))
 		if err != nil {
 			return err
 		}
@@ -311,6 +301,6 @@ func (s *Service) DeleteTrust(ctx context.Context, profileID, kind, identifier s
 		if err := Trusts.Delete(ctx, tx, trust, silent); err != nil {
 			return fmt.Errorf("deleting trusted identity: %w", err)
 		}
-		return TrustLists.Update(ctx, tx, head, partOf(p, "identities"))
+		return nil
 	})
 }

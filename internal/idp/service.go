@@ -19,6 +19,10 @@ import (
 	"github.com/kagiban/kagiban/internal/store"
 )
 
+// DefaultLimit is how many identity providers an account may have (IBM Cloud's
+// page "IAM limits").
+const DefaultLimit = 5
+
 // Config is what a Service needs. DB and Sealer are required.
 type Config struct {
 	DB     store.DB
@@ -45,12 +49,20 @@ func New(c Config) *Service {
 		c.Now = time.Now
 	}
 	if c.Limit == 0 {
-		c.Limit = identity.DefaultLimits.IdentityProviders
+		c.Limit = DefaultLimit
 	}
 	if c.NewKey == nil {
 		c.NewKey = func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }
 	}
 	return &Service{c}
+}
+
+// Limit is the number of identity providers that an account may have.
+func (s *Service) Limit() int { return s.Config.Limit }
+
+// Count counts the identity providers of an account.
+func (s *Service) Count(ctx context.Context, accountID string) (int, error) {
+	return IdPs.Count(ctx, s.DB.Direct(), store.Query{Account: accountID})
 }
 
 const whatIdP = "IdP"
@@ -131,9 +143,9 @@ func (s *Service) Create(ctx context.Context, n Spec) (*IdP, error) {
 		if err != nil {
 			return fmt.Errorf("counting identity providers: %w", err)
 		}
-		if count >= s.Limit {
+		if count >= s.Config.Limit {
 			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: "The maximum number of identity providers is reached.",
-				Details: fmt.Sprintf("The maximum number of allowed identity providers in account %s is %d.", n.Account, s.Limit)}
+				Details: fmt.Sprintf("The maximum number of allowed identity providers in account %s is %d.", n.Account, s.Config.Limit)}
 		}
 		if err := IdPs.Create(ctx, tx, p, event("create", &p.Meta)); err != nil {
 			return fmt.Errorf("storing identity provider: %w", err)

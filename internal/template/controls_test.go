@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/identity"
@@ -101,25 +102,25 @@ func TestActionControlsOfAProfileSayWhatTheAccountMayDo(t *testing.T) {
 			p := f.theProfile(child)
 			seconds := expiration
 
-			_, err := f.Identity.CreateRule(f.ctx, p.ID, identity.RuleSpec{Type: identity.RuleSAML, RealmName: "mine", Expiration: &seconds, Conditions: claims(`"mine"`)})
+			_, err := f.Identity.CreateRule(f.ctx, p, apitest.Checked(t, identity.RuleSpec{Type: identity.RuleSAML, RealmName: "mine", Expiration: &seconds, Conditions: claims(`"mine"`)}))
 			f.verdict("adding a rule", err, c.add)
-			_, err = f.Identity.SetTrust(f.ctx, p.ID, identity.TrustSpec{Type: identity.TrustUser, Identifier: "IBMid-550000MINE"})
+			_, err = f.Identity.SetTrust(f.ctx, p, apitest.Checked(t, identity.TrustSpec{Type: identity.TrustUser, Identifier: "IBMid-550000MINE"}))
 			f.verdict("adding an identity", err, c.add)
-			_, err = f.Identity.CreateLink(f.ctx, p.ID, identity.LinkSpec{CRType: identity.VSI, Resource: identity.Resource{CRN: "crn:v1:bluemix:public:is:us-south:a/" + child + "::instance:vsi"}})
+			_, err = f.Identity.CreateLink(f.ctx, p, apitest.Checked(t, identity.LinkSpec{CRType: identity.VSI, Resource: identity.Resource{CRN: "crn:v1:bluemix:public:is:us-south:a/" + child + "::instance:vsi"}}))
 			f.verdict("adding a link", err, c.add)
 			_, err = f.give(child, policy.AttrIAMID, p.Owner)
 			f.verdict("adding a policy", err, c.add)
 
-			rule := managed(t, must(f.Identity.Rules(f.ctx, p.ID))(t), func(r *identity.ClaimRule) bool { return r.Managed })
-			f.verdict("removing the template's rule", f.Identity.DeleteRule(f.ctx, p.ID, rule.ID), c.remove)
-			_, trusts, err := f.Identity.Trusts(f.ctx, p.ID)
+			rule := managed(t, must(f.Identity.Rules(f.ctx, p))(t), func(r *identity.ClaimRule) bool { return r.Managed })
+			f.verdict("removing the template's rule", f.Identity.DeleteRule(f.ctx, p, rule.ID), c.remove)
+			_, trusts, err := f.Identity.Trusts(f.ctx, p)
 			f.ok(err)
 			trust := managed(t, trusts, func(x *identity.Trust) bool { return x.Managed })
-			f.verdict("removing the template's identity", f.Identity.DeleteTrust(f.ctx, p.ID, trust.Type, trust.Identifier), c.remove)
+			f.verdict("removing the template's identity", f.Identity.DeleteTrust(f.ctx, p, apitest.Checked(t, identity.TrustKey{Type: trust.Type, Identifier: trust.Identifier})), c.remove)
 			given := managed(t, f.policies(child), func(x *access.Policy) bool { return x.Template != nil })
 			f.verdict("removing the template's policy", f.DeletePolicy(given.ID), c.remove)
 			f.verdict("changing the profile", func() error {
-				_, err := f.Identity.UpdateProfile(f.ctx, p.ID, "*", identity.ProfileChange{Description: new(string)})
+				_, err := f.Identity.UpdateProfile(f.ctx, p, "*", apitest.Checked(t, identity.ProfileChange{Description: new(string)}))
 				return err
 			}(), false)
 		})
@@ -131,15 +132,15 @@ func TestWhatTheAccountRemovedComesBackWithTheNextAssignment(t *testing.T) {
 	child := f.child(f.ent, "child")
 	a := f.assign(f.controlled(everyPart(false, true)), child)
 	p := f.theProfile(child)
-	f.ok(f.Identity.DeleteRule(f.ctx, p.ID, must(f.Identity.Rules(f.ctx, p.ID))(t)[0].ID))
-	_, _, err := f.Identity.SetTrusts(f.ctx, p.ID, "*", nil)
+	f.ok(f.Identity.DeleteRule(f.ctx, p, must(f.Identity.Rules(f.ctx, p))(t)[0].ID))
+	_, _, err := f.Identity.SetTrusts(f.ctx, p, "*", apitest.Checked(t, identity.TrustSpecs(nil)))
 	f.ok(err)
 	f.ok(f.DeletePolicy(f.policies(child)[0].ID))
 	a = must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, "*", 1))(t)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
-	_, trusts, err := f.Identity.Trusts(f.ctx, p.ID)
+	_, trusts, err := f.Identity.Trusts(f.ctx, p)
 	f.ok(err)
-	if rules := must(f.Identity.Rules(f.ctx, p.ID))(t); len(rules) != 1 || len(trusts) != 1 || f.policies(child)[0].Doc.State != policy.StateActive {
+	if rules := must(f.Identity.Rules(f.ctx, p))(t); len(rules) != 1 || len(trusts) != 1 || f.policies(child)[0].Doc.State != policy.StateActive {
 		t.Errorf("%d rules, %d identities, policy %s", len(rules), len(trusts), f.policies(child)[0].Doc.State)
 	}
 }

@@ -71,6 +71,7 @@ type Server struct {
 	Templates *template.Service
 	Reports   *report.Service // its jobs are done when they are asked for
 	IdPs      *idp.Service
+	Pages     *lists.Sealer // of page tokens
 	Standing  authority.Standing
 	Router    *httpapi.Router
 
@@ -163,9 +164,10 @@ func (s *Server) newServices(o *Options) {
 	if err != nil {
 		s.T.Fatal(err)
 	}
+	s.Pages = lists.NewSealer(make([]byte, 32))
 	s.Accounts = account.New(account.Config{DB: s.DB, Now: s.Now})
 	s.Access = access.New(access.Config{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: o.Access})
-	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher, Sealer: sealer, Pages: lists.NewSealer(make([]byte, 32)),
+	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher, Sealer: sealer, Pages: s.Pages,
 		Departed: access.Depart, Limits: o.Identity})
 	s.Tree = enterprise.New(enterprise.Config{DB: s.DB, Accounts: s.Accounts, Identities: s.Identity, Policies: s.Access, Limits: o.Tree})
 	templates := template.Config{DB: s.DB, Now: s.Now, Tree: s.Tree, Kinds: kinds.All(s.Identity, s.Access)}

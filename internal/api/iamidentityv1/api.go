@@ -1,18 +1,19 @@
 // Package iamidentityv1 is the wire of IBM Cloud's IAM Identity Services API
 // as the SDK package of this name speaks it: the rows of its 103 operations,
 // the forms of requests and answers, and their mapping to packages identity,
-// account, template, report and idp. It owns no rule of IAM.
+// account, template, report and idp; limits of package access too. It owns no rule of IAM.
 package iamidentityv1
 
 import (
 	"context"
 	"slices"
 
+	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
-	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/idp"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
@@ -28,9 +29,11 @@ var Family = &httpapi.Family{
 type Config struct {
 	Identities *identity.Service
 	Accounts   *account.Service
+	Access     *access.Service
 	Templates  *template.Service
 	Reports    *report.Service
 	IdPs       *idp.Service
+	Pages      *lists.Sealer // of page tokens
 	// BaseURL is put in front of the links of lists, without slash at its end;
 	// "" leaves them relative, which the official clients take too.
 	BaseURL string
@@ -40,20 +43,22 @@ type Config struct {
 type API struct {
 	ids       *identity.Service
 	accounts  *account.Service
+	access    *access.Service
 	templates *template.Service
 	reports   *report.Service
 	idps      *idp.Service
+	pages     *lists.Sealer
 	base      string
 }
 
 // New makes the API.
 func New(c Config) *API {
-	return &API{ids: c.Identities, accounts: c.Accounts, templates: c.Templates, reports: c.Reports, idps: c.IdPs, base: c.BaseURL}
+	return &API{ids: c.Identities, accounts: c.Accounts, access: c.Access, templates: c.Templates, reports: c.Reports, idps: c.IdPs, pages: c.Pages, base: c.BaseURL}
 }
 
 // Operations gives the rows of the table.
 func (a *API) Operations() []httpapi.Operation {
-	return slices.Concat(a.keyRows(), a.serviceIDRows(), a.groupRows(), a.profileRows(), a.trustRows(),
+	return slices.Concat(a.keyRows(), a.serviceIDRows(), a.groupRows(), a.profileRows(), a.ruleRows(), a.linkRows(), a.trustRows(),
 		a.settingsRows(), a.preferenceRows(), a.limitRows(), a.templateRows(), a.reportRows(), a.idpRows(), a.loginRows())
 }
 
@@ -70,17 +75,12 @@ func target(accountID, resourceType, resource, owner, creator string) httpapi.Ta
 	}
 }
 
-// Resource types of this service, as context-based restrictions and policies
-// name them.
+// Resource types of this service beside those of package identity, as
+// context-based restrictions and policies name them.
 const (
-	typeAPIKey      = "apikey"    // keys of users
-	typeServiceID   = "serviceid" // service IDs and their keys
-	typeGroup       = "serviceid-group"
-	typeProfile     = "profile"
-	typeSettings    = "settings"
-	typePreferences = "preferences"
-	typeReport      = "report"
-	typeIdP         = "idp"
+	typeSettings = "settings"
+	typeReport   = "report"
+	typeIdP      = "idp"
 )
 
 // ref is the part of a request that names an object. find looks for it (404)
@@ -123,32 +123,43 @@ func (i ifMatch) present() error {
 	return nil
 }
 
-// edit is an object that was found, and what shall be done to it, checked.
-type edit[Found any, Change valid.Checker] struct {
-	found  Found
-	change valid.Of[Change]
+// given is an object that was found, and what was sent with it, checked.
+type given[Found any, Spec valid.Checker] struct {
+	found Found
+	spec  valid.Of[Spec]
 }
 
-// changing makes the Find of a row that changes what another Find finds. The
-// change is checked first: what is malformed is so whatever there is.
-func changing[In interface{ change() Change }, Found any, Change valid.Checker](find func(context.Context, *httpapi.Call, *In) (Found, httpapi.Target, error),
-) func(context.Context, *httpapi.Call, *In) (edit[Found, Change], httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (e edit[Found, Change], t httpapi.Target, err error) {
-		if e.change, err = valid.Check((*in).change()); err != nil {
-			return e, t, err
+// checking makes the Find of a row whose request says something of what another
+// Find finds. That is checked first: what is malformed is so whatever there is.
+func checking[In interface{ spec() Spec }, Found any, Spec valid.Checker](find func(context.Context, *httpapi.Call, *In) (Found, httpapi.Target, error),
+) func(context.Context, *httpapi.Call, *In) (given[Found, Spec], httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (g given[Found, Spec], t httpapi.Target, err error) {
+		if g.spec, err = valid.Check((*in).spec()); err != nil {
+			return g, t, err
 		}
-		e.found, t, err = find(ctx, c, in)
-		return e, t, err
+		g.found, t, err = find(ctx, c, in)
+		return g, t, err
 	}
 }
 
-// ownAccount refuses another account than the token's with the text of an
-// account that is not there.
-func ownAccount(c *httpapi.Call, accountID string) error {
-	if accountID != c.Caller.Account {
-		return fault.NoObject("Account", accountID)
+// addition is a request to add something to an account.
+type addition[Spec valid.Checker] interface {
+	spec() Spec
+	account() string
+}
+
+// adding makes the Find of a row that makes something in an account: on gives
+// the resource to decide on.
+func adding[In addition[Spec], Spec valid.Checker](on func(accountID string) httpapi.Target,
+) func(context.Context, *httpapi.Call, *In) (valid.Of[Spec], httpapi.Target, error) {
+	return func(_ context.Context, c *httpapi.Call, in *In) (valid.Of[Spec], httpapi.Target, error) {
+		spec, err := valid.Check((*in).spec())
+		if err != nil {
+			return spec, httpapi.Target{}, err
+		}
+		c.Seeks("Account", (*in).account())
+		return spec, on((*in).account()), nil
 	}
-	return nil
 }
 
 // done is the answer of operations without one.

@@ -5,26 +5,36 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func (a *API) keyRows() []httpapi.Operation {
-	const one = "/v1/apikeys/{id}"
-	own := httpapi.Self("keys of one's own need no permission; the handler asks for those of others")
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "list_api_keys", "GET", "/v1/apikeys", 200, own, nil, a.listKeys),
-		httpapi.OldOp(Family, "create_api_key", "POST", "/v1/apikeys", 201, own, nil, a.createKey),
-		httpapi.OldOp(Family, "get_api_keys_details", "GET", "/v1/apikeys/details", 200, act("apikey.get"), at[keyDetailsIn](a), a.keyDetails),
-		httpapi.OldOp(Family, "get_api_key", "GET", one, 200, act("apikey.get"), at[getKeyIn](a), a.getKey),
-		httpapi.OldOp(Family, "update_api_key", "PUT", one, 200, act("apikey.update"), at[updateKeyIn](a), a.updateKey),
-		httpapi.OldOp(Family, "delete_api_key", "DELETE", one, 204, act("apikey.delete"), at[keyRef](a), a.deleteKey),
-		httpapi.OldOp(Family, "lock_api_key", "POST", one+"/lock", 204, act("apikey.update"), at[keyRef](a), a.lockKey),
-		httpapi.OldOp(Family, "unlock_api_key", "DELETE", one+"/lock", 204, act("apikey.update"), at[keyRef](a), a.unlockKey),
-		httpapi.OldOp(Family, "disable_api_key", "POST", one+"/disable", 204, act("apikey.update"), at[keyRef](a), a.disableKey),
-		httpapi.OldOp(Family, "enable_api_key", "DELETE", one+"/disable", 204, act("apikey.update"), at[keyRef](a), a.enableKey),
-	}
+	const all, one = "/v1/apikeys", "/v1/apikeys/{id}"
+	const read, update = "iam-identity.apikey.get", "iam-identity.apikey.update"
+	const own = "keys of one's own need no permission; package identity asks for those of others"
+	find := findKey[keyRef](a)
+	return httpapi.Table(Family,
+		httpapi.Op[listKeysIn, httpapi.None, APIKeyList]{ID: "list_api_keys", Method: "GET", Path: all, Status: 200, Self: own, Do: a.listKeys},
+		httpapi.Op[createKeyIn, httpapi.None, APIKey]{ID: "create_api_key", Method: "POST", Path: all, Status: 201, Self: own, Do: a.createKey},
+		httpapi.Op[keyDetailsIn, *identity.FoundKey, APIKey]{ID: "get_api_keys_details", Method: "GET", Path: all + "/details", Status: 200,
+			Action: read, Check: (*keyDetailsIn).check, Find: a.findKeyByValue, Do: a.keyDetails},
+		httpapi.Op[getKeyIn, *identity.FoundKey, APIKey]{ID: "get_api_key", Method: "GET", Path: one, Status: 200,
+			Action: read, Find: findKey[getKeyIn](a), Do: a.getKey},
+		httpapi.Op[updateKeyIn, keyChange, APIKey]{ID: "update_api_key", Method: "PUT", Path: one, Status: 200,
+			Action: update, Check: (*updateKeyIn).present, Find: checking(findKey[updateKeyIn](a)), Do: a.updateKey},
+		httpapi.Op[keyRef, *identity.FoundKey, httpapi.None]{ID: "delete_api_key", Method: "DELETE", Path: one, Status: 204,
+			Action: "iam-identity.apikey.delete", Find: find, Do: a.deleteKey},
+		httpapi.Op[keyRef, *identity.FoundKey, httpapi.None]{ID: "lock_api_key", Method: "POST", Path: one + "/lock", Status: 204,
+			Action: update, Find: find, Do: switchKey(a.ids.LockAPIKey, true)},
+		httpapi.Op[keyRef, *identity.FoundKey, httpapi.None]{ID: "unlock_api_key", Method: "DELETE", Path: one + "/lock", Status: 204,
+			Action: update, Find: find, Do: switchKey(a.ids.LockAPIKey, false)},
+		httpapi.Op[keyRef, *identity.FoundKey, httpapi.None]{ID: "disable_api_key", Method: "POST", Path: one + "/disable", Status: 204,
+			Action: update, Find: find, Do: switchKey(a.ids.DisableAPIKey, true)},
+		httpapi.Op[keyRef, *identity.FoundKey, httpapi.None]{ID: "enable_api_key", Method: "DELETE", Path: one + "/disable", Status: 204,
+			Action: update, Find: find, Do: switchKey(a.ids.DisableAPIKey, false)},
+	)
 }
 
 // APIKey is the answer that shows an API key.
@@ -64,41 +74,23 @@ type APIKeyList struct {
 	Keys []*APIKey `json:"apikeys"`
 }
 
-// keyTarget is the resource of a key: a user's key belongs to the user, a
-// service ID's goes with the service ID, which its creator administers.
-func (a *API) keyTarget(ctx context.Context, k *identity.APIKey) (httpapi.Target, error) {
-	if k.IsUser() {
-		return target(k.Account, typeAPIKey, k.ID, k.Owner, ""), nil
-	}
-	object, _ := id.OfIAM(k.Owner)
-	creator := ""
-	if v, err := a.ids.ServiceID(ctx, object); err == nil {
-		creator = v.CreatedBy
-	} else if fault.Of(err).Kind != fault.NotFound {
-		return httpapi.Target{}, err
-	}
-	return target(k.Account, typeServiceID, object, "", creator), nil
-}
-
 // keyRef names a key in the path.
 type keyRef struct {
 	ID string `path:"id"`
-	foundKey
 }
 
-// foundKey is a key that was read to decide on it.
-type foundKey struct {
-	key    *identity.APIKey
-	target httpapi.Target
-}
+func (r keyRef) key() string { return r.ID }
 
-func (r *keyRef) find(ctx context.Context, a *API, c *httpapi.Call) (t httpapi.Target, err error) {
-	c.Seeks("ApiKey", r.ID)
-	if r.key, err = a.ids.APIKey(ctx, r.ID); err != nil {
-		return t, err
+func findKey[In interface{ key() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.FoundKey, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.FoundKey, httpapi.Target, error) {
+		keyID := (*in).key()
+		c.Seeks("ApiKey", keyID)
+		key, err := a.ids.APIKey(ctx, keyID)
+		if err != nil {
+			return nil, httpapi.Target{}, err
+		}
+		return key, key.Resource(), nil
 	}
-	r.target, err = a.keyTarget(ctx, r.key)
-	return r.target, err
 }
 
 type getKeyIn struct {
@@ -107,66 +99,49 @@ type getKeyIn struct {
 	IncludeActivity bool `query:"include_activity"`
 }
 
-func (a *API) getKey(ctx context.Context, c *httpapi.Call, in *getKeyIn) (*APIKey, error) {
-	value, err := a.storedValue(ctx, c, in.foundKey)
+func (a *API) getKey(ctx context.Context, c *httpapi.Call, in *getKeyIn, key *identity.FoundKey) (*APIKey, error) {
+	value, err := a.ids.StoredValue(ctx, c, key)
 	if err != nil {
 		return nil, err
 	}
-	return a.showKey(ctx, c, in.foundKey, value, in.IncludeHistory, in.IncludeActivity)
+	return a.showKey(ctx, c, key, value, in.IncludeHistory, in.IncludeActivity)
 }
 
-// storedValue gives the stored value of a key to those who may make keys for the
-// identity, and so gain nothing by it. Editors may read and change a key but
-// not make one: its value would give them all that the service ID holds.
-func (a *API) storedValue(ctx context.Context, c *httpapi.Call, r foundKey) (secret.Value, error) {
-	if !r.key.StoreValue {
-		return secret.Value{}, nil
-	}
-	yes, err := c.May(ctx, "iam-identity.apikey.create", r.target)
-	if err != nil || !yes {
-		return secret.Value{}, err
-	}
-	return a.ids.StoredValue(r.key)
-}
-
-// showKey answers with a key that was read.
-func (a *API) showKey(ctx context.Context, c *httpapi.Call, r foundKey, value secret.Value, history, activity bool) (out *APIKey, err error) {
-	c.SetETag(r.key.Tag)
-	out = wireKey(r.key)
+// showKey answers with a key that was found.
+func (a *API) showKey(ctx context.Context, c *httpapi.Call, key *identity.FoundKey, value secret.Value, history, activity bool) (out *APIKey, err error) {
+	c.SetETag(key.Tag)
+	out = wireKey(key.APIKey)
 	out.Value = value.Reveal()
-	if out.History, err = a.history(ctx, history, identity.APIKeys.Kind(), &r.key.Meta); err != nil {
+	if out.History, err = a.history(ctx, history, identity.APIKeys.Kind(), &key.Meta); err != nil {
 		return nil, err
 	}
-	out.Activity, err = a.activity(ctx, c, activity, &r.key.Meta, r.target)
+	out.Activity, err = a.activity(ctx, c, activity, &key.Meta, key.Resource())
 	return out, err
 }
 
 type keyDetailsIn struct {
-	foundKey
 	Value          string `header:"IAM-ApiKey"`
 	IncludeHistory bool   `query:"include_history"`
 }
 
-// Validate demands the value.
-func (in *keyDetailsIn) Validate() error {
+func (in *keyDetailsIn) check() error {
 	if in.Value == "" {
 		return fault.Field("IAM-ApiKey", "Header 'IAM-ApiKey' is missing or empty.")
 	}
 	return nil
 }
 
-func (in *keyDetailsIn) find(ctx context.Context, a *API, c *httpapi.Call) (t httpapi.Target, err error) {
+func (a *API) findKeyByValue(ctx context.Context, c *httpapi.Call, in *keyDetailsIn) (*identity.FoundKey, httpapi.Target, error) {
 	c.Seeks("ApiKey", identity.ByValue)
-	in.key, err = a.ids.APIKeyByValue(ctx, secret.New(in.Value))
+	key, err := a.ids.APIKeyByValue(ctx, secret.New(in.Value))
 	if err != nil {
-		return t, err
+		return nil, httpapi.Target{}, err
 	}
-	in.target, err = a.keyTarget(ctx, in.key)
-	return in.target, err
+	return key, key.Resource(), nil
 }
 
-func (a *API) keyDetails(ctx context.Context, c *httpapi.Call, in *keyDetailsIn) (*APIKey, error) {
-	return a.showKey(ctx, c, in.foundKey, secret.Value{}, in.IncludeHistory, false)
+func (a *API) keyDetails(ctx context.Context, c *httpapi.Call, in *keyDetailsIn, key *identity.FoundKey) (*APIKey, error) {
+	return a.showKey(ctx, c, key, secret.Value{}, in.IncludeHistory, false)
 }
 
 // keyValue is a key's value in a request.
@@ -206,19 +181,14 @@ type createKeyIn struct {
 	Body    keyBody
 }
 
-// Validate checks the body.
-func (in *createKeyIn) Validate() error {
-	n := in.Body.spec()
-	return n.Validate()
-}
-
-func (a *API) createKey(ctx context.Context, c *httpapi.Call, in *createKeyIn) (*APIKey, error) {
-	n := in.Body.spec()
-	n.Locked, n.Disabled = in.Lock != nil && *in.Lock, in.Disable != nil && *in.Disable
-	if err := a.authorizeNewKey(ctx, c, &n); err != nil {
+func (a *API) createKey(ctx context.Context, c *httpapi.Call, in *createKeyIn, _ httpapi.None) (*APIKey, error) {
+	spec := in.Body.spec()
+	spec.Locked, spec.Disabled = in.Lock != nil && *in.Lock, in.Disable != nil && *in.Disable
+	n, err := valid.Check(spec)
+	if err != nil {
 		return nil, err
 	}
-	key, value, err := a.ids.CreateAPIKey(ctx, n)
+	key, value, err := a.ids.CreateAPIKey(ctx, c, n)
 	if err != nil {
 		return nil, err
 	}
@@ -226,43 +196,6 @@ func (a *API) createKey(ctx context.Context, c *httpapi.Call, in *createKeyIn) (
 	out := wireKey(key)
 	out.Value = value.Reveal()
 	return out, nil
-}
-
-// errOtherIdentity is the answer of the official service to a user who asks
-// for the keys of another one.
-var errOtherIdentity = &fault.Error{Kind: fault.Invalid, Code: "invalid_parameter", Field: "iam_id",
-	Message: "The specified IAM ID does not match the IAM ID in the token."}
-
-// authorizeNewKey asks for the right to make a key, and completes its account.
-func (a *API) authorizeNewKey(ctx context.Context, c *httpapi.Call, n *identity.NewAPIKey) error {
-	if object, service := identity.ServiceIDOf(n.IAMID); service {
-		t, err := a.serviceTarget(ctx, c, object)
-		if err != nil {
-			return err
-		}
-		return c.Authorize(ctx, "iam-identity.apikey.create", t)
-	}
-	if n.IAMID != c.Caller.IAMID {
-		return errOtherIdentity
-	}
-	if n.Account == "" {
-		n.Account = c.Caller.Account
-	}
-	if err := ownAccount(c, n.Account); err != nil {
-		return err
-	}
-	settings, err := a.accounts.Settings(ctx, n.Account)
-	if err != nil || !settings.RestrictsUserKeys() {
-		return err
-	}
-	// No owner here: the setting binds everybody but the holders of a role.
-	return c.Authorize(ctx, "iam-identity.user-apikey.create", target(n.Account, typeAPIKey, "", "", ""))
-}
-
-// serviceTarget is the resource of a service ID that a parameter names.
-func (a *API) serviceTarget(ctx context.Context, c *httpapi.Call, object string) (httpapi.Target, error) {
-	_, t, err := findServiceID[serviceIDRef](a)(ctx, c, &serviceIDRef{object})
-	return t, err
 }
 
 type listKeysIn struct {
@@ -273,20 +206,10 @@ type listKeysIn struct {
 	GroupID string `query:"group_id"`
 }
 
-func (a *API) listKeys(ctx context.Context, c *httpapi.Call, in *listKeysIn) (*APIKeyList, error) {
+func (a *API) listKeys(ctx context.Context, c *httpapi.Call, in *listKeysIn, _ httpapi.None) (*APIKeyList, error) {
 	q := in.query()
 	q.IAMID, q.Scope, q.Type, q.Group = in.IAMID, in.Scope, in.Type, in.GroupID
-	if q.Account == "" && q.PageToken == "" {
-		q.Account = c.Caller.Account
-	}
-	q, err := a.ids.KeyQuery(q)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.authorizeKeyList(ctx, c, &q); err != nil {
-		return nil, err
-	}
-	found, err := a.ids.ListAPIKeys(ctx, q)
+	found, err := a.ids.ListAPIKeys(ctx, c, q)
 	if err != nil {
 		return nil, err
 	}
@@ -298,38 +221,6 @@ func (a *API) listKeys(ctx context.Context, c *httpapi.Call, in *listKeysIn) (*A
 		}
 	}
 	return out, nil
-}
-
-// authorizeKeyList asks for the right to see the keys of a query, and
-// completes its identity: the caller's own unless the whole account is meant.
-func (a *API) authorizeKeyList(ctx context.Context, c *httpapi.Call, q *identity.ListQuery) error {
-	if q.Scope == identity.ScopeAccount && q.IAMID == "" {
-		c.Seeks("Account", q.Account)
-		all := target(q.Account, typeAPIKey, "", "", "")
-		// The list holds no values, so the reviewers of metadata may see it too.
-		if review, err := c.May(ctx, "iam-identity.apikey.review", all); err != nil || review {
-			return err
-		}
-		return c.Authorize(ctx, "iam-identity.apikey.manage", all)
-	}
-	if q.IAMID == "" {
-		q.IAMID = c.Caller.IAMID
-	}
-	object, service := identity.ServiceIDOf(q.IAMID)
-	if q.IAMID == c.Caller.IAMID || service && id.IAMOf(object) == c.Caller.IAMID {
-		return ownAccount(c, q.Account)
-	}
-	if !service {
-		return errOtherIdentity
-	}
-	t, err := a.serviceTarget(ctx, c, object)
-	if err != nil {
-		return err
-	}
-	if t.Account != q.Account {
-		return fault.NoObject("ServiceId", object)
-	}
-	return c.Authorize(ctx, "iam-identity.apikey.list", t)
 }
 
 type updateKeyIn struct {
@@ -344,55 +235,37 @@ type updateKeyIn struct {
 	}
 }
 
-func (in *updateKeyIn) change() identity.APIKeyChange {
+func (in updateKeyIn) spec() identity.APIKeyChange {
 	return identity.APIKeyChange{
 		Name: in.Body.Name, Description: in.Body.Description, SupportSessions: in.Body.SupportSessions,
 		ActionWhenLeaked: in.Body.ActionWhenLeaked, ExpiresAt: (*string)(in.Body.ExpiresAt),
 	}
 }
 
-// Validate checks precondition and body.
-func (in *updateKeyIn) Validate() error {
-	if err := in.present(); err != nil {
-		return err
-	}
-	change := in.change()
-	return change.Validate()
-}
+type keyChange = given[*identity.FoundKey, identity.APIKeyChange]
 
-func (a *API) updateKey(ctx context.Context, c *httpapi.Call, in *updateKeyIn) (*APIKey, error) {
-	key, err := a.ids.UpdateAPIKey(ctx, in.ID, in.IfMatch, in.change())
+func (a *API) updateKey(ctx context.Context, c *httpapi.Call, in *updateKeyIn, g keyChange) (*APIKey, error) {
+	key, err := a.ids.UpdateAPIKey(ctx, g.found.APIKey, in.IfMatch, g.spec)
 	if err != nil {
 		return nil, err
 	}
-	in.key = key
-	value, err := a.storedValue(ctx, c, in.foundKey)
+	now := &identity.FoundKey{APIKey: key, ServiceID: g.found.ServiceID}
+	value, err := a.ids.StoredValue(ctx, c, now)
 	if err != nil {
 		return nil, err
 	}
-	return a.showKey(ctx, c, in.foundKey, value, false, false)
+	return a.showKey(ctx, c, now, value, false, false)
 }
 
-func (a *API) deleteKey(ctx context.Context, _ *httpapi.Call, in *keyRef) (*done, error) {
-	return nil, a.ids.DeleteAPIKey(ctx, in.ID)
+func (a *API) deleteKey(ctx context.Context, _ *httpapi.Call, _ *keyRef, key *identity.FoundKey) (*httpapi.None, error) {
+	return nil, a.ids.DeleteAPIKey(ctx, key.APIKey)
 }
 
-func (a *API) lockKey(ctx context.Context, _ *httpapi.Call, in *keyRef) (*done, error) {
-	_, err := a.ids.LockAPIKey(ctx, in.ID, true)
-	return nil, err
-}
-
-func (a *API) unlockKey(ctx context.Context, _ *httpapi.Call, in *keyRef) (*done, error) {
-	_, err := a.ids.LockAPIKey(ctx, in.ID, false)
-	return nil, err
-}
-
-func (a *API) disableKey(ctx context.Context, _ *httpapi.Call, in *keyRef) (*done, error) {
-	_, err := a.ids.DisableAPIKey(ctx, in.ID, true)
-	return nil, err
-}
-
-func (a *API) enableKey(ctx context.Context, _ *httpapi.Call, in *keyRef) (*done, error) {
-	_, err := a.ids.DisableAPIKey(ctx, in.ID, false)
-	return nil, err
+// switchKey makes the handler that turns something of a key on or off.
+func switchKey(set func(context.Context, *identity.APIKey, bool) (*identity.APIKey, error), on bool,
+) func(context.Context, *httpapi.Call, *keyRef, *identity.FoundKey) (*httpapi.None, error) {
+	return func(ctx context.Context, _ *httpapi.Call, _ *keyRef, key *identity.FoundKey) (*httpapi.None, error) {
+		_, err := set(ctx, key.APIKey, on)
+		return nil, err
+	}
 }

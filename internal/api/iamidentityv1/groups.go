@@ -5,17 +5,24 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func (a *API) groupRows() []httpapi.Operation {
 	const all, one = "/v1/serviceid_groups", "/v1/serviceid_groups/{id}"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "list_service_id_group", "GET", all, 200, act("serviceid-group.list"), at[listGroupsIn](a), a.listGroups),
-		httpapi.OldOp(Family, "create_service_id_group", "POST", all, 201, act("serviceid-group.create"), at[createGroupIn](a), a.createGroup),
-		httpapi.OldOp(Family, "get_service_id_group", "GET", one, 200, act("serviceid-group.get"), at[groupRef](a), a.getGroup),
-		httpapi.OldOp(Family, "update_service_id_group", "PUT", one, 200, act("serviceid-group.update"), at[updateGroupIn](a), a.updateGroup),
-		httpapi.OldOp(Family, "delete_service_id_group", "DELETE", one, 204, act("serviceid-group.delete"), at[groupRef](a), a.deleteGroup),
-	}
+	const action = "iam-identity.serviceid-group."
+	return httpapi.Table(Family,
+		httpapi.Op[listGroupsIn, httpapi.None, ServiceIDGroupList]{ID: "list_service_id_group", Method: "GET", Path: all, Status: 200,
+			Action: action + "list", Find: a.findGroups, Do: a.listGroups},
+		httpapi.Op[createGroupIn, valid.Of[identity.NewGroup], ServiceIDGroup]{ID: "create_service_id_group", Method: "POST", Path: all, Status: 201,
+			Action: action + "create", Find: adding[createGroupIn](identity.GroupsIn), Do: a.createGroup},
+		httpapi.Op[groupRef, *identity.ServiceIDGroup, ServiceIDGroup]{ID: "get_service_id_group", Method: "GET", Path: one, Status: 200,
+			Action: action + "get", Find: findGroup[groupRef](a), Do: a.getGroup},
+		httpapi.Op[updateGroupIn, groupChange, ServiceIDGroup]{ID: "update_service_id_group", Method: "PUT", Path: one, Status: 200,
+			Action: action + "update", Check: (*updateGroupIn).present, Find: checking(findGroup[updateGroupIn](a)), Do: a.updateGroup},
+		httpapi.Op[groupRef, *identity.ServiceIDGroup, httpapi.None]{ID: "delete_service_id_group", Method: "DELETE", Path: one, Status: 204,
+			Action: action + "delete", Find: findGroup[groupRef](a), Do: a.deleteGroup},
+	)
 }
 
 // ServiceIDGroup is the answer that shows a group.
@@ -46,40 +53,40 @@ type ServiceIDGroupList struct {
 // groupRef names a group in the path.
 type groupRef struct {
 	ID string `path:"id"`
-
-	group *identity.ServiceIDGroup
 }
 
-func (r *groupRef) find(ctx context.Context, a *API, c *httpapi.Call) (t httpapi.Target, err error) {
-	c.Seeks("ServiceIdGroup", r.ID)
-	if r.group, err = a.ids.Group(ctx, r.ID); err != nil {
-		return t, err
+func (r groupRef) group() string { return r.ID }
+
+func findGroup[In interface{ group() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.ServiceIDGroup, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.ServiceIDGroup, httpapi.Target, error) {
+		groupID := (*in).group()
+		c.Seeks("ServiceIdGroup", groupID)
+		g, err := a.ids.Group(ctx, groupID)
+		if err != nil {
+			return nil, httpapi.Target{}, err
+		}
+		return g, g.Resource(), nil
 	}
-	return target(r.group.Account, typeGroup, r.group.ID, "", ""), nil
 }
 
 type listGroupsIn struct {
 	AccountID string `query:"account_id"`
 }
 
-// Validate demands the account.
-func (in *listGroupsIn) Validate() error { return identity.CheckAccount("account_id", in.AccountID) }
-
-func (in *listGroupsIn) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
+func (a *API) findGroups(_ context.Context, c *httpapi.Call, in *listGroupsIn) (httpapi.None, httpapi.Target, error) {
+	if err := identity.CheckAccount("account_id", in.AccountID); err != nil {
+		return httpapi.None{}, httpapi.Target{}, err
+	}
 	c.Seeks("Account", in.AccountID)
-	return target(in.AccountID, typeGroup, "", "", ""), nil
+	return httpapi.None{}, identity.GroupsIn(in.AccountID), nil
 }
 
-func (a *API) listGroups(ctx context.Context, _ *httpapi.Call, in *listGroupsIn) (*ServiceIDGroupList, error) {
+func (a *API) listGroups(ctx context.Context, _ *httpapi.Call, in *listGroupsIn, _ httpapi.None) (*ServiceIDGroupList, error) {
 	groups, err := a.ids.Groups(ctx, in.AccountID)
 	if err != nil {
 		return nil, err
 	}
-	out := &ServiceIDGroupList{Groups: make([]*ServiceIDGroup, len(groups))}
-	for i, g := range groups {
-		out.Groups[i] = wireGroup(g)
-	}
-	return out, nil
+	return &ServiceIDGroupList{Groups: each(groups, wireGroup)}, nil
 }
 
 type createGroupIn struct {
@@ -90,23 +97,14 @@ type createGroupIn struct {
 	}
 }
 
-func (in *createGroupIn) spec() identity.NewGroup {
+func (in createGroupIn) account() string { return in.Body.AccountID }
+
+func (in createGroupIn) spec() identity.NewGroup {
 	return identity.NewGroup{Account: in.Body.AccountID, Name: in.Body.Name, Description: in.Body.Description}
 }
 
-// Validate checks the body.
-func (in *createGroupIn) Validate() error {
-	n := in.spec()
-	return n.Validate()
-}
-
-func (in *createGroupIn) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
-	c.Seeks("Account", in.Body.AccountID)
-	return target(in.Body.AccountID, typeGroup, "", "", ""), nil
-}
-
-func (a *API) createGroup(ctx context.Context, c *httpapi.Call, in *createGroupIn) (*ServiceIDGroup, error) {
-	g, err := a.ids.CreateGroup(ctx, in.spec())
+func (a *API) createGroup(ctx context.Context, c *httpapi.Call, _ *createGroupIn, n valid.Of[identity.NewGroup]) (*ServiceIDGroup, error) {
+	g, err := a.ids.CreateGroup(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -114,9 +112,9 @@ func (a *API) createGroup(ctx context.Context, c *httpapi.Call, in *createGroupI
 	return wireGroup(g), nil
 }
 
-func (a *API) getGroup(_ context.Context, c *httpapi.Call, in *groupRef) (*ServiceIDGroup, error) {
-	c.SetETag(in.group.Tag)
-	return wireGroup(in.group), nil
+func (a *API) getGroup(_ context.Context, c *httpapi.Call, _ *groupRef, g *identity.ServiceIDGroup) (*ServiceIDGroup, error) {
+	c.SetETag(g.Tag)
+	return wireGroup(g), nil
 }
 
 type updateGroupIn struct {
@@ -128,28 +126,21 @@ type updateGroupIn struct {
 	}
 }
 
-func (in *updateGroupIn) change() identity.GroupChange {
+func (in updateGroupIn) spec() identity.GroupChange {
 	return identity.GroupChange{Name: in.Body.Name, Description: in.Body.Description}
 }
 
-// Validate checks precondition and body.
-func (in *updateGroupIn) Validate() error {
-	if err := in.present(); err != nil {
-		return err
-	}
-	change := in.change()
-	return change.Validate()
-}
+type groupChange = given[*identity.ServiceIDGroup, identity.GroupChange]
 
-func (a *API) updateGroup(ctx context.Context, c *httpapi.Call, in *updateGroupIn) (*ServiceIDGroup, error) {
-	g, err := a.ids.UpdateGroup(ctx, in.ID, in.IfMatch, in.change())
+func (a *API) updateGroup(ctx context.Context, c *httpapi.Call, in *updateGroupIn, g groupChange) (*ServiceIDGroup, error) {
+	group, err := a.ids.UpdateGroup(ctx, g.found, in.IfMatch, g.spec)
 	if err != nil {
 		return nil, err
 	}
-	c.SetETag(g.Tag)
-	return wireGroup(g), nil
+	c.SetETag(group.Tag)
+	return wireGroup(group), nil
 }
 
-func (a *API) deleteGroup(ctx context.Context, _ *httpapi.Call, in *groupRef) (*done, error) {
-	return nil, a.ids.DeleteGroup(ctx, in.ID)
+func (a *API) deleteGroup(ctx context.Context, _ *httpapi.Call, _ *groupRef, g *identity.ServiceIDGroup) (*httpapi.None, error) {
+	return nil, a.ids.DeleteGroup(ctx, g)
 }

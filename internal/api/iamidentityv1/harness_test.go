@@ -45,14 +45,17 @@ func newServer(t testing.TB, change ...func(*apitest.Options)) *server {
 	t.Helper()
 	s := &server{t: t, callers: map[string]caller{"ann": {ann, acct}, "bob": {bob, acct}, "carl": {carl, acct}, "eve": {eve, other}}}
 	s.Server = apitest.New(t, func(made *apitest.Server) []httpapi.Operation {
-		s.table = iamidentityv1.New(iamidentityv1.Config{Identities: made.Identity, Accounts: made.Accounts, Templates: made.Templates,
-			Reports: made.Reports, IdPs: made.IdPs, BaseURL: "https://iam.example.com"}).Operations()
+		s.table = iamidentityv1.New(iamidentityv1.Config{Identities: made.Identity, Accounts: made.Accounts, Access: made.Access, Templates: made.Templates,
+			Reports: made.Reports, IdPs: made.IdPs, Pages: made.Pages, BaseURL: "https://iam.example.com"}).Operations()
 		return s.table
 	}, append(change, func(o *apitest.Options) {
 		o.Start = start
+		more := o.Templates
 		o.Templates = func(c *template.Config) {
 			s.kinds = c.Kinds
-			c.Limits = template.Limits{Templates: 1000, Versions: 100}
+			if more != nil {
+				more(c)
+			}
 		}
 	})...)
 	s.grant(ann, "TemplateAdministrator TemplateAssignmentAdministrator") // which owners are not
@@ -63,6 +66,12 @@ func newServer(t testing.TB, change ...func(*apitest.Options)) *server {
 func (s *server) grant(iamID, roles string) {
 	s.t.Helper()
 	s.Grant(iamID, roles, "serviceName=iam-identity")
+}
+
+// roomy lets an account hold very many objects.
+func roomy(o *apitest.Options) {
+	o.Identity.APIKeysPerIdentity, o.IdPs = 1000, 1000
+	o.Templates = func(c *template.Config) { c.Limits = template.Limits{Templates: 1000, Versions: 100} }
 }
 
 // answer is what a request got.

@@ -5,14 +5,19 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/template/kinds"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func (a *API) limitRows() []httpapi.Operation {
 	const path = "/v1/accounts/{account_id}/limits/identity"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "get_account_limits", "GET", path, 200, act("account.get"), at[getLimitsIn](a), a.getLimits),
-		httpapi.OldOp(Family, "bulk_list_account_entity_consumption", "POST", path, 200, act("account.get"), at[postLimitsIn](a), a.postLimits),
-	}
+	const action = "iam-identity.account.get"
+	return httpapi.Table(Family,
+		httpapi.Op[getLimitsIn, askedUsage, Limits]{ID: "get_account_limits", Method: "GET", Path: path, Status: 200,
+			Action: action, Find: findUsage[getLimitsIn], Do: limitsOf[getLimitsIn](a)},
+		httpapi.Op[postLimitsIn, askedUsage, Limits]{ID: "bulk_list_account_entity_consumption", Method: "POST", Path: path, Status: 200,
+			Action: action, Find: findUsage[postLimitsIn], Do: limitsOf[postLimitsIn](a)},
+	)
 }
 
 // LimitCount is a limit and, when it was asked for, how much of it is used.
@@ -79,111 +84,118 @@ type (
 	}
 )
 
-func wireLimits(l identity.Limits, n *identity.Counts) *Limits {
-	groups := func(c identity.Count) groupCount { return groupCount(c) }
-	profiles := func(c identity.Count) profileCount { return profileCount(c) }
-	return &Limits{
-		ServiceIDGroups:     LimitCount{l.ServiceIDGroups, n.ServiceIDGroups},
-		ServiceIDsPerGroup:  groupsUse{l.ServiceIDsPerGroup, each(n.ServiceIDsOfGroups, groups)},
-		Profiles:            LimitCount{l.Profiles, n.Profiles},
-		APIKeysPerIdentity:  idsUse{l.APIKeysPerIdentity, each(n.KeysOfIdentities, func(c identity.Count) idCount { return idCount(c) })},
-		ProfileTemplates:    LimitCount{l.ProfileTemplates, n.ProfileTemplates},
-		SettingsTemplates:   LimitCount{l.SettingsTemplates, n.SettingsTemplates},
-		VersionsPerTemplate: templsUse{l.VersionsPerTemplate, each(n.VersionsOf, func(c identity.Count) templateCount { return templateCount(c) })},
-		IdPs:                LimitCount{l.IdentityProviders, n.IdentityProviders},
-		RulesPerGroup:       accessUse{l.RulesPerAccessGroup, each(n.RulesOfGroups, groups)},
-		RulesPerProfile:     profsUse{l.RulesPerProfile, each(n.RulesOf, profiles)},
-		CRLinks:             LimitCount{l.Links, n.Links},
-		CRLinksPerProfile:   profsUse{l.LinksPerProfile, each(n.LinksOf, profiles)},
-		CRRules:             LimitCount{l.ComputeRules, n.ComputeRules},
-		CRRulesPerProfile:   profsUse{l.ComputeRulesPerProf, each(n.ComputeRulesOf, profiles)},
-	}
-}
-
-func each[T any](list []identity.Count, as func(identity.Count) T) (out []T) {
-	for _, c := range list {
-		out = append(out, as(c))
-	}
-	return out
+// usageIn is what a client wants to have counted.
+type usageIn struct {
+	ServiceIDGroups    bool     `query:"serviceid_groups" json:"serviceid_groups"`
+	ServiceIDsOfGroups []string `query:"serviceids_per_group" json:"serviceids_per_group"`
+	Profiles           bool     `query:"profiles" json:"profiles"`
+	KeysOfIdentities   []string `query:"apikeys_per_identity" json:"apikeys_per_identity"`
+	Templates          bool     `query:"templates" json:"templates"`
+	VersionsOf         []string `query:"template_versions_per_template" json:"template_versions_per_template"`
+	IdPs               bool     `query:"idps" json:"idps"`
+	RulesOfGroups      []string `query:"claim_rules_per_group" json:"claim_rules_per_group"`
+	RulesOf            []string `query:"claim_rules_per_profile" json:"claim_rules_per_profile"`
+	Links              bool     `query:"cr_links" json:"cr_links"`
+	LinksOf            []string `query:"cr_links_per_profile" json:"cr_links_per_profile"`
+	ComputeRules       bool     `query:"cr_rules" json:"cr_rules"`
+	ComputeRulesOf     []string `query:"cr_rules_per_profile" json:"cr_rules_per_profile"`
 }
 
 type getLimitsIn struct {
 	accountRef
-	ServiceIDGroups    bool     `query:"serviceid_groups"`
-	ServiceIDsOfGroups []string `query:"serviceids_per_group"`
-	Profiles           bool     `query:"profiles"`
-	KeysOfIdentities   []string `query:"apikeys_per_identity"`
-	Templates          bool     `query:"templates"`
-	VersionsOf         []string `query:"template_versions_per_template"`
-	IdPs               bool     `query:"idps"`
-	RulesOfGroups      []string `query:"claim_rules_per_group"`
-	RulesOf            []string `query:"claim_rules_per_profile"`
-	Links              bool     `query:"cr_links"`
-	LinksOf            []string `query:"cr_links_per_profile"`
-	ComputeRules       bool     `query:"cr_rules"`
-	ComputeRulesOf     []string `query:"cr_rules_per_profile"`
+	usageIn
 }
 
-func (in *getLimitsIn) usage() identity.Usage {
-	return identity.Usage{
-		ServiceIDGroups: in.ServiceIDGroups, Profiles: in.Profiles, Templates: in.Templates, IdentityProviders: in.IdPs,
-		Links: in.Links, ComputeRules: in.ComputeRules, ServiceIDsOfGroups: in.ServiceIDsOfGroups, KeysOfIdentities: in.KeysOfIdentities,
-		VersionsOf: in.VersionsOf, RulesOfGroups: in.RulesOfGroups, RulesOf: in.RulesOf, LinksOf: in.LinksOf, ComputeRulesOf: in.ComputeRulesOf,
-	}
-}
-
-// Validate bounds the lists.
-func (in *getLimitsIn) Validate() error {
-	u := in.usage()
-	return u.Validate()
-}
-
-func (a *API) getLimits(ctx context.Context, _ *httpapi.Call, in *getLimitsIn) (*Limits, error) {
-	return a.limits(ctx, in.AccountID, in.usage())
-}
+func (in getLimitsIn) usage() *usageIn { return &in.usageIn }
 
 type postLimitsIn struct {
 	accountRef
-	Body struct {
-		ServiceIDGroups    bool     `json:"serviceid_groups"`
-		ServiceIDsOfGroups []string `json:"serviceids_per_group"`
-		Profiles           bool     `json:"profiles"`
-		KeysOfIdentities   []string `json:"apikeys_per_identity"`
-		Templates          bool     `json:"templates"`
-		VersionsOf         []string `json:"template_versions_per_template"`
-		IdPs               bool     `json:"idps"`
-		RulesOfGroups      []string `json:"claim_rules_per_group"`
-		RulesOf            []string `json:"claim_rules_per_profile"`
-		Links              bool     `json:"cr_links"`
-		LinksOf            []string `json:"cr_links_per_profile"`
-		ComputeRules       bool     `json:"cr_rules"`
-		ComputeRulesOf     []string `json:"cr_rules_per_profile"`
+	Body usageIn
+}
+
+func (in postLimitsIn) usage() *usageIn { return &in.Body }
+
+// askedUsage is what is to be counted: what package identity owns, and the rest.
+type askedUsage struct {
+	account string
+	own     valid.Of[identity.Usage]
+	all     *usageIn
+}
+
+func findUsage[In interface {
+	usage() *usageIn
+	accountID() string
+}](_ context.Context, c *httpapi.Call, in *In) (asked askedUsage, t httpapi.Target, err error) {
+	u := (*in).usage()
+	asked = askedUsage{account: (*in).accountID(), all: u}
+	asked.own, err = valid.Check(identity.Usage{
+		ServiceIDGroups: u.ServiceIDGroups, Profiles: u.Profiles, Links: u.Links, ComputeRules: u.ComputeRules,
+		ServiceIDsOfGroups: u.ServiceIDsOfGroups, KeysOfIdentities: u.KeysOfIdentities,
+		RulesOf: u.RulesOf, LinksOf: u.LinksOf, ComputeRulesOf: u.ComputeRulesOf,
+	})
+	if err == nil {
+		err = identity.CheckUsageIDs("template_versions_per_template", u.VersionsOf)
+	}
+	if err == nil {
+		err = identity.CheckUsageIDs("claim_rules_per_group", u.RulesOfGroups)
+	}
+	c.Seeks("Account", asked.account)
+	return asked, target(asked.account, typeSettings, "", "", ""), err
+}
+
+func limitsOf[In any](a *API) func(context.Context, *httpapi.Call, *In, askedUsage) (*Limits, error) {
+	return func(ctx context.Context, _ *httpapi.Call, _ *In, asked askedUsage) (*Limits, error) {
+		n, err := a.ids.Usage(ctx, asked.account, asked.own)
+		if err != nil {
+			return nil, err
+		}
+		out := wireLimits(a.ids.Limits(), n)
+		return out, a.addForeign(ctx, out, &asked)
 	}
 }
 
-func (in *postLimitsIn) usage() identity.Usage {
-	b := &in.Body
-	return identity.Usage{
-		ServiceIDGroups: b.ServiceIDGroups, Profiles: b.Profiles, Templates: b.Templates, IdentityProviders: b.IdPs,
-		Links: b.Links, ComputeRules: b.ComputeRules, ServiceIDsOfGroups: b.ServiceIDsOfGroups, KeysOfIdentities: b.KeysOfIdentities,
-		VersionsOf: b.VersionsOf, RulesOfGroups: b.RulesOfGroups, RulesOf: b.RulesOf, LinksOf: b.LinksOf, ComputeRulesOf: b.ComputeRulesOf,
+func wireLimits(l identity.Limits, n *identity.Counts) *Limits {
+	group := func(c identity.Count) groupCount { return groupCount(c) }
+	profile := func(c identity.Count) profileCount { return profileCount(c) }
+	return &Limits{
+		ServiceIDGroups:    LimitCount{l.ServiceIDGroups, n.ServiceIDGroups},
+		ServiceIDsPerGroup: groupsUse{l.ServiceIDsPerGroup, each(n.ServiceIDsOfGroups, group)},
+		Profiles:           LimitCount{l.Profiles, n.Profiles},
+		APIKeysPerIdentity: idsUse{l.APIKeysPerIdentity, each(n.KeysOfIdentities, func(c identity.Count) idCount { return idCount(c) })},
+		RulesPerProfile:    profsUse{l.RulesPerProfile, each(n.RulesOf, profile)},
+		CRLinks:            LimitCount{l.Links, n.Links},
+		CRLinksPerProfile:  profsUse{l.LinksPerProfile, each(n.LinksOf, profile)},
+		CRRules:            LimitCount{l.ComputeRules(), n.ComputeRules},
+		CRRulesPerProfile:  profsUse{l.RulesPerProfile, each(n.ComputeRulesOf, profile)},
 	}
 }
 
-// Validate bounds the lists.
-func (in *postLimitsIn) Validate() error {
-	u := in.usage()
-	return u.Validate()
-}
-
-func (a *API) postLimits(ctx context.Context, _ *httpapi.Call, in *postLimitsIn) (*Limits, error) {
-	return a.limits(ctx, in.AccountID, in.usage())
-}
-
-func (a *API) limits(ctx context.Context, accountID string, u identity.Usage) (*Limits, error) {
-	n, err := a.ids.Usage(ctx, accountID, u)
-	if err != nil {
-		return nil, err
+// addForeign adds the limits that other packages own.
+func (a *API) addForeign(ctx context.Context, out *Limits, asked *askedUsage) (err error) {
+	in, templates := asked.all, a.templates.Limits()
+	out.ProfileTemplates.Limit, out.SettingsTemplates.Limit = templates.Templates, templates.Templates
+	out.VersionsPerTemplate.Limit, out.RulesPerGroup.Limit, out.IdPs.Limit = templates.Versions, a.access.Limits().RulesPerGroup, a.idps.Limit()
+	if in.Templates {
+		out.ProfileTemplates.Count = counted(&err, func() (int, error) { return a.templates.Count(ctx, asked.account, kinds.Profile) })
+		out.SettingsTemplates.Count = counted(&err, func() (int, error) { return a.templates.Count(ctx, asked.account, kinds.Settings) })
 	}
-	return wireLimits(a.ids.Limits, n), nil
+	if in.IdPs {
+		out.IdPs.Count = counted(&err, func() (int, error) { return a.idps.Count(ctx, asked.account) })
+	}
+	out.VersionsPerTemplate.List = each(in.VersionsOf, func(id string) templateCount {
+		return templateCount{id, *counted(&err, func() (int, error) { return a.templates.CountVersions(ctx, asked.account, id) })}
+	})
+	out.RulesPerGroup.List = each(in.RulesOfGroups, func(id string) groupCount {
+		return groupCount{id, *counted(&err, func() (int, error) { return a.access.CountRules(ctx, asked.account, id) })}
+	})
+	return err
+}
+
+// counted counts unless something has failed, and keeps the first error.
+func counted(failed *error, count func() (int, error)) *int {
+	n := 0
+	if *failed == nil {
+		n, *failed = count()
+	}
+	return &n
 }

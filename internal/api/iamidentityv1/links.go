@@ -7,6 +7,22 @@ import (
 	"github.com/kagiban/kagiban/internal/identity"
 )
 
+func (a *API) linkRows() []httpapi.Operation {
+	const all, one = "/v1/profiles/{profile_id}/links", "/v1/profiles/{profile_id}/links/{link_id}"
+	return httpapi.Table(Family,
+		httpapi.Op[createLinkIn, given[*identity.Profile, identity.LinkSpec], Link]{ID: "create_link", Method: "POST", Path: all, Status: 201,
+			Action: updateProfile, Find: checking(findProfile[createLinkIn](a)), Do: a.createLink},
+		httpapi.Op[profileRef, *identity.Profile, LinkList]{ID: "list_links", Method: "GET", Path: all, Status: 200,
+			Action: readProfile, Find: findProfile[profileRef](a), Do: a.listLinks},
+		httpapi.Op[deleteLinkToIn, given[*identity.Profile, identity.LinkKey], httpapi.None]{ID: "delete_link_by_parameters", Method: "DELETE", Path: all, Status: 204,
+			Action: updateProfile, Find: checking(findProfile[deleteLinkToIn](a)), Do: a.deleteLinkTo},
+		httpapi.Op[linkRef, *identity.Profile, Link]{ID: "get_link", Method: "GET", Path: one, Status: 200,
+			Action: readProfile, Find: findProfile[linkRef](a), Do: a.getLink},
+		httpapi.Op[linkRef, *identity.Profile, httpapi.None]{ID: "delete_link", Method: "DELETE", Path: one, Status: 204,
+			Action: updateProfile, Find: findProfile[linkRef](a), Do: a.deleteLink},
+	)
+}
+
 // Link is the answer that shows a link to a compute resource.
 type Link struct {
 	ID             string   `json:"id"`
@@ -50,20 +66,14 @@ type createLinkIn struct {
 	}
 }
 
-func (in *createLinkIn) spec() identity.LinkSpec {
+func (in createLinkIn) spec() identity.LinkSpec {
 	return identity.LinkSpec{
 		Name: in.Body.Name, CRType: in.Body.CRType, IsCrossAccount: in.Body.IsCrossAccount, Resource: identity.Resource(in.Body.Link),
 	}
 }
 
-// Validate checks the body.
-func (in *createLinkIn) Validate() error {
-	spec := in.spec()
-	return spec.Validate()
-}
-
-func (a *API) createLink(ctx context.Context, c *httpapi.Call, in *createLinkIn) (*Link, error) {
-	link, err := a.ids.CreateLink(ctx, in.ProfileID, in.spec())
+func (a *API) createLink(ctx context.Context, c *httpapi.Call, _ *createLinkIn, g given[*identity.Profile, identity.LinkSpec]) (*Link, error) {
+	link, err := a.ids.CreateLink(ctx, g.found, g.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -71,16 +81,12 @@ func (a *API) createLink(ctx context.Context, c *httpapi.Call, in *createLinkIn)
 	return wireLink(link), nil
 }
 
-func (a *API) listLinks(ctx context.Context, _ *httpapi.Call, in *profileRef) (*LinkList, error) {
-	links, err := a.ids.Links(ctx, in.ProfileID)
+func (a *API) listLinks(ctx context.Context, _ *httpapi.Call, _ *profileRef, p *identity.Profile) (*LinkList, error) {
+	links, err := a.ids.Links(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	out := &LinkList{Links: make([]*Link, len(links))}
-	for i, l := range links {
-		out.Links[i] = wireLink(l)
-	}
-	return out, nil
+	return &LinkList{Links: each(links, wireLink)}, nil
 }
 
 // linkRef names a link in the path; the decision is on its profile.
@@ -89,8 +95,8 @@ type linkRef struct {
 	LinkID string `path:"link_id"`
 }
 
-func (a *API) getLink(ctx context.Context, c *httpapi.Call, in *linkRef) (*Link, error) {
-	link, err := a.ids.Link(ctx, in.ProfileID, in.LinkID)
+func (a *API) getLink(ctx context.Context, c *httpapi.Call, in *linkRef, p *identity.Profile) (*Link, error) {
+	link, err := a.ids.Link(ctx, p, in.LinkID)
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +104,8 @@ func (a *API) getLink(ctx context.Context, c *httpapi.Call, in *linkRef) (*Link,
 	return wireLink(link), nil
 }
 
-func (a *API) deleteLink(ctx context.Context, _ *httpapi.Call, in *linkRef) (*done, error) {
-	return nil, a.ids.DeleteLink(ctx, in.ProfileID, in.LinkID)
+func (a *API) deleteLink(ctx context.Context, _ *httpapi.Call, in *linkRef, p *identity.Profile) (*httpapi.None, error) {
+	return nil, a.ids.DeleteLink(ctx, p, in.LinkID)
 }
 
 type deleteLinkToIn struct {
@@ -112,13 +118,11 @@ type deleteLinkToIn struct {
 	ComponentName string `query:"component_name"`
 }
 
-func (in *deleteLinkToIn) resource() identity.Resource {
-	return identity.Resource{CRN: in.CRN, Namespace: in.Namespace, Name: in.Name, ComponentType: in.ComponentType, ComponentName: in.ComponentName}
+func (in deleteLinkToIn) spec() identity.LinkKey {
+	return identity.LinkKey{CRType: in.Type, Resource: identity.Resource{
+		CRN: in.CRN, Namespace: in.Namespace, Name: in.Name, ComponentType: in.ComponentType, ComponentName: in.ComponentName}}
 }
 
-// Validate checks the parameters.
-func (in *deleteLinkToIn) Validate() error { return identity.CheckLinkKey(in.Type, in.resource()) }
-
-func (a *API) deleteLinkTo(ctx context.Context, _ *httpapi.Call, in *deleteLinkToIn) (*done, error) {
-	return nil, a.ids.DeleteLinkTo(ctx, in.ProfileID, in.Type, in.resource())
+func (a *API) deleteLinkTo(ctx context.Context, _ *httpapi.Call, _ *deleteLinkToIn, g given[*identity.Profile, identity.LinkKey]) (*httpapi.None, error) {
+	return nil, a.ids.DeleteLinkTo(ctx, g.found, g.spec)
 }

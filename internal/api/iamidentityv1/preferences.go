@@ -5,17 +5,23 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func (a *API) preferenceRows() []httpapi.Operation {
 	const all = "/v1/preferences/accounts/{account_id}/identities/{iam_id}"
 	const one = all + "/{service}/{preference_id}"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "update_preference_on_scope_account", "PUT", one, 200, act("preferences.update"), at[setPreferenceIn](a), a.setPreference),
-		httpapi.OldOp(Family, "delete_preferences_on_scope_account", "DELETE", one, 204, act("preferences.update"), at[preferenceRef](a), a.deletePreference),
-		httpapi.OldOp(Family, "get_preferences_on_scope_account", "GET", one, 200, act("preferences.read"), at[preferenceRef](a), a.getPreference),
-		httpapi.OldOp(Family, "get_all_preferences_on_scope_account", "GET", all, 200, act("preferences.read"), at[preferencesRef](a), a.getPreferences),
-	}
+	const read, update = "iam-identity.preferences.read", "iam-identity.preferences.update"
+	return httpapi.Table(Family,
+		httpapi.Op[setPreferenceIn, valid.Of[identity.NewPreference], Preference]{ID: "update_preference_on_scope_account", Method: "PUT", Path: one, Status: 200,
+			Action: update, Find: findPreference[setPreferenceIn], Do: a.setPreference},
+		httpapi.Op[preferenceRef, valid.Of[identity.PreferenceKey], httpapi.None]{ID: "delete_preferences_on_scope_account", Method: "DELETE", Path: one, Status: 204,
+			Action: update, Find: findPreference[preferenceRef], Do: a.deletePreference},
+		httpapi.Op[preferenceRef, valid.Of[identity.PreferenceKey], Preference]{ID: "get_preferences_on_scope_account", Method: "GET", Path: one, Status: 200,
+			Action: read, Find: findPreference[preferenceRef], Do: a.getPreference},
+		httpapi.Op[preferencesRef, valid.Of[identity.PreferenceOwner], PreferenceList]{ID: "get_all_preferences_on_scope_account", Method: "GET", Path: all, Status: 200,
+			Action: read, Find: findPreference[preferencesRef], Do: a.getPreferences},
+	)
 }
 
 // Preference is the answer that shows a preference; one of the values is there.
@@ -37,34 +43,39 @@ type PreferenceList struct {
 	Preferences []*Preference `json:"preferences"`
 }
 
-// preferencesRef names the preferences of an identity in the path. The
-// identity may read its own.
+// preferencesRef names the preferences of an identity in the path.
 type preferencesRef struct {
 	AccountID string `path:"account_id"`
 	IAMID     string `path:"iam_id"`
 }
 
-func (r *preferencesRef) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
-	k := identity.PreferenceKey{Account: r.AccountID, IAMID: r.IAMID}
-	c.Seeks("Profile", k.ProfileOf())
-	return target(r.AccountID, typePreferences, "", r.IAMID, ""), nil
+func (r preferencesRef) owner() identity.PreferenceOwner {
+	return identity.PreferenceOwner{Account: r.AccountID, IAMID: r.IAMID}
 }
 
-// Validate checks the identity.
-func (r *preferencesRef) Validate() error {
-	return identity.PreferenceKey{Account: r.AccountID, IAMID: r.IAMID}.CheckOwner()
+func (r preferencesRef) spec() identity.PreferenceOwner { return r.owner() }
+
+// findPreference finds nothing but whose preferences are meant: one that is not
+// set can be.
+func findPreference[In interface {
+	owner() identity.PreferenceOwner
+	spec() Spec
+}, Spec valid.Checker](_ context.Context, c *httpapi.Call, in *In) (valid.Of[Spec], httpapi.Target, error) {
+	spec, err := valid.Check((*in).spec())
+	if err != nil {
+		return spec, httpapi.Target{}, err
+	}
+	owner := (*in).owner()
+	c.Seeks("Profile", owner.ProfileOf())
+	return spec, owner.Resource(), nil
 }
 
-func (a *API) getPreferences(ctx context.Context, _ *httpapi.Call, in *preferencesRef) (*PreferenceList, error) {
-	prefs, err := a.ids.Preferences(ctx, in.AccountID, in.IAMID)
+func (a *API) getPreferences(ctx context.Context, _ *httpapi.Call, _ *preferencesRef, o valid.Of[identity.PreferenceOwner]) (*PreferenceList, error) {
+	prefs, err := a.ids.Preferences(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	out := &PreferenceList{Preferences: make([]*Preference, len(prefs))}
-	for i, p := range prefs {
-		out.Preferences[i] = wirePreference(p)
-	}
-	return out, nil
+	return &PreferenceList{Preferences: each(prefs, wirePreference)}, nil
 }
 
 // preferenceRef names one preference in the path.
@@ -74,12 +85,9 @@ type preferenceRef struct {
 	PreferenceID string `path:"preference_id"`
 }
 
-func (r *preferenceRef) key() identity.PreferenceKey {
-	return identity.PreferenceKey{Account: r.AccountID, IAMID: r.IAMID, Service: r.Service, Name: r.PreferenceID}
+func (r preferenceRef) spec() identity.PreferenceKey {
+	return identity.PreferenceKey{PreferenceOwner: r.owner(), Service: r.Service, Name: r.PreferenceID}
 }
-
-// Validate checks that the preference is a known one.
-func (r *preferenceRef) Validate() error { return r.key().Validate() }
 
 type setPreferenceIn struct {
 	preferenceRef
@@ -89,34 +97,26 @@ type setPreferenceIn struct {
 	}
 }
 
-func (in *setPreferenceIn) value() identity.PreferenceValue {
-	return identity.PreferenceValue{Text: in.Body.ValueString, List: in.Body.ValueList}
+func (in setPreferenceIn) spec() identity.NewPreference {
+	return identity.NewPreference{PreferenceKey: in.preferenceRef.spec(), Text: in.Body.ValueString, List: in.Body.ValueList}
 }
 
-// Validate checks preference and value.
-func (in *setPreferenceIn) Validate() error {
-	if err := in.key().Validate(); err != nil {
-		return err
-	}
-	return in.value().Validate(in.key())
-}
-
-func (a *API) setPreference(ctx context.Context, _ *httpapi.Call, in *setPreferenceIn) (*Preference, error) {
-	pref, err := a.ids.SetPreference(ctx, in.key(), in.value())
+func (a *API) setPreference(ctx context.Context, _ *httpapi.Call, _ *setPreferenceIn, n valid.Of[identity.NewPreference]) (*Preference, error) {
+	pref, err := a.ids.SetPreference(ctx, n)
 	if err != nil {
 		return nil, err
 	}
 	return wirePreference(pref), nil
 }
 
-func (a *API) getPreference(ctx context.Context, _ *httpapi.Call, in *preferenceRef) (*Preference, error) {
-	pref, err := a.ids.Preference(ctx, in.key())
+func (a *API) getPreference(ctx context.Context, _ *httpapi.Call, _ *preferenceRef, k valid.Of[identity.PreferenceKey]) (*Preference, error) {
+	pref, err := a.ids.Preference(ctx, k)
 	if err != nil {
 		return nil, err
 	}
 	return wirePreference(pref), nil
 }
 
-func (a *API) deletePreference(ctx context.Context, _ *httpapi.Call, in *preferenceRef) (*done, error) {
-	return nil, a.ids.DeletePreference(ctx, in.key())
+func (a *API) deletePreference(ctx context.Context, _ *httpapi.Call, _ *preferenceRef, k valid.Of[identity.PreferenceKey]) (*httpapi.None, error) {
+	return nil, a.ids.DeletePreference(ctx, k)
 }

@@ -5,32 +5,31 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func (a *API) profileRows() []httpapi.Operation {
 	const all, one = "/v1/profiles", "/v1/profiles/{profile_id}"
-	const rules, rule = one + "/rules", one + "/rules/{rule_id}"
-	const links, link = one + "/links", one + "/links/{link_id}"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "create_profile", "POST", all, 201, act("profile.create"), at[createProfileIn](a), a.createProfile),
-		httpapi.OldOp(Family, "list_profiles", "GET", all, 200, act("profile.get"), at[listProfilesIn](a), a.listProfiles),
-		httpapi.OldOp(Family, "get_profile", "GET", one, 200, act("profile.get"), at[getProfileIn](a), a.getProfile),
-		httpapi.OldOp(Family, "update_profile", "PUT", one, 200, act("profile.update"), at[updateProfileIn](a), a.updateProfile),
-		httpapi.OldOp(Family, "delete_profile", "DELETE", one, 204, act("profile.delete"), at[profileRef](a), a.deleteProfile),
-
-		httpapi.OldOp(Family, "create_claim_rule", "POST", rules, 201, act("profile.update"), at[createRuleIn](a), a.createRule),
-		httpapi.OldOp(Family, "list_claim_rules", "GET", rules, 200, act("profile.get"), at[profileRef](a), a.listRules),
-		httpapi.OldOp(Family, "get_claim_rule", "GET", rule, 200, act("profile.get"), at[ruleRef](a), a.getRule),
-		httpapi.OldOp(Family, "update_claim_rule", "PUT", rule, 200, act("profile.update"), at[updateRuleIn](a), a.updateRule),
-		httpapi.OldOp(Family, "delete_claim_rule", "DELETE", rule, 204, act("profile.update"), at[ruleRef](a), a.deleteRule),
-
-		httpapi.OldOp(Family, "create_link", "POST", links, 201, act("profile.update"), at[createLinkIn](a), a.createLink),
-		httpapi.OldOp(Family, "list_links", "GET", links, 200, act("profile.get"), at[profileRef](a), a.listLinks),
-		httpapi.OldOp(Family, "delete_link_by_parameters", "DELETE", links, 204, act("profile.update"), at[deleteLinkToIn](a), a.deleteLinkTo),
-		httpapi.OldOp(Family, "get_link", "GET", link, 200, act("profile.get"), at[linkRef](a), a.getLink),
-		httpapi.OldOp(Family, "delete_link", "DELETE", link, 204, act("profile.update"), at[linkRef](a), a.deleteLink),
-	}
+	return httpapi.Table(Family,
+		httpapi.Op[createProfileIn, valid.Of[identity.NewProfile], TrustedProfile]{ID: "create_profile", Method: "POST", Path: all, Status: 201,
+			Action: "iam-identity.profile.create", Find: adding[createProfileIn](identity.ProfilesIn), Do: a.createProfile},
+		httpapi.Op[listProfilesIn, *identity.Listing[identity.Profile], TrustedProfileList]{ID: "list_profiles", Method: "GET", Path: all, Status: 200,
+			Action: readProfile, Find: a.findProfiles, Do: a.listProfiles},
+		httpapi.Op[getProfileIn, *identity.Profile, TrustedProfile]{ID: "get_profile", Method: "GET", Path: one, Status: 200,
+			Action: readProfile, Find: findProfile[getProfileIn](a), Do: a.getProfile},
+		httpapi.Op[updateProfileIn, profileChange, TrustedProfile]{ID: "update_profile", Method: "PUT", Path: one, Status: 200,
+			Action: updateProfile, Check: (*updateProfileIn).present, Find: checking(findProfile[updateProfileIn](a)), Do: a.updateProfile},
+		httpapi.Op[profileRef, *identity.Profile, httpapi.None]{ID: "delete_profile", Method: "DELETE", Path: one, Status: 204,
+			Action: "iam-identity.profile.delete", Find: findProfile[profileRef](a), Do: a.deleteProfile},
+	)
 }
+
+// What may be done to a profile may be done to its rules, links and trusted
+// identities.
+const (
+	readProfile   = "iam-identity.profile.get"
+	updateProfile = "iam-identity.profile.update"
+)
 
 // TrustedProfile is the answer that shows a profile.
 type TrustedProfile struct {
@@ -66,21 +65,25 @@ type TrustedProfileList struct {
 	Profiles []*TrustedProfile `json:"profiles"`
 }
 
-// profileRef names a profile in the path. A profile may read itself.
+// profileRef names a profile in the path.
 type profileRef struct {
 	ProfileID string `path:"profile_id"`
-
-	profile *identity.Profile
-	target  httpapi.Target
 }
 
-func (r *profileRef) find(ctx context.Context, a *API, c *httpapi.Call) (t httpapi.Target, err error) {
-	c.Seeks("Profile", r.ProfileID)
-	if r.profile, err = a.ids.Profile(ctx, r.ProfileID); err != nil {
-		return t, err
+func (r profileRef) profile() string { return r.ProfileID }
+
+// findProfile finds the profile of the path. Parts of it are read after the
+// decision: who may not know of the profile must not learn of them.
+func findProfile[In interface{ profile() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.Profile, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.Profile, httpapi.Target, error) {
+		profileID := (*in).profile()
+		c.Seeks("Profile", profileID)
+		p, err := a.ids.Profile(ctx, profileID)
+		if err != nil {
+			return nil, httpapi.Target{}, err
+		}
+		return p, p.Resource(), nil
 	}
-	r.target = target(r.profile.Account, typeProfile, r.profile.ID, r.profile.Owner, "")
-	return r.target, nil
 }
 
 type createProfileIn struct {
@@ -92,23 +95,14 @@ type createProfileIn struct {
 	}
 }
 
-func (in *createProfileIn) spec() identity.NewProfile {
+func (in createProfileIn) account() string { return in.Body.AccountID }
+
+func (in createProfileIn) spec() identity.NewProfile {
 	return identity.NewProfile{Account: in.Body.AccountID, Name: in.Body.Name, Description: in.Body.Description, Email: in.Body.Email}
 }
 
-// Validate checks the body.
-func (in *createProfileIn) Validate() error {
-	n := in.spec()
-	return n.Validate()
-}
-
-func (in *createProfileIn) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
-	c.Seeks("Account", in.Body.AccountID)
-	return target(in.Body.AccountID, typeProfile, "", "", ""), nil
-}
-
-func (a *API) createProfile(ctx context.Context, c *httpapi.Call, in *createProfileIn) (*TrustedProfile, error) {
-	p, err := a.ids.CreateProfile(ctx, in.spec())
+func (a *API) createProfile(ctx context.Context, c *httpapi.Call, _ *createProfileIn, n valid.Of[identity.NewProfile]) (*TrustedProfile, error) {
+	p, err := a.ids.CreateProfile(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -119,22 +113,20 @@ func (a *API) createProfile(ctx context.Context, c *httpapi.Call, in *createProf
 type listProfilesIn struct {
 	listIn
 	Name string `query:"name"`
-
-	resolved identity.ListQuery
 }
 
-func (in *listProfilesIn) find(_ context.Context, a *API, c *httpapi.Call) (t httpapi.Target, err error) {
+func (a *API) findProfiles(_ context.Context, c *httpapi.Call, in *listProfilesIn) (l *identity.Listing[identity.Profile], t httpapi.Target, err error) {
 	q := in.query()
 	q.Name = in.Name
-	if in.resolved, err = a.ids.ProfileQuery(q); err != nil {
-		return t, err
+	if l, err = a.ids.ProfileListing(q); err != nil {
+		return nil, t, err
 	}
-	c.Seeks("Account", in.resolved.Account)
-	return target(in.resolved.Account, typeProfile, "", "", ""), nil
+	c.Seeks("Account", l.Account())
+	return l, identity.ProfilesIn(l.Account()), nil
 }
 
-func (a *API) listProfiles(ctx context.Context, _ *httpapi.Call, in *listProfilesIn) (*TrustedProfileList, error) {
-	found, err := a.ids.ListProfiles(ctx, in.resolved)
+func (a *API) listProfiles(ctx context.Context, _ *httpapi.Call, in *listProfilesIn, l *identity.Listing[identity.Profile]) (*TrustedProfileList, error) {
+	found, err := a.ids.ListProfiles(ctx, l)
 	if err != nil {
 		return nil, err
 	}
@@ -154,13 +146,13 @@ type getProfileIn struct {
 	IncludeActivity bool `query:"include_activity"`
 }
 
-func (a *API) getProfile(ctx context.Context, c *httpapi.Call, in *getProfileIn) (out *TrustedProfile, err error) {
-	c.SetETag(in.profile.Tag)
-	out = WireProfile(in.profile)
-	if out.History, err = a.history(ctx, in.IncludeHistory, identity.Profiles.Kind(), &in.profile.Meta); err != nil {
+func (a *API) getProfile(ctx context.Context, c *httpapi.Call, in *getProfileIn, p *identity.Profile) (out *TrustedProfile, err error) {
+	c.SetETag(p.Tag)
+	out = WireProfile(p)
+	if out.History, err = a.history(ctx, in.IncludeHistory, identity.Profiles.Kind(), &p.Meta); err != nil {
 		return nil, err
 	}
-	out.Activity, err = a.activity(ctx, c, in.IncludeActivity, &in.profile.Meta, in.target)
+	out.Activity, err = a.activity(ctx, c, in.IncludeActivity, &p.Meta, p.Resource())
 	return out, err
 }
 
@@ -174,21 +166,14 @@ type updateProfileIn struct {
 	}
 }
 
-func (in *updateProfileIn) change() identity.ProfileChange {
+func (in updateProfileIn) spec() identity.ProfileChange {
 	return identity.ProfileChange{Name: in.Body.Name, Description: in.Body.Description, Email: in.Body.Email}
 }
 
-// Validate checks precondition and body.
-func (in *updateProfileIn) Validate() error {
-	if err := in.present(); err != nil {
-		return err
-	}
-	change := in.change()
-	return change.Validate()
-}
+type profileChange = given[*identity.Profile, identity.ProfileChange]
 
-func (a *API) updateProfile(ctx context.Context, c *httpapi.Call, in *updateProfileIn) (*TrustedProfile, error) {
-	p, err := a.ids.UpdateProfile(ctx, in.ProfileID, in.IfMatch, in.change())
+func (a *API) updateProfile(ctx context.Context, c *httpapi.Call, in *updateProfileIn, g profileChange) (*TrustedProfile, error) {
+	p, err := a.ids.UpdateProfile(ctx, g.found, in.IfMatch, g.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -196,6 +181,6 @@ func (a *API) updateProfile(ctx context.Context, c *httpapi.Call, in *updateProf
 	return WireProfile(p), nil
 }
 
-func (a *API) deleteProfile(ctx context.Context, _ *httpapi.Call, in *profileRef) (*done, error) {
-	return nil, a.ids.DeleteProfile(ctx, in.ProfileID)
+func (a *API) deleteProfile(ctx context.Context, _ *httpapi.Call, _ *profileRef, p *identity.Profile) (*httpapi.None, error) {
+	return nil, a.ids.DeleteProfile(ctx, p)
 }

@@ -7,6 +7,22 @@ import (
 	"github.com/kagiban/kagiban/internal/identity"
 )
 
+func (a *API) ruleRows() []httpapi.Operation {
+	const all, one = "/v1/profiles/{profile_id}/rules", "/v1/profiles/{profile_id}/rules/{rule_id}"
+	return httpapi.Table(Family,
+		httpapi.Op[createRuleIn, ruleSpec, ClaimRule]{ID: "create_claim_rule", Method: "POST", Path: all, Status: 201,
+			Action: updateProfile, Find: checking(findProfile[createRuleIn](a)), Do: a.createRule},
+		httpapi.Op[profileRef, *identity.Profile, ClaimRuleList]{ID: "list_claim_rules", Method: "GET", Path: all, Status: 200,
+			Action: readProfile, Find: findProfile[profileRef](a), Do: a.listRules},
+		httpapi.Op[ruleRef, *identity.Profile, ClaimRule]{ID: "get_claim_rule", Method: "GET", Path: one, Status: 200,
+			Action: readProfile, Find: findProfile[ruleRef](a), Do: a.getRule},
+		httpapi.Op[updateRuleIn, ruleSpec, ClaimRule]{ID: "update_claim_rule", Method: "PUT", Path: one, Status: 200,
+			Action: updateProfile, Check: (*updateRuleIn).present, Find: checking(findProfile[updateRuleIn](a)), Do: a.updateRule},
+		httpapi.Op[ruleRef, *identity.Profile, httpapi.None]{ID: "delete_claim_rule", Method: "DELETE", Path: one, Status: 204,
+			Action: updateProfile, Find: findProfile[ruleRef](a), Do: a.deleteRule},
+	)
+}
+
 // ClaimRule is the answer that shows a claim rule.
 type ClaimRule struct {
 	ID         string      `json:"id"`
@@ -67,14 +83,12 @@ type createRuleIn struct {
 	Body ruleBody
 }
 
-// Validate checks the body.
-func (in *createRuleIn) Validate() error {
-	spec := in.Body.spec()
-	return spec.Validate()
-}
+func (in createRuleIn) spec() identity.RuleSpec { return in.Body.spec() }
 
-func (a *API) createRule(ctx context.Context, c *httpapi.Call, in *createRuleIn) (*ClaimRule, error) {
-	rule, err := a.ids.CreateRule(ctx, in.ProfileID, in.Body.spec())
+type ruleSpec = given[*identity.Profile, identity.RuleSpec]
+
+func (a *API) createRule(ctx context.Context, c *httpapi.Call, _ *createRuleIn, g ruleSpec) (*ClaimRule, error) {
+	rule, err := a.ids.CreateRule(ctx, g.found, g.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -82,16 +96,12 @@ func (a *API) createRule(ctx context.Context, c *httpapi.Call, in *createRuleIn)
 	return wireRule(rule), nil
 }
 
-func (a *API) listRules(ctx context.Context, _ *httpapi.Call, in *profileRef) (*ClaimRuleList, error) {
-	rules, err := a.ids.Rules(ctx, in.ProfileID)
+func (a *API) listRules(ctx context.Context, _ *httpapi.Call, _ *profileRef, p *identity.Profile) (*ClaimRuleList, error) {
+	rules, err := a.ids.Rules(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	out := &ClaimRuleList{Rules: make([]*ClaimRule, len(rules))}
-	for i, r := range rules {
-		out.Rules[i] = wireRule(r)
-	}
-	return out, nil
+	return &ClaimRuleList{Rules: each(rules, wireRule)}, nil
 }
 
 // ruleRef names a claim rule in the path; the decision is on its profile.
@@ -100,8 +110,8 @@ type ruleRef struct {
 	RuleID string `path:"rule_id"`
 }
 
-func (a *API) getRule(ctx context.Context, c *httpapi.Call, in *ruleRef) (*ClaimRule, error) {
-	rule, err := a.ids.Rule(ctx, in.ProfileID, in.RuleID)
+func (a *API) getRule(ctx context.Context, c *httpapi.Call, in *ruleRef, p *identity.Profile) (*ClaimRule, error) {
+	rule, err := a.ids.Rule(ctx, p, in.RuleID)
 	if err != nil {
 		return nil, err
 	}
@@ -115,17 +125,10 @@ type updateRuleIn struct {
 	Body ruleBody
 }
 
-// Validate checks precondition and body.
-func (in *updateRuleIn) Validate() error {
-	if err := in.present(); err != nil {
-		return err
-	}
-	spec := in.Body.spec()
-	return spec.Validate()
-}
+func (in updateRuleIn) spec() identity.RuleSpec { return in.Body.spec() }
 
-func (a *API) updateRule(ctx context.Context, c *httpapi.Call, in *updateRuleIn) (*ClaimRule, error) {
-	rule, err := a.ids.UpdateRule(ctx, in.ProfileID, in.RuleID, in.IfMatch, in.Body.spec())
+func (a *API) updateRule(ctx context.Context, c *httpapi.Call, in *updateRuleIn, g ruleSpec) (*ClaimRule, error) {
+	rule, err := a.ids.UpdateRule(ctx, g.found, in.RuleID, in.IfMatch, g.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +136,6 @@ func (a *API) updateRule(ctx context.Context, c *httpapi.Call, in *updateRuleIn)
 	return wireRule(rule), nil
 }
 
-func (a *API) deleteRule(ctx context.Context, _ *httpapi.Call, in *ruleRef) (*done, error) {
-	return nil, a.ids.DeleteRule(ctx, in.ProfileID, in.RuleID)
+func (a *API) deleteRule(ctx context.Context, _ *httpapi.Call, in *ruleRef, p *identity.Profile) (*httpapi.None, error) {
+	return nil, a.ids.DeleteRule(ctx, p, in.RuleID)
 }

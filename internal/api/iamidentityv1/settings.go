@@ -16,7 +16,7 @@ func (a *API) settingsRows() []httpapi.Operation {
 		httpapi.Op[getSettingsIn, *account.Settings, AccountSettings]{ID: "get_account_settings", Method: "GET", Path: own, Status: 200,
 			Action: "iam-identity.account.get", Find: findSettings[getSettingsIn](a), Do: a.getSettings},
 		httpapi.Op[updateSettingsIn, settingsChange, AccountSettings]{ID: "update_account_settings", Method: "PUT", Path: own, Status: 200,
-			Action: "iam-identity.account.update", Check: (*updateSettingsIn).present, Find: changing(findSettings[updateSettingsIn](a)), Do: a.updateSettings},
+			Action: "iam-identity.account.update", Check: (*updateSettingsIn).present, Find: checking(findSettings[updateSettingsIn](a)), Do: a.updateSettings},
 		httpapi.Op[getSettingsIn, *account.Settings, EffectiveSettings]{ID: "get_effective_account_settings", Method: "GET", Path: effective,
 			Status: 200, Action: "iam-identity.account.get", Find: findSettings[getSettingsIn](a), Do: a.getEffectiveSettings},
 	)
@@ -184,7 +184,7 @@ type domainsBody struct {
 	RestrictInvitation *bool    `json:"restrict_invitation"`
 }
 
-func (in updateSettingsIn) change() account.SettingsChange {
+func (in updateSettingsIn) spec() account.SettingsChange {
 	b := &in.Body
 	var out account.SettingsChange
 	account.CopyTexts((*account.Values[*string, []account.UserMFA, []account.DomainChange])(&out),
@@ -200,10 +200,10 @@ func (in updateSettingsIn) change() account.SettingsChange {
 	return out
 }
 
-type settingsChange = edit[*account.Settings, account.SettingsChange]
+type settingsChange = given[*account.Settings, account.SettingsChange]
 
-func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn, e settingsChange) (*AccountSettings, error) {
-	s, err := a.accounts.UpdateSettings(ctx, e.found, in.IfMatch, e.change)
+func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn, g settingsChange) (*AccountSettings, error) {
+	s, err := a.accounts.UpdateSettings(ctx, g.found, in.IfMatch, g.spec)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/httpapi"
 )
 
@@ -217,7 +216,7 @@ func TestNobodyGetsInWithoutToken(t *testing.T) {
 
 // The owner may do all of it: the walk above refuses for the right reason.
 func TestOwnerMayDoAll(t *testing.T) {
-	s := newServer(t, func(o *apitest.Options) { o.Identity.APIKeysPerIdentity, o.IdPs = 1000, 1000 })
+	s := newServer(t, roomy)
 	w := s.build()
 	for _, op := range s.table {
 		if !op.Built {

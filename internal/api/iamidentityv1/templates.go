@@ -334,14 +334,14 @@ func cut[T any](a *API, path, query string, in *listTemplatesIn, list []T) ([]T,
 	}
 	start := 0
 	if in.PageToken != "" {
-		tok, err := a.ids.Pages.Open(in.PageToken, query, "pagetoken")
+		tok, err := a.pages.Open(in.PageToken, query, "pagetoken")
 		if err != nil {
 			return nil, Paging{}, err
 		}
 		start = min(tok.Offset, len(list))
 	}
 	link := func(at int) string {
-		q := url.Values{"pagetoken": {a.ids.Pages.Seal(lists.Token{Offset: at, Query: query})}, "limit": {strconv.Itoa(size)}}
+		q := url.Values{"pagetoken": {a.pages.Seal(lists.Token{Offset: at, Query: query})}, "limit": {strconv.Itoa(size)}}
 		if in.AccountID != "" {
 			q.Set("account_id", in.AccountID)
 		}

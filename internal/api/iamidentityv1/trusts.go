@@ -11,13 +11,18 @@ import (
 func (a *API) trustRows() []httpapi.Operation {
 	const all = "/v1/profiles/{profile_id}/identities"
 	const kind, one = all + "/{identity_type}", all + "/{identity_type}/{identifier_id}"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "get_profile_identities", "GET", all, 200, act("profile.get"), at[profileRef](a), a.getTrusts),
-		httpapi.OldOp(Family, "set_profile_identities", "PUT", all, 200, act("profile.update"), at[setTrustsIn](a), a.setTrusts),
-		httpapi.OldOp(Family, "set_profile_identity", "POST", kind, 200, act("profile.update"), at[setTrustIn](a), a.setTrust),
-		httpapi.OldOp(Family, "get_profile_identity", "GET", one, 200, act("profile.get"), at[trustRef](a), a.getTrust),
-		httpapi.OldOp(Family, "delete_profile_identity", "DELETE", one, 204, act("profile.update"), at[trustRef](a), a.deleteTrust),
-	}
+	return httpapi.Table(Family,
+		httpapi.Op[profileRef, *identity.Profile, ProfileIdentities]{ID: "get_profile_identities", Method: "GET", Path: all, Status: 200,
+			Action: readProfile, Find: findProfile[profileRef](a), Do: a.getTrusts},
+		httpapi.Op[setTrustsIn, given[*identity.Profile, identity.TrustSpecs], ProfileIdentities]{ID: "set_profile_identities", Method: "PUT", Path: all, Status: 200,
+			Action: updateProfile, Check: (*setTrustsIn).present, Find: checking(findProfile[setTrustsIn](a)), Do: a.setTrusts},
+		httpapi.Op[setTrustIn, given[*identity.Profile, identity.TrustSpec], ProfileIdentity]{ID: "set_profile_identity", Method: "POST", Path: kind, Status: 200,
+			Action: updateProfile, Check: (*setTrustIn).check, Find: checking(findProfile[setTrustIn](a)), Do: a.setTrust},
+		httpapi.Op[trustRef, givenTrust, ProfileIdentity]{ID: "get_profile_identity", Method: "GET", Path: one, Status: 200,
+			Action: readProfile, Find: checking(findProfile[trustRef](a)), Do: a.getTrust},
+		httpapi.Op[trustRef, givenTrust, httpapi.None]{ID: "delete_profile_identity", Method: "DELETE", Path: one, Status: 204,
+			Action: updateProfile, Find: checking(findProfile[trustRef](a)), Do: a.deleteTrust},
+	)
 }
 
 // ProfileIdentity is the answer that shows an identity which a profile trusts.
@@ -42,15 +47,11 @@ type ProfileIdentities struct {
 
 func wireTrusts(c *httpapi.Call, head *identity.TrustList, trusts []*identity.Trust) *ProfileIdentities {
 	c.SetETag(head.Tag)
-	out := &ProfileIdentities{EntityTag: head.Tag, Identities: make([]*ProfileIdentity, len(trusts))}
-	for i, t := range trusts {
-		out.Identities[i] = wireTrust(t)
-	}
-	return out
+	return &ProfileIdentities{EntityTag: head.Tag, Identities: each(trusts, wireTrust)}
 }
 
-func (a *API) getTrusts(ctx context.Context, c *httpapi.Call, in *profileRef) (*ProfileIdentities, error) {
-	head, trusts, err := a.ids.Trusts(ctx, in.ProfileID)
+func (a *API) getTrusts(ctx context.Context, c *httpapi.Call, _ *profileRef, p *identity.Profile) (*ProfileIdentities, error) {
+	head, trusts, err := a.ids.Trusts(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -78,24 +79,16 @@ type setTrustsIn struct {
 	}
 }
 
-func (in *setTrustsIn) specs() []identity.TrustSpec {
-	specs := make([]identity.TrustSpec, len(in.Body.Identities))
+func (in setTrustsIn) spec() identity.TrustSpecs {
+	specs := make(identity.TrustSpecs, len(in.Body.Identities))
 	for i := range in.Body.Identities {
 		specs[i] = in.Body.Identities[i].spec()
 	}
 	return specs
 }
 
-// Validate checks precondition and body.
-func (in *setTrustsIn) Validate() error {
-	if err := in.present(); err != nil {
-		return err
-	}
-	return identity.CheckTrusts(in.specs())
-}
-
-func (a *API) setTrusts(ctx context.Context, c *httpapi.Call, in *setTrustsIn) (*ProfileIdentities, error) {
-	head, trusts, err := a.ids.SetTrusts(ctx, in.ProfileID, in.IfMatch, in.specs())
+func (a *API) setTrusts(ctx context.Context, c *httpapi.Call, in *setTrustsIn, g given[*identity.Profile, identity.TrustSpecs]) (*ProfileIdentities, error) {
+	head, trusts, err := a.ids.SetTrusts(ctx, g.found, in.IfMatch, g.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -108,20 +101,18 @@ type setTrustIn struct {
 	Body trustBody
 }
 
-// Validate checks the body, and that its type is the path's.
-func (in *setTrustIn) Validate() error {
-	spec := in.Body.spec()
-	if err := spec.Validate(); err != nil {
-		return err
-	}
-	if in.Type != in.Body.Type {
+// check demands that the body's type, if it has one, is the path's.
+func (in *setTrustIn) check() error {
+	if in.Body.Type != "" && in.Type != in.Body.Type {
 		return fault.Field("type", "Property 'type' is not the identity type of the path.")
 	}
 	return nil
 }
 
-func (a *API) setTrust(ctx context.Context, _ *httpapi.Call, in *setTrustIn) (*ProfileIdentity, error) {
-	trust, err := a.ids.SetTrust(ctx, in.ProfileID, in.Body.spec())
+func (in setTrustIn) spec() identity.TrustSpec { return in.Body.spec() }
+
+func (a *API) setTrust(ctx context.Context, _ *httpapi.Call, _ *setTrustIn, g given[*identity.Profile, identity.TrustSpec]) (*ProfileIdentity, error) {
+	trust, err := a.ids.SetTrust(ctx, g.found, g.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -135,17 +126,18 @@ type trustRef struct {
 	Identifier string `path:"identifier_id"`
 }
 
-// Validate checks the type.
-func (in *trustRef) Validate() error { return identity.CheckTrustKey(in.Type, in.Identifier) }
+func (in trustRef) spec() identity.TrustKey { return identity.TrustKey{Type: in.Type, Identifier: in.Identifier} }
 
-func (a *API) getTrust(ctx context.Context, _ *httpapi.Call, in *trustRef) (*ProfileIdentity, error) {
-	trust, err := a.ids.Trust(ctx, in.ProfileID, in.Type, in.Identifier)
+type givenTrust = given[*identity.Profile, identity.TrustKey]
+
+func (a *API) getTrust(ctx context.Context, _ *httpapi.Call, _ *trustRef, g givenTrust) (*ProfileIdentity, error) {
+	trust, err := a.ids.Trust(ctx, g.found, g.spec)
 	if err != nil {
 		return nil, err
 	}
 	return wireTrust(trust), nil
 }
 
-func (a *API) deleteTrust(ctx context.Context, _ *httpapi.Call, in *trustRef) (*done, error) {
-	return nil, a.ids.DeleteTrust(ctx, in.ProfileID, in.Type, in.Identifier)
+func (a *API) deleteTrust(ctx context.Context, _ *httpapi.Call, _ *trustRef, g givenTrust) (*httpapi.None, error) {
+	return nil, a.ids.DeleteTrust(ctx, g.found, g.spec)
 }

@@ -70,16 +70,12 @@ type Activity struct {
 
 // activity reads an object's activity when the client wants it and may see it,
 // else nil.
-func (a *API) activity(ctx context.Context, c *httpapi.Call, wanted bool, m *store.Meta, t httpapi.Target) (*Activity, error) {
+func (a *API) activity(ctx context.Context, c *httpapi.Call, wanted bool, m *store.Meta, on httpapi.Target) (*Activity, error) {
 	if !wanted {
 		return nil, nil
 	}
-	allowed, err := c.May(ctx, "iam-identity.activity.get", t)
-	if err != nil || !allowed {
-		return nil, err
-	}
-	read, err := a.ids.Activity.Activity(ctx, m.Account, m.ID)
-	if err != nil {
+	read, err := a.ids.Activity(ctx, c, m, on)
+	if err != nil || read == nil {
 		return nil, err
 	}
 	out := &Activity{AuthnCount: read.Count}
@@ -87,6 +83,15 @@ func (a *API) activity(ctx context.Context, c *httpapi.Call, wanted bool, m *sto
 		out.LastAuthn = stamp(read.Last)
 	}
 	return out, nil
+}
+
+// each maps a list; it is never null in an answer.
+func each[From, To any](list []From, as func(From) To) []To {
+	out := make([]To, len(list))
+	for i, one := range list {
+		out[i] = as(one)
+	}
+	return out
 }
 
 // listIn are the query parameters that every paged list takes.

@@ -138,7 +138,11 @@ func profileKind(ids *identity.Service) *template.Kind {
 					return nil, err
 				}
 			}
-			made, err := ids.LayProfile(ctx, l.Tx, l.Account.ID, old, m)
+			checked, err := valid.Check(*m)
+			if err != nil {
+				return nil, err
+			}
+			made, err := ids.LayProfile(ctx, l.Tx, l.Account.ID, old, checked)
 			if err != nil {
 				return nil, err
 			}
