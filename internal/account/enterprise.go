@@ -65,5 +65,6 @@ func write(ctx context.Context, tx store.Tx, a *Account, param, message string) 
 }
 
 func checkState(state string) error {
-	return oneOf("state", &state, Active, Pending, Suspended, Canceled)
+	_, err := oneOf(Active, Pending, Suspended, Canceled)("state", state)
+	return err
 }
