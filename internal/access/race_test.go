@@ -258,4 +258,3 @@ func forget(t *testing.T, n *nodes) {
 		}
 	}
 }
-
