@@ -55,11 +55,11 @@ var rules = []rule{
 	{packages: []string{"enterprise"}, may: under("account", "identity", "access", "policy"), never: network},
 	{packages: []string{"report"}, may: under("account", "identity", "access", "activity", "policy", "template", "token"), never: network},
 	{packages: []string{"idp"}, may: under("account", "identity"), never: network},
-	{packages: []string{"template"}, may: under("account", "enterprise"), never: network},
+	{packages: []string{"template"}, may: under("account", "enterprise", "policy"), never: network},
 	{packages: []string{"template/kinds"}, may: under("account", "identity", "access", "policy", "template"), never: network},
 
 	{packages: []string{"httpapi"}, may: append([]string{"store", "policy", "asker"}, leaves...), never: []string{"database/sql"}},
-	{packages: []string{"api/templatewire"}, may: []string{"httpapi", "template", "fault"}, never: []string{"database/sql"}},
+	{packages: []string{"api/templatewire"}, may: []string{"httpapi", "template", "store", "fault"}, never: []string{"database/sql"}},
 	{packages: []string{"api"}, may: slices.Concat([]string{"httpapi", "api/templatewire", "store", "policy", "signing/keyring", "template/kinds"}, domain, leaves), never: []string{"database/sql"}},
 	{packages: []string{"dev/devapi"}, may: append([]string{"httpapi", "store", "audit", "policy"}, leaves...), never: []string{"database/sql"}},
 	{packages: []string{"config"}, may: []string{"secret", "signing", "fault"}, never: network},

@@ -7,31 +7,38 @@ import (
 	"strconv"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
-// Wish says what to assign where.
+// Wish says which version of a template to assign where.
 type Wish struct {
-	Kind, Template string
-	Number         int
-	TargetType     string
-	Target         string
-	Subject        *Subject
+	Number     int
+	TargetType string
+	Target     string
+	Subject    *Subject
 }
 
-// Assign lays a committed version on a target. An account target is done when
-// it returns; of a group target the reconciler takes care.
-func (s *Service) Assign(ctx context.Context, w Wish) (*Assignment, error) {
-	k := s.kind(w.Kind)
+// Assign lays a committed version of a template on a target. An account target
+// is done when it returns; of a group target the reconciler takes care. Beside
+// the action itself, which the caller has asked about, it needs sight of the
+// enterprise.
+func (s *Service) Assign(ctx context.Context, who asker.Asker, t *Template, w Wish) (*Assignment, error) {
+	err := asker.Need(ctx, who, "enterprise.enterprise.retrieve", policy.Resource{ServiceName: "enterprise", Account: t.Account}, NoTemplate(t.ID))
+	if err != nil {
+		return nil, err
+	}
+	src, err := s.assignable(ctx, t, w.Number)
+	if err != nil {
+		return nil, err
+	}
+	k := s.kind(t.Kind())
 	var a *Assignment
-	err := s.db.Update(ctx, func(tx store.Tx) error {
-		t, err := headOf(ctx, tx, w.Kind, w.Template)
-		if err != nil {
-			return err
-		}
-		if err := s.assignable(ctx, tx, t, w.Number); err != nil {
+	err = s.db.Update(ctx, func(tx store.Tx) error {
+		if err := s.hold(ctx, tx, src); err != nil {
 			return err
 		}
 		if err := checkTarget(ctx, tx, t.Account, w.TargetType, w.Target); err != nil {
@@ -40,7 +47,7 @@ func (s *Service) Assign(ctx context.Context, w Wish) (*Assignment, error) {
 		if err := s.noOther(ctx, tx, k, t, w.Target); err != nil {
 			return err
 		}
-		a = &Assignment{Meta: store.Meta{Account: t.Account, ID: s.ids.New(k.AssignmentPrefix), Parent: t.ID, Owner: w.Target, Name: w.Kind},
+		a = &Assignment{Meta: store.Meta{Account: t.Account, ID: s.ids.New(k.AssignmentPrefix), Parent: t.ID, Owner: w.Target, Name: k.Name},
 			Number: w.Number, TargetType: w.TargetType, Status: Accepted, Operation: OpAssign, Revision: 1, Subject: w.Subject}
 		return Assignments.Create(ctx, tx, a, s.assignmentEvent(k, "assign", t, a))
 	})
@@ -56,7 +63,7 @@ func (s *Service) start(ctx context.Context, a *Assignment) (*Assignment, error)
 		s.agenda.add(a.Account, false)
 		return a, nil
 	}
-	if err := s.run(ctx, a.ID); err != nil {
+	if err := s.run(ctx, a); err != nil {
 		return nil, err
 	}
 	now, err := s.Assignment(ctx, a.Kind(), a.ID)
@@ -71,23 +78,33 @@ func (s *Service) assignmentEvent(k *Kind, verb string, t *Template, a *Assignme
 		Message: fmt.Sprintf("Enterprise IAM: %s %s %s version %d, target %s", verb, k.Title, t.Name, a.Number, a.Target())}
 }
 
-// assignable demands a committed version that is complete.
-func (s *Service) assignable(ctx context.Context, tx store.Tx, t *Template, number int) error {
-	v, err := Versions.Get(ctx, tx, t.Account, VersionID(t.ID, number))
-	if errors.Is(err, fault.NotFound) {
-		return NoVersion(t.ID, strconv.Itoa(number))
+// assignable gives a version of a template, which must be committed and complete.
+func (s *Service) assignable(ctx context.Context, t *Template, number int) (Source, error) {
+	src := Source{Template: t}
+	var err error
+	if src.Version, err = Versions.Get(ctx, s.db.Direct(), t.Account, VersionID(t.ID, number)); errors.Is(err, fault.NotFound) {
+		return src, NoVersion(t.ID, strconv.Itoa(number))
 	}
 	if err != nil {
-		return err
+		return src, err
 	}
-	if !v.Committed {
-		return &fault.Error{Kind: fault.Invalid, Code: "not_committed", Field: "template_version",
+	if !src.Version.Committed {
+		return src, &fault.Error{Kind: fault.Invalid, Code: "not_committed", Field: "template_version",
 			Message: fmt.Sprintf("Version %d of template '%s' is not committed and cannot be assigned.", number, t.ID)}
 	}
-	if err := s.kind(t.Kind()).Check(ctx, t.Account, v.Payload, true); err != nil {
+	if src.Document, err = s.document(src.Version); err != nil {
+		return src, err
+	}
+	return src, src.Document.Check(true)
+}
+
+// hold demands that a version is still as it was found, and all that it needs
+// committed.
+func (s *Service) hold(ctx context.Context, tx store.Tx, src Source) error {
+	if err := Versions.Hold(ctx, tx, src.Version); err != nil {
 		return err
 	}
-	return s.checkReferences(ctx, tx, v, true)
+	return s.checkReferences(ctx, tx, src.Version.Account, needs(src.Version, src.Document), true)
 }
 
 // checkTarget demands a node of the enterprise that can take assignments.
@@ -145,12 +162,8 @@ func (s *Service) noOther(ctx context.Context, tx store.Tx, k *Kind, t *Template
 
 // Assignment gives an assignment of a kind.
 func (s *Service) Assignment(ctx context.Context, kind, assignmentID string) (*Assignment, error) {
-	return assignmentOf(ctx, s.db.Direct(), kind, assignmentID)
-}
-
-func assignmentOf(ctx context.Context, r store.Reader, kind, assignmentID string) (*Assignment, error) {
-	a, err := Assignments.Get(ctx, r, "", assignmentID)
-	if errors.Is(err, fault.NotFound) || err == nil && kind != "" && a.Kind() != kind {
+	a, err := Assignments.Get(ctx, s.db.Direct(), "", assignmentID)
+	if errors.Is(err, fault.NotFound) || err == nil && a.Kind() != kind {
 		return nil, NoAssignment(assignmentID)
 	}
 	return a, err
@@ -176,20 +189,28 @@ func (s *Service) Progress(ctx context.Context, a *Assignment) (settled, account
 
 // Reassign lays another version on the target, or the same one again, which
 // repairs what failed or was changed.
-func (s *Service) Reassign(ctx context.Context, kind, assignmentID, ifMatch string, number int) (*Assignment, error) {
+func (s *Service) Reassign(ctx context.Context, found *Assignment, ifMatch string, number int) (*Assignment, error) {
 	if ifMatch == "" {
 		return nil, fault.Missing("If-Match")
 	}
-	a, err := s.wish(ctx, kind, assignmentID, func(tx store.Tx, t *Template, a *Assignment) error {
-		if err := a.Match(ifMatch); err != nil {
-			return err
-		}
-		if err := s.assignable(ctx, tx, t, number); err != nil {
-			return err
-		}
+	if err := s.idle(ctx, found); err != nil {
+		return nil, err
+	}
+	if err := found.Match(ifMatch); err != nil {
+		return nil, err
+	}
+	t, err := s.Template(ctx, found.Kind(), found.Template())
+	if err != nil {
+		return nil, err
+	}
+	src, err := s.assignable(ctx, t, number)
+	if err != nil {
+		return nil, err
+	}
+	a, err := Assignments.Edit(ctx, s.db, found, func(tx store.Tx, a *Assignment) (store.Event, error) {
 		a.Number, a.Operation = number, OpUpdate
-		return nil
-	}, "assignment-update")
+		return s.wished("assignment-update", t, a), s.hold(ctx, tx, src)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -198,11 +219,18 @@ func (s *Service) Reassign(ctx context.Context, kind, assignmentID, ifMatch stri
 
 // Unassign takes the template from the target; the assignment is gone when all
 // accounts have lost it.
-func (s *Service) Unassign(ctx context.Context, kind, assignmentID string) error {
-	a, err := s.wish(ctx, kind, assignmentID, func(_ store.Tx, _ *Template, a *Assignment) error {
+func (s *Service) Unassign(ctx context.Context, found *Assignment) error {
+	if err := s.idle(ctx, found); err != nil {
+		return err
+	}
+	a, err := Assignments.Edit(ctx, s.db, found, func(tx store.Tx, a *Assignment) (ev store.Event, err error) {
+		t, err := Templates.Get(ctx, tx, a.Account, a.Template())
+		if err != nil {
+			return ev, err
+		}
 		a.Operation = OpRemove
-		return nil
-	}, "remove")
+		return s.wished("remove", t, a), nil
+	})
 	if err != nil {
 		return err
 	}
@@ -210,48 +238,25 @@ func (s *Service) Unassign(ctx context.Context, kind, assignmentID string) error
 	return err
 }
 
-// stuck tells whether all that an assignment in progress has left are accounts
-// that an internal error put off, and gives its version then, else 0. It must
-// not keep the enterprise from wishing something else: the error may be without
-// end.
-func (s *Service) stuck(ctx context.Context, kind, assignmentID string) (at int64, err error) {
-	a, err := s.Assignment(ctx, kind, assignmentID)
-	if err != nil || a.Status != InProgress {
-		return 0, err
-	}
-	todo, err := s.todo(ctx, a)
-	if err != nil || len(todo.ready) > 0 || todo.waiting == 0 {
-		return 0, err
-	}
-	return a.Version, nil
+// wished makes an assignment's next revision work to do.
+func (s *Service) wished(verb string, t *Template, a *Assignment) store.Event {
+	a.Status = InProgress
+	a.Revision++
+	return s.assignmentEvent(s.kind(t.Kind()), verb, t, a)
 }
 
-// wish writes a new revision of an assignment that is not in progress, or whose
-// progress is stuck.
-func (s *Service) wish(ctx context.Context, kind, assignmentID string, fn func(store.Tx, *Template, *Assignment) error, verb string) (*Assignment, error) {
-	k := s.kind(kind)
-	stuck, err := s.stuck(ctx, kind, assignmentID)
-	if err != nil {
-		return nil, err
+// idle refuses to wish something new of an assignment in progress, unless all
+// that it has left are accounts that an internal error put off: the error may be
+// without end and must not keep the enterprise from it.
+func (s *Service) idle(ctx context.Context, a *Assignment) error {
+	if a.Status != Accepted && a.Status != InProgress {
+		return nil
 	}
-	var a *Assignment
-	err = s.db.Update(ctx, func(tx store.Tx) (err error) {
-		if a, err = assignmentOf(ctx, tx, kind, assignmentID); err != nil {
+	if a.Status == InProgress {
+		todo, err := s.todo(ctx, a)
+		if err != nil || len(todo.ready) == 0 && todo.waiting > 0 {
 			return err
 		}
-		if (a.Status == Accepted || a.Status == InProgress) && a.Version != stuck {
-			return &fault.Error{Kind: fault.Conflict, Code: "in_progress", Message: "The assignment is in progress. Wait until it has finished."}
-		}
-		t, err := headOf(ctx, tx, kind, a.Template())
-		if err != nil {
-			return err
-		}
-		if err := fn(tx, t, a); err != nil {
-			return err
-		}
-		a.Status = InProgress
-		a.Revision++
-		return Assignments.Update(ctx, tx, a, s.assignmentEvent(k, verb, t, a))
-	})
-	return a, err
+	}
+	return &fault.Error{Kind: fault.Conflict, Code: "in_progress", Message: "The assignment is in progress. Wait until it has finished."}
 }

@@ -36,7 +36,7 @@ func TestAnAccountTargetIsDoneWhenTheCallReturns(t *testing.T) {
 	a := must(f.try(tmpl, 1, child))(t)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 	f.wantWhole("Operators: first", child)
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
+	f.ok(f.unassign(a))
 	f.want(a, "", results{})
 	f.wantNothing(child)
 }
@@ -49,9 +49,9 @@ func TestAGroupTargetIsAcceptedAndThenInProgress(t *testing.T) {
 	if a.Status != template.Accepted {
 		t.Errorf("it begins as %s", a.Status)
 	}
-	_, err := f.ts.Reassign(f.ctx, a.Kind(), a.ID, a.Tag, 1)
+	_, err := f.ts.Reassign(f.ctx, a, a.Tag, 1)
 	f.refused(err, fault.Conflict, "in progress")
-	f.refused(f.ts.Unassign(f.ctx, a.Kind(), a.ID), fault.Conflict, "in progress")
+	f.refused(f.unassign(a), fault.Conflict, "in progress")
 	if settled, of, err := f.ts.Progress(f.ctx, a); settled != 0 || of != 1 || err != nil {
 		t.Errorf("%d of %d accounts are settled, %v", settled, of, err)
 	}
@@ -59,7 +59,7 @@ func TestAGroupTargetIsAcceptedAndThenInProgress(t *testing.T) {
 	if settled, of, err := f.ts.Progress(f.ctx, a); settled != 1 || of != 1 || err != nil {
 		t.Errorf("%d of %d accounts are settled, %v", settled, of, err)
 	}
-	if got := must(f.ts.Assignment(f.ctx, a.Kind(), a.ID))(t); got.Status != template.Succeeded || got.Tag == a.Tag {
+	if got := f.now(a); got.Status != template.Succeeded || got.Tag == a.Tag {
 		t.Errorf("it ends as %s with tag %s", got.Status, got.Tag)
 	}
 }
@@ -71,8 +71,7 @@ func TestTheHigherAssignmentWinsAndTheLowerComesBack(t *testing.T) {
 			g := f.group(f.ent, "group")
 			child, other := f.child(g, "child"), f.child(g, "other")
 			tmpl := f.template(kinds.Profile, draft("p", profileDoc("P", "one")))
-			_, _, err := f.ts.AddVersion(f.ctx, kinds.Profile, tmpl.ID, draft("p", profileDoc("P", "two")))
-			f.ok(err)
+			f.next(tmpl, draft("p", profileDoc("P", "two")))
 			// The newer version lies lower: the place decides, not the version.
 			assign := func(number int, target string) *template.Assignment {
 				a := must(f.try(tmpl, number, target))(t)
@@ -93,7 +92,7 @@ func TestTheHigherAssignmentWinsAndTheLowerComesBack(t *testing.T) {
 			if got := f.profiles(child); !slices.Equal(got, []string{"P: one"}) {
 				t.Errorf("the account has %q", got)
 			}
-			f.ok(f.ts.Unassign(f.ctx, high.Kind(), high.ID))
+			f.ok(f.unassign(high))
 			f.pass()
 			f.want(high, "", results{})
 			f.want(low, template.Succeeded, results{child: template.Succeeded})
@@ -115,12 +114,10 @@ func TestAnotherVersionChangesTheObjectsInPlace(t *testing.T) {
 	v := must(f.ts.Version(f.ctx, tmpl, 1))(t)
 	d := draft("operators", profileDoc("Operators of ${account_name}", "second"))
 	d.References = v.References
-	_, _, err := f.ts.AddVersion(f.ctx, kinds.Profile, tmpl.ID, d)
-	f.ok(err)
-	now := must(f.ts.Assignment(f.ctx, a.Kind(), a.ID))(t)
-	_, err = f.ts.Reassign(f.ctx, a.Kind(), a.ID, a.Tag, 2)
+	f.next(tmpl, d)
+	_, err := f.ts.Reassign(f.ctx, f.now(a), a.Tag, 2)
 	f.refused(err, fault.Stale, "")
-	must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, now.Tag, 2))(t)
+	f.reassign(a, 2)
 	f.pass()
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 	f.wantWhole("Operators of child: second", child)
@@ -132,10 +129,8 @@ func TestAnotherVersionChangesTheObjectsInPlace(t *testing.T) {
 	}
 	// A version without one of the policies takes it away.
 	d.References = v.References[:1]
-	_, _, err = f.ts.AddVersion(f.ctx, kinds.Profile, tmpl.ID, d)
-	f.ok(err)
-	now = must(f.ts.Assignment(f.ctx, a.Kind(), a.ID))(t)
-	must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, now.Tag, 3))(t)
+	f.next(tmpl, d)
+	f.reassign(a, 3)
 	f.pass()
 	if got := f.policies(child); len(got) != 1 || got[0].Template.ID != v.References[0].ID {
 		t.Errorf("%d policies are left", len(got))
@@ -166,9 +161,8 @@ func TestOneAccountThatRefusesDoesNotHoldUpTheOthers(t *testing.T) {
 		}
 	}
 	// What was in the way goes, and the same version again repairs it.
-	f.ok(f.ts.Unassign(f.ctx, other.Kind(), other.ID))
-	now := must(f.ts.Assignment(f.ctx, a.Kind(), a.ID))(t)
-	must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, now.Tag, 1))(t)
+	f.ok(f.unassign(other))
+	f.reassign(a, 1)
 	f.pass()
 	want[bad] = template.Succeeded
 	f.want(a, template.Succeeded, want)
@@ -179,19 +173,18 @@ func TestAFailedUpdateLeavesTheAccountWithWhatItHad(t *testing.T) {
 	f := plant(t)
 	child := f.child(f.ent, "child")
 	tmpl := f.template(kinds.Profile, draft("p", profileDoc("P", "one")))
-	_, _, err := f.ts.AddVersion(f.ctx, kinds.Profile, tmpl.ID, draft("p", profileDoc("Taken", "two")))
-	f.ok(err)
+	f.next(tmpl, draft("p", profileDoc("Taken", "two")))
 	f.assign(f.template(kinds.Profile, draft("q", profileDoc("Taken", "by q"))), child)
 	a := must(f.try(tmpl, 1, child))(t)
-	now := must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, a.Tag, 2))(t)
+	f.reassign(a, 2)
 	f.want(a, template.Failed, results{child: template.Failed})
 	if got := f.profiles(child); !slices.Equal(got, []string{"P: one", "Taken: by q"}) {
 		t.Errorf("the account has %q", got)
 	}
-	must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, now.Tag, 1))(t)
+	f.reassign(a, 1)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
-	a = must(f.ts.Assignment(f.ctx, a.Kind(), a.ID))(t)
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
+	a = f.now(a)
+	f.ok(f.unassign(a))
 	if got := f.profiles(child); !slices.Equal(got, []string{"Taken: by q"}) {
 		t.Errorf("the account has %q", got)
 	}
@@ -306,17 +299,17 @@ func TestATemplateInUseCannotBeDeleted(t *testing.T) {
 	f := plant(t)
 	child := f.child(f.ent, "child")
 	tmpl := f.operators()
-	ref := must(f.ts.Version(f.ctx, tmpl, 1))(t).References[0]
+	ref := must(f.ts.Template(f.ctx, kinds.Policy, must(f.ts.Version(f.ctx, tmpl, 1))(t).References[0].ID))(t)
 	a := f.assign(tmpl, child)
-	f.refused(f.ts.Delete(f.ctx, kinds.Profile, tmpl.ID), fault.Conflict, "assigned")
-	f.refused(f.ts.DeleteVersion(f.ctx, kinds.Profile, tmpl.ID, 1), fault.Conflict, "assigned")
-	f.refused(f.ts.Delete(f.ctx, kinds.Policy, ref.ID), fault.Conflict, "assigned")
-	f.refused(f.ts.DeleteVersion(f.ctx, kinds.Policy, ref.ID, 1), fault.Conflict, "assigned")
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
-	f.ok(f.ts.Delete(f.ctx, kinds.Policy, ref.ID))
+	f.refused(f.delete(tmpl), fault.Conflict, "assigned")
+	f.refused(f.deleteVersion(tmpl, 1), fault.Conflict, "assigned")
+	f.refused(f.delete(ref), fault.Conflict, "assigned")
+	f.refused(f.deleteVersion(ref, 1), fault.Conflict, "assigned")
+	f.ok(f.unassign(a))
+	f.ok(f.delete(ref))
 	_, err := f.try(tmpl, 1, child)
 	f.refused(err, fault.Invalid, "has no version 1")
-	f.ok(f.ts.Delete(f.ctx, kinds.Profile, tmpl.ID))
+	f.ok(f.delete(tmpl))
 }
 
 func TestACommittedVersionIsFinal(t *testing.T) {
@@ -324,11 +317,9 @@ func TestACommittedVersionIsFinal(t *testing.T) {
 	d := draft("p", profileDoc("P", ""))
 	d.Committed = false
 	tmpl := f.template(kinds.Profile, d)
-	_, _, err := f.ts.UpdateVersion(f.ctx, kinds.Profile, tmpl.ID, 1, "", draft("p", profileDoc("P", "changed")))
-	f.ok(err) // the draft commits it
-	_, _, err = f.ts.UpdateVersion(f.ctx, kinds.Profile, tmpl.ID, 1, "", draft("p", profileDoc("P", "again")))
-	f.refused(err, fault.State, "committed")
-	f.ok(f.ts.Commit(f.ctx, kinds.Profile, tmpl.ID, 1, ""))
+	f.ok(f.updateVersion(tmpl, 1, draft("p", profileDoc("P", "changed")))) // the draft commits it
+	f.refused(f.updateVersion(tmpl, 1, draft("p", profileDoc("P", "again"))), fault.State, "committed")
+	f.ok(f.ts.Commit(f.ctx, f.head(tmpl), must(f.ts.Version(f.ctx, tmpl, 1))(t), ""))
 }
 
 func TestReconcilingAgainWritesNothing(t *testing.T) {
@@ -359,7 +350,7 @@ func TestEnterprisesTakeTurns(t *testing.T) {
 	f.pass()
 	first := must(f.try(f.operators(), 1, large))(t)
 	p := draft("p", profileDoc("P", ""))
-	tmpl, _, err := f.ts.Create(f.ctx, kinds.Profile, apitest.Other, p)
+	tmpl, _, err := f.create(kinds.Profile, apitest.Other, p)
 	f.ok(err)
 	second := must(f.try(tmpl, 1, small))(t)
 	// Settled counts the accounts of both; the small one must not come last.
@@ -415,7 +406,7 @@ func TestSettingsOfATemplateAreInForce(t *testing.T) {
 	second := f.template(kinds.Settings, draft("second", object{"account_settings": object{"mfa": "LEVEL1"}}))
 	_, err := f.try(second, 1, child)
 	f.refused(err, fault.Conflict, "Another")
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
+	f.ok(f.unassign(a))
 	if got := in(); got.MFA == "LEVEL3" || got.SessionExpiration == "3600" {
 		t.Errorf("still in force are %s, %s", got.MFA, got.SessionExpiration)
 	}

@@ -1,7 +1,6 @@
 package template_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -136,7 +135,7 @@ func TestWhatTheAccountRemovedComesBackWithTheNextAssignment(t *testing.T) {
 	_, _, err := f.Identity.SetTrusts(f.ctx, p, "*", apitest.Checked(t, identity.TrustSpecs(nil)))
 	f.ok(err)
 	f.ok(f.DeletePolicy(f.policies(child)[0].ID))
-	a = must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, "*", 1))(t)
+	a = f.reassign(a, 1)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 	_, trusts, err := f.Identity.Trusts(f.ctx, p)
 	f.ok(err)
@@ -154,9 +153,8 @@ func TestAStricterVersionFailsWhereTheAccountAddedSomething(t *testing.T) {
 	own := must(f.give(child, policy.AttrIAMID, p.Owner))(t)
 	doc := profileDoc("Operators", "second")
 	doc["action_controls"] = everyPart(false, false)
-	_, _, err := f.ts.AddVersion(f.ctx, kinds.Profile, tmpl.ID, draft("operators", doc))
-	f.ok(err)
-	a = must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, "*", 2))(t)
+	f.next(tmpl, draft("operators", doc))
+	a = f.reassign(a, 2)
 	f.want(a, template.Failed, results{child: template.Failed})
 	r := must(f.ts.Results(f.ctx, a))(t)[0]
 	if r.Error == nil || r.Error.Code != "action_control_conflict" || r.Error.Status != 409 {
@@ -166,7 +164,7 @@ func TestAStricterVersionFailsWhereTheAccountAddedSomething(t *testing.T) {
 		t.Errorf("the profile was changed nevertheless: %+v", got)
 	}
 	f.ok(f.DeletePolicy(own.ID))
-	a = must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, "*", 2))(t)
+	a = f.reassign(a, 2)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 }
 
@@ -238,12 +236,11 @@ func TestAStricterGroupVersionFailsUntilTheAccountsAdditionsAreGone(t *testing.T
 	a := f.assign(tmpl, child)
 	g := f.theGroup(child)
 	must(f.Access.AddMembers(f.ctx, g.ID, []access.NewMember{{IAMID: "IBMid-550000MINE", Type: access.MemberUser}}))(t)
-	_, _, err := f.ts.AddVersion(f.ctx, kinds.Group, tmpl.ID, draft("auditors", groupDoc(false, false, true)))
-	f.ok(err)
-	a = must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, "*", 2))(t)
+	f.next(tmpl, draft("auditors", groupDoc(false, false, true)))
+	a = f.reassign(a, 2)
 	f.want(a, template.Failed, results{child: template.Failed})
 	f.ok(f.Access.RemoveMember(f.ctx, g.ID, "IBMid-550000MINE"))
-	a = must(f.ts.Reassign(f.ctx, a.Kind(), a.ID, "*", 2))(t)
+	a = f.reassign(a, 2)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 }
 
@@ -255,7 +252,7 @@ func TestAnAccountCannotDeleteATemplatesPolicyThroughItsSubject(t *testing.T) {
 	own := must(f.Access.CreateGroup(f.ctx, child, "own", ""))(t)
 	for _, subject := range []string{own.ID, policy.PublicAccessGroupID} {
 		tmpl := f.template(kinds.Policy, draft("to "+subject, policyDoc("serviceName", "kms", "Viewer")))
-		must(f.ts.Assign(f.ctx, template.Wish{Kind: kinds.Policy, Template: tmpl.ID, Number: 1, TargetType: template.TargetAccount, Target: child,
+		must(f.ts.Assign(f.ctx, asker.System, tmpl, template.Wish{Number: 1, TargetType: template.TargetAccount, Target: child,
 			Subject: &template.Subject{ID: subject, Type: policy.AttrAccessGroupID}}))(t)
 		must(f.give(child, policy.AttrAccessGroupID, subject))(t)
 	}
@@ -273,7 +270,7 @@ func TestActionControlsMustBeWellFormed(t *testing.T) {
 		kinds.Profile: {"profile": object{"name": "P"}, "action_controls": object{"rules": object{"add": "yes"}}},
 		kinds.Group:   {"group": object{"name": "G", "members": object{"action_controls": object{"add": "yes"}}}},
 	} {
-		_, _, err := f.ts.Create(context.Background(), kind, f.root, draft("bad", doc))
+		_, _, err := f.create(kind, f.root, draft("bad", doc))
 		f.refused(err, fault.Invalid, "add")
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/api/apitest"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
@@ -33,7 +34,7 @@ func TestThePoliciesOfAProfileTemplateGiveItAccess(t *testing.T) {
 		!f.allowed(profile, "resource-controller.instance.create", "kms", child) {
 		t.Error("the profile administrates no service")
 	}
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
+	f.ok(f.unassign(a))
 	if f.allowed(profile, "resource-controller.instance.create", "kms", child) {
 		t.Error("the profile has access after the removal")
 	}
@@ -69,7 +70,7 @@ func TestAnActionControlForbidsTheOwnerToo(t *testing.T) {
 	if !f.allowed(apitest.Owner, action, "iam-groups", other) {
 		t.Error("another account is bound, too")
 	}
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
+	f.ok(f.unassign(a))
 	if !f.allowed(apitest.Owner, action, "iam-groups", child) {
 		t.Error("the owner may not do it after the removal")
 	}
@@ -83,9 +84,9 @@ func TestAPolicyTemplateBringsTheRolesOfItsRoleTemplates(t *testing.T) {
 	doc := policyDoc("serviceName", "iam-groups", "Viewer")
 	doc["policy"].(object)["control"] = object{"grant": object{"role_template_references": []object{{"id": role.ID, "version": "1"}}}}
 	tmpl := f.template(kinds.Policy, draft("makers", doc))
-	w := template.Wish{Kind: kinds.Policy, Template: tmpl.ID, Number: 1, TargetType: template.TargetAccount, Target: child,
+	w := template.Wish{Number: 1, TargetType: template.TargetAccount, Target: child,
 		Subject: &template.Subject{ID: apitest.Member, Type: policy.AttrIAMID}}
-	a := must(f.ts.Assign(f.ctx, w))(t)
+	a := must(f.ts.Assign(f.ctx, asker.System, tmpl, w))(t)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 	if !f.allowed(apitest.Member, "iam-groups.groups.create", "iam-groups", child) {
 		t.Error("the subject may not do what the role says")
@@ -96,12 +97,12 @@ func TestAPolicyTemplateBringsTheRolesOfItsRoleTemplates(t *testing.T) {
 	if got := roles(); len(got) != 1 || got[0].Name != "GroupMaker" || got[0].Template == nil {
 		t.Errorf("the account has roles %+v", got)
 	}
-	f.refused(f.ts.Delete(f.ctx, kinds.Role, role.ID), fault.Conflict, "assigned")
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
+	f.refused(f.delete(role), fault.Conflict, "assigned")
+	f.ok(f.unassign(a))
 	if len(roles()) != 0 || f.allowed(apitest.Member, "iam-groups.groups.create", "iam-groups", child) {
 		t.Error("the role outlives the assignment")
 	}
-	f.ok(f.ts.Delete(f.ctx, kinds.Role, role.ID))
+	f.ok(f.delete(role))
 }
 
 func TestARoleAssignedByItselfOutlivesThePolicyThatUsesIt(t *testing.T) {
@@ -115,7 +116,7 @@ func TestARoleAssignedByItselfOutlivesThePolicyThatUsesIt(t *testing.T) {
 	profile := f.template(kinds.Profile, draft("p", profileDoc("P", ""), f.template(kinds.Policy, draft("makers", doc))))
 	a := f.assign(profile, child)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
+	f.ok(f.unassign(a))
 	got := must(access.CustomRoles.List(f.ctx, f.DB.Direct(), store.Query{Account: child}))(t)
 	if len(got) != 1 {
 		t.Errorf("the account has %d roles", len(got))
@@ -140,7 +141,7 @@ func TestAGroupTemplateMakesTheGroupWithItsMembersAndPolicies(t *testing.T) {
 	if !slices.Equal(groups(), []string{"Auditors"}) || !f.allowed(apitest.Member, "iam-groups.groups.read", "iam-groups", child) {
 		t.Errorf("groups %v; the member may read them: %v", groups(), f.allowed(apitest.Member, "iam-groups.groups.read", "iam-groups", child))
 	}
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
+	f.ok(f.unassign(a))
 	if len(groups())+len(f.policies(child)) != 0 {
 		t.Errorf("left are %v and %d policies", groups(), len(f.policies(child)))
 	}

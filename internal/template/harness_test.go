@@ -168,9 +168,60 @@ func policyDoc(key, value, role string) object {
 
 func (f *forest) template(kind string, d template.Draft) *template.Template {
 	f.T.Helper()
-	t, _, err := f.ts.Create(f.ctx, kind, f.root, d)
+	t, _, err := f.create(kind, f.root, d)
 	f.ok(err)
 	return t
+}
+
+func (f *forest) create(kind, root string, d template.Draft) (*template.Template, *template.Version, error) {
+	c, err := f.ts.CheckNew(kind, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f.ts.Create(f.ctx, root, c)
+}
+
+// head reads a template again.
+func (f *forest) head(t *template.Template) *template.Template {
+	f.T.Helper()
+	return must(f.ts.Template(f.ctx, t.Kind(), t.ID))(f.T)
+}
+
+// next makes the next version of a template.
+func (f *forest) next(t *template.Template, d template.Draft) {
+	f.T.Helper()
+	_, _, err := f.ts.AddVersion(f.ctx, f.head(t), must(f.ts.Check(t.Kind(), d))(f.T))
+	f.ok(err)
+}
+
+// deleteVersion and its like act on what is there now.
+func (f *forest) delete(t *template.Template) error { return f.ts.Delete(f.ctx, f.head(t)) }
+
+func (f *forest) deleteVersion(t *template.Template, number int) error {
+	f.T.Helper()
+	return f.ts.DeleteVersion(f.ctx, f.head(t), must(f.ts.Version(f.ctx, t, number))(f.T))
+}
+
+func (f *forest) updateVersion(t *template.Template, number int, d template.Draft) error {
+	f.T.Helper()
+	_, _, err := f.ts.UpdateVersion(f.ctx, f.head(t), must(f.ts.Version(f.ctx, t, number))(f.T), "", must(f.ts.Check(t.Kind(), d))(f.T))
+	return err
+}
+
+// now reads an assignment again.
+func (f *forest) now(a *template.Assignment) *template.Assignment {
+	f.T.Helper()
+	return must(f.ts.Assignment(f.ctx, a.Kind(), a.ID))(f.T)
+}
+
+func (f *forest) reassign(a *template.Assignment, number int) *template.Assignment {
+	f.T.Helper()
+	return must(f.ts.Reassign(f.ctx, f.now(a), "*", number))(f.T)
+}
+
+func (f *forest) unassign(a *template.Assignment) error {
+	f.T.Helper()
+	return f.ts.Unassign(f.ctx, f.now(a))
 }
 
 // operators is a profile template with two policy templates.
@@ -184,14 +235,14 @@ func (f *forest) operators() *template.Template {
 // try assigns the latest version to an account id or the CRN of a group or
 // enterprise, without waiting.
 func (f *forest) try(t *template.Template, number int, target string) (*template.Assignment, error) {
-	w := template.Wish{Kind: t.Kind(), Template: t.ID, Number: number, TargetType: template.TargetAccount, Target: idOf(target)}
+	w := template.Wish{Number: number, TargetType: template.TargetAccount, Target: idOf(target)}
 	switch {
 	case strings.Contains(target, "::account-group:"):
 		w.TargetType = template.TargetGroup
 	case strings.Contains(target, "::enterprise:"):
 		w.TargetType = template.TargetEnterprise
 	}
-	return f.ts.Assign(f.ctx, w)
+	return f.ts.Assign(f.ctx, asker.System, t, w)
 }
 
 // assign assigns and lets the reconciler do what is to be done.

@@ -16,30 +16,18 @@ import (
 // other writers hardly wait, and pay one sync of the disk together.
 const batch = 20
 
-// run works an assignment to its end.
-func (s *Service) run(ctx context.Context, assignmentID string) error {
-	a, err := assignmentOf(ctx, s.db.Direct(), "", assignmentID)
-	if errors.Is(err, fault.NotFound) {
-		return nil
-	}
+// run settles every account that an assignment covers, or covered, and then
+// gives it its status.
+func (s *Service) run(ctx context.Context, a *Assignment) error {
+	todo, err := s.todo(ctx, a)
 	if err != nil {
 		return err
 	}
-	j, err := s.assignmentJob(ctx, a)
+	j := s.jobOf(a, todo.ready)
 	for done := false; err == nil && !done; {
 		done, err = j.step(ctx)
 	}
 	return err
-}
-
-// assignmentJob settles every account that an assignment covers, or covered,
-// and then gives it its status.
-func (s *Service) assignmentJob(ctx context.Context, a *Assignment) (*job, error) {
-	todo, err := s.todo(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	return s.jobOf(a, todo.ready), nil
 }
 
 // jobOf settles some accounts of an assignment. Those that an internal error
@@ -65,21 +53,21 @@ func (s *Service) jobOf(a *Assignment, ready []string) *job {
 
 // begin shows that an accepted assignment is being worked on.
 func (s *Service) begin(ctx context.Context, seen *Assignment) error {
-	return s.db.Update(ctx, func(tx store.Tx) error {
-		a, err := assignmentOf(ctx, tx, "", seen.ID)
-		if errors.Is(err, fault.NotFound) || err == nil && a.Status != Accepted {
-			return nil
-		}
-		if err != nil {
-			return err
+	_, err := Assignments.Edit(ctx, s.db, seen, func(tx store.Tx, a *Assignment) (ev store.Event, err error) {
+		if a.Status != Accepted {
+			return ev, store.ErrUnchanged
 		}
 		t, err := Templates.Get(ctx, tx, a.Account, a.Template())
 		if err != nil {
-			return err
+			return ev, err
 		}
 		a.Status = InProgress
-		return Assignments.Update(ctx, tx, a, s.assignmentEvent(s.kind(a.Kind()), "assignment-update", t, a))
+		return s.assignmentEvent(s.kind(a.Kind()), "assignment-update", t, a), nil
 	})
+	if errors.Is(err, store.ErrMoved) {
+		return nil // another node began it, or took it back
+	}
+	return err
 }
 
 // todo is what an assignment's present revision has left to do.

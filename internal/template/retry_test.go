@@ -2,6 +2,7 @@ package template_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"sync"
 	"testing"
@@ -25,15 +26,26 @@ type sick struct {
 func (f *forest) sicken(accountID string) *sick {
 	x := &sick{account: accountID, ill: true}
 	k := f.kind(kinds.Profile)
-	apply, remove := k.Apply, k.Remove
-	k.Apply = func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
-		made, err := apply(ctx, l)
-		return made, errors.Join(err, x.fail(l.Account.ID))
+	decode, remove := k.Decode, k.Remove
+	k.Decode = func(payload json.RawMessage) (template.Document, error) {
+		d, err := decode(payload)
+		return sickDocument{d, x}, err
 	}
 	k.Remove = func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
 		return errors.Join(x.fail(accountID), remove(ctx, tx, accountID, m))
 	}
 	return x
+}
+
+// sickDocument is what a sick kind decodes.
+type sickDocument struct {
+	template.Document
+	x *sick
+}
+
+func (d sickDocument) Apply(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+	made, err := d.Document.Apply(ctx, l)
+	return made, errors.Join(err, d.x.fail(l.Account.ID))
 }
 
 func (x *sick) fail(accountID string) error {
@@ -149,7 +161,7 @@ func TestAnAssignmentThatIsStuckCanBeTakenBack(t *testing.T) {
 	f.sicken(bad)
 	a := must(f.try(f.operators(), 1, bad))(t)
 	f.want(a, template.InProgress, results{bad: template.InProgress})
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
+	f.ok(f.unassign(a))
 	f.want(a, "", results{})
 	f.wantNothing(bad)
 }
@@ -159,7 +171,7 @@ func TestARemovalThatFailsInternallyIsTriedAgain(t *testing.T) {
 	bad, good := f.child(f.ent, "bad"), f.child(f.ent, "good")
 	a := f.assign(f.operators(), f.ent)
 	x := f.sicken(bad)
-	f.ok(f.ts.Unassign(f.ctx, a.Kind(), a.ID))
+	f.ok(f.unassign(a))
 	f.pass()
 	f.want(a, template.InProgress, results{bad: template.InProgress})
 	f.wantNothing(good)
@@ -237,15 +249,15 @@ func TestAStoreThatDoesNotAnswerPutsNoAccountOff(t *testing.T) {
 	f.pass()
 	a := must(f.try(f.operators(), 1, g))(t)
 	k := f.kind(kinds.Profile)
-	apply := k.Apply
-	k.Apply = func(context.Context, *template.Lay) ([]template.Made, error) {
+	decode := k.Decode
+	k.Decode = func(json.RawMessage) (template.Document, error) {
 		return nil, fault.New(fault.Unavailable, "the store is away")
 	}
 	if err := f.ts.Pass(f.ctx); !errors.Is(err, fault.Unavailable) {
 		t.Errorf("a pass without store: %v", err)
 	}
 	f.want(a, template.InProgress, results{})
-	k.Apply = apply
+	k.Decode = decode
 	f.Pass(time.Second)
 	f.pass()
 	f.want(a, template.Succeeded, results{child: template.Succeeded})

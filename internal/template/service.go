@@ -122,12 +122,13 @@ func NoAssignment(assignmentID string) *fault.Error {
 	return e
 }
 
-// Draft is what clients send of a version. Nil leaves what is stored.
+// Draft is what clients send of a version. A nil name, description or reference
+// leaves what is stored; a nil payload is an empty one.
 type Draft struct {
 	Name        *string
 	Description *string
 	Payload     json.RawMessage
-	References  []Reference // nil: leave
+	References  []Reference
 	Committed   bool
 }
 
@@ -143,23 +144,43 @@ func (d *Draft) check() error {
 	return nil
 }
 
-// Check judges a draft before anything is looked up.
-func (s *Service) Check(ctx context.Context, kind, root string, d Draft) error {
-	if err := d.check(); err != nil {
-		return err
-	}
-	return s.kind(kind).Check(ctx, root, d.Payload, d.Committed)
+// Checked is a draft that its kind has read and has nothing against. Only Check
+// and CheckNew make one.
+type Checked struct {
+	draft Draft
+	kind  *Kind
+	doc   Document
 }
 
-// Create makes a template with its first version in a root enterprise account.
-func (s *Service) Create(ctx context.Context, kind, root string, d Draft) (t *Template, v *Version, err error) {
+// Check reads and judges a draft before anything is looked up. That the versions
+// which it refers to are there is judged when it is stored.
+func (s *Service) Check(kind string, d Draft) (Checked, error) {
+	if d.Payload == nil {
+		d.Payload = json.RawMessage("{}")
+	}
+	c := Checked{draft: d, kind: s.kind(kind)}
+	err := d.check()
+	if err == nil {
+		c.doc, err = c.kind.Decode(d.Payload)
+	}
+	if err == nil {
+		err = c.doc.Check(d.Committed)
+	}
+	return c, err
+}
+
+// CheckNew is Check for the first version of a template, which needs a name.
+func (s *Service) CheckNew(kind string, d Draft) (Checked, error) {
 	if d.Name == nil {
-		return nil, nil, fault.Missing("name")
+		return Checked{}, fault.Missing("name")
 	}
-	if err := s.Check(ctx, kind, root, d); err != nil {
-		return nil, nil, err
-	}
-	k := s.kind(kind)
+	return s.Check(kind, d)
+}
+
+// Create makes a template with its first version in a root enterprise account,
+// from what CheckNew gave.
+func (s *Service) Create(ctx context.Context, root string, c Checked) (t *Template, v *Version, err error) {
+	k := c.kind
 	if _, err := s.tree.OfRoot(ctx, root); err != nil {
 		if errors.Is(err, fault.NotFound) {
 			err = fault.Field("account_id", "Templates live in the root account of an enterprise; account '%s' is none.", root)
@@ -167,67 +188,66 @@ func (s *Service) Create(ctx context.Context, kind, root string, d Draft) (t *Te
 		return nil, nil, err
 	}
 	err = s.db.Update(ctx, func(tx store.Tx) error {
-		n, err := Templates.Count(ctx, tx, store.Query{Account: root, Parent: kind})
+		n, err := Templates.Count(ctx, tx, store.Query{Account: root, Parent: k.Name})
 		if err != nil {
 			return err
 		}
 		if n >= s.limits.Templates {
 			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("The enterprise has %d templates of this kind, its limit.", n)}
 		}
-		t = &Template{Meta: store.Meta{Account: root, ID: s.ids.New(k.TemplatePrefix), Parent: kind, Name: *d.Name}, Latest: 1}
+		t = &Template{Meta: store.Meta{Account: root, ID: s.ids.New(k.TemplatePrefix), Parent: k.Name, Name: *c.draft.Name}, Latest: 1}
 		if err := Templates.Create(ctx, tx, t, s.event(k, "create", t)); err != nil {
 			return err
 		}
-		v = newVersion(t, 1, d)
-		if err := s.checkReferences(ctx, tx, v, d.Committed); err != nil {
-			return err
-		}
-		return Versions.Create(ctx, tx, v, store.Event{Action: k.Action + ".create", Name: t.Name})
+		v, err = s.createVersion(ctx, tx, t, c)
+		return err
 	})
 	return t, v, err
 }
 
-func newVersion(t *Template, number int, d Draft) *Version {
-	v := &Version{Meta: store.Meta{Account: t.Account, ID: VersionID(t.ID, number), Parent: t.ID, Name: t.Name},
-		Kind: t.Kind(), Number: number, Committed: d.Committed, Payload: d.Payload, References: d.References}
-	if d.Description != nil {
-		v.Description = *d.Description
+// createVersion stores a checked draft as the version that t says is the latest.
+func (s *Service) createVersion(ctx context.Context, tx store.Tx, t *Template, c Checked) (*Version, error) {
+	v := &Version{Meta: store.Meta{Account: t.Account, ID: VersionID(t.ID, t.Latest), Parent: t.ID, Name: t.Name},
+		Kind: t.Kind(), Number: t.Latest, Committed: c.draft.Committed, Payload: c.draft.Payload, References: c.draft.References}
+	if c.draft.Description != nil {
+		v.Description = *c.draft.Description
 	}
-	return v
+	if err := s.checkReferences(ctx, tx, t.Account, needs(v, c.doc), v.Committed); err != nil {
+		return nil, err
+	}
+	return v, Versions.Create(ctx, tx, v, store.Event{Action: c.kind.Action + ".create", Name: t.Name})
 }
 
-// uses gives all versions of other templates that a version needs directly.
-func (s *Service) uses(v *Version) ([]Reference, error) {
-	k := s.kind(v.Kind)
-	if k.Uses == nil {
-		return v.References, nil
-	}
-	more, err := k.Uses(v.Payload)
-	return append(slices.Clone(v.References), more...), err
+// document reads what a stored version says.
+func (s *Service) document(v *Version) (Document, error) { return s.kind(v.Kind).Decode(v.Payload) }
+
+// needs gives all versions of other templates that a version needs directly.
+func needs(v *Version, doc Document) []Reference {
+	return append(slices.Clone(v.References), doc.Uses()...)
 }
 
-// checkReferences demands that referenced versions are there, and committed
-// once the version itself is.
-func (s *Service) checkReferences(ctx context.Context, r store.Reader, v *Version, final bool) error {
-	refs, err := s.uses(v)
-	if err != nil {
-		return err
-	}
+// checkReferences demands that needed versions are there, and that they and what
+// they need are committed once the version itself is.
+func (s *Service) checkReferences(ctx context.Context, r store.Reader, root string, refs []Reference, final bool) error {
 	for _, ref := range refs {
-		other, err := Versions.Get(ctx, r, v.Account, VersionID(ref.ID, ref.Version))
+		other, err := Versions.Get(ctx, r, root, VersionID(ref.ID, ref.Version))
 		if errors.Is(err, fault.NotFound) || err == nil && other.Kind != ref.Kind {
 			return fault.Field("template_references", "Referenced template '%s' has no version %d.", ref.ID, ref.Version)
 		}
 		if err != nil {
 			return err
 		}
-		if final && !other.Committed {
-			return fault.Field("template_references", "Version %d of referenced template '%s' is not committed.", ref.Version, ref.ID)
-		}
 		if !final {
 			continue
 		}
-		if err := s.checkReferences(ctx, r, other, true); err != nil {
+		if !other.Committed {
+			return fault.Field("template_references", "Version %d of referenced template '%s' is not committed.", ref.Version, ref.ID)
+		}
+		doc, err := s.document(other)
+		if err != nil {
+			return err
+		}
+		if err := s.checkReferences(ctx, r, root, needs(other, doc), true); err != nil {
 			return err
 		}
 	}
@@ -236,11 +256,7 @@ func (s *Service) checkReferences(ctx context.Context, r store.Reader, v *Versio
 
 // Template gives the head of a template of a kind.
 func (s *Service) Template(ctx context.Context, kind, templateID string) (*Template, error) {
-	return headOf(ctx, s.db.Direct(), kind, templateID)
-}
-
-func headOf(ctx context.Context, r store.Reader, kind, templateID string) (*Template, error) {
-	t, err := Templates.Get(ctx, r, "", templateID)
+	t, err := Templates.Get(ctx, s.db.Direct(), "", templateID)
 	if errors.Is(err, fault.NotFound) || err == nil && t.Kind() != kind {
 		return nil, NoTemplate(templateID)
 	}
@@ -249,26 +265,24 @@ func headOf(ctx context.Context, r store.Reader, kind, templateID string) (*Temp
 
 // Version gives one version; number 0 is the latest there is.
 func (s *Service) Version(ctx context.Context, t *Template, number int) (*Version, error) {
-	return versionOf(ctx, s.db.Direct(), t, number)
-}
-
-func versionOf(ctx context.Context, r store.Reader, t *Template, number int) (*Version, error) {
-	if number == 0 {
-		all, err := Versions.List(ctx, r, store.Query{Account: t.Account, Parent: t.ID})
+	at := number
+	if at == 0 {
+		at = t.Latest
+	}
+	v, err := Versions.Get(ctx, s.db.Direct(), t.Account, VersionID(t.ID, at))
+	if !errors.Is(err, fault.NotFound) {
+		return v, err
+	}
+	if number == 0 { // the latest was deleted
+		all, err := s.ListVersions(ctx, t)
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range all {
-			if v.Number > number {
-				number = v.Number
-			}
+		if len(all) > 0 {
+			return slices.MaxFunc(all, func(a, b *Version) int { return a.Number - b.Number }), nil
 		}
 	}
-	v, err := Versions.Get(ctx, r, t.Account, VersionID(t.ID, number))
-	if errors.Is(err, fault.NotFound) {
-		return nil, NoVersion(t.ID, strconv.Itoa(number))
-	}
-	return v, err
+	return nil, NoVersion(t.ID, strconv.Itoa(number))
 }
 
 // List gives the templates of a kind in a root account, oldest first.
@@ -281,158 +295,137 @@ func (s *Service) ListVersions(ctx context.Context, t *Template) ([]*Version, er
 	return Versions.List(ctx, s.db.Direct(), store.Query{Account: t.Account, Parent: t.ID})
 }
 
-// AddVersion makes the next version. A name renames the template.
-func (s *Service) AddVersion(ctx context.Context, kind, templateID string, d Draft) (t *Template, v *Version, err error) {
-	k := s.kind(kind)
-	err = s.db.Update(ctx, func(tx store.Tx) error {
-		if t, err = headOf(ctx, tx, kind, templateID); err != nil {
-			return err
-		}
+// Counts tells how many templates of its kind there are beside a template, and
+// how many versions it has.
+func (s *Service) Counts(ctx context.Context, t *Template) (n Limits, err error) {
+	if n.Templates, err = Templates.Count(ctx, s.db.Direct(), store.Query{Account: t.Account, Parent: t.Kind()}); err == nil {
+		n.Versions, err = Versions.Count(ctx, s.db.Direct(), store.Query{Account: t.Account, Parent: t.ID})
+	}
+	return n, err
+}
+
+// AddVersion makes the next version of a template. A name renames the template.
+func (s *Service) AddVersion(ctx context.Context, found *Template, c Checked) (t *Template, v *Version, err error) {
+	t, err = Templates.Edit(ctx, s.db, found, func(tx store.Tx, t *Template) (ev store.Event, err error) {
 		n, err := Versions.Count(ctx, tx, store.Query{Account: t.Account, Parent: t.ID})
 		if err != nil {
-			return err
+			return ev, err
 		}
 		if n >= s.limits.Versions {
-			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("The template has %d versions, its limit.", n)}
+			return ev, &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("The template has %d versions, its limit.", n)}
 		}
 		t.Latest++
-		rename(t, d)
-		v = newVersion(t, t.Latest, d)
-		if err := s.checkReferences(ctx, tx, v, d.Committed); err != nil {
-			return err
-		}
-		if err := Versions.Create(ctx, tx, v, store.Event{Action: k.Action + ".create", Name: t.Name}); err != nil {
-			return err
-		}
-		return Templates.Update(ctx, tx, t, s.event(k, "update", t, "versions"))
+		rename(t, c)
+		v, err = s.createVersion(ctx, tx, t, c)
+		return s.event(c.kind, "update", t, "versions"), err
 	})
 	return t, v, err
 }
 
-func rename(t *Template, d Draft) bool {
-	if d.Name == nil || *d.Name == t.Name {
+func rename(t *Template, c Checked) bool {
+	name := c.draft.Name
+	if name == nil || *name == t.Name {
 		return false
 	}
-	t.Name = *d.Name
+	t.Name = *name
 	return true
 }
 
-// changeVersion applies fn to a version in a transaction, after the
-// precondition (none when ifMatch is "").
-func (s *Service) changeVersion(ctx context.Context, kind, templateID string, number int, ifMatch string, fn func(store.Tx, *Template, *Version) error) (t *Template, v *Version, err error) {
-	err = s.db.Update(ctx, func(tx store.Tx) error {
-		if t, err = headOf(ctx, tx, kind, templateID); err != nil {
-			return err
+// UpdateVersion changes a version that is not committed, after the precondition
+// (none when ifMatch is ""). t is its template, which a name renames.
+func (s *Service) UpdateVersion(ctx context.Context, t *Template, found *Version, ifMatch string, c Checked) (*Template, *Version, error) {
+	if err := meets(found, ifMatch); err != nil {
+		return nil, nil, err
+	}
+	if found.Committed {
+		return nil, nil, &fault.Error{Kind: fault.State, Code: "invalid_state", Number: "BXNIM0908E", Message: "Template in committed state.",
+			Details: fmt.Sprintf("Version %d of template '%s' is committed and cannot be changed.", found.Number, t.ID)}
+	}
+	head := *t
+	v, err := Versions.Edit(ctx, s.db, found, func(tx store.Tx, v *Version) (ev store.Event, err error) {
+		v.Payload, v.Committed = c.draft.Payload, c.draft.Committed
+		if c.draft.References != nil {
+			v.References = c.draft.References
 		}
-		if v, err = Versions.Get(ctx, tx, t.Account, VersionID(t.ID, number)); err != nil {
-			if errors.Is(err, fault.NotFound) {
-				return NoVersion(templateID, strconv.Itoa(number))
+		if c.draft.Description != nil {
+			v.Description = *c.draft.Description
+		}
+		if err := s.checkReferences(ctx, tx, v.Account, needs(v, c.doc), v.Committed); err != nil {
+			return ev, err
+		}
+		head = *t
+		if rename(&head, c) {
+			if err := Templates.Update(ctx, tx, &head, s.event(c.kind, "update", &head, "name")); err != nil {
+				return ev, err
 			}
-			return err
 		}
-		if ifMatch != "" {
-			if err := v.Match(ifMatch); err != nil {
-				return err
-			}
-		}
-		return fn(tx, t, v)
+		return s.event(c.kind, "update", &head, "version"), nil
 	})
-	return t, v, err
+	return &head, v, err
 }
 
-// UpdateVersion changes a version that is not committed.
-func (s *Service) UpdateVersion(ctx context.Context, kind, templateID string, number int, ifMatch string, d Draft) (*Template, *Version, error) {
-	k := s.kind(kind)
-	return s.changeVersion(ctx, kind, templateID, number, ifMatch, func(tx store.Tx, t *Template, v *Version) error {
-		if v.Committed {
-			return &fault.Error{Kind: fault.State, Code: "invalid_state", Number: "BXNIM0908E", Message: "Template in committed state.",
-				Details: fmt.Sprintf("Version %d of template '%s' is committed and cannot be changed.", number, t.ID)}
-		}
-		if d.Payload != nil {
-			v.Payload = d.Payload
-		}
-		if d.References != nil {
-			v.References = d.References
-		}
-		if d.Description != nil {
-			v.Description = *d.Description
-		}
-		v.Committed = d.Committed
-		if err := k.Check(ctx, t.Account, v.Payload, v.Committed); err != nil {
-			return err
-		}
-		if err := s.checkReferences(ctx, tx, v, v.Committed); err != nil {
-			return err
-		}
-		if rename(t, d) {
-			if err := Templates.Update(ctx, tx, t, s.event(k, "update", t, "name")); err != nil {
-				return err
-			}
-		}
-		return Versions.Update(ctx, tx, v, s.event(k, "update", t, "version"))
-	})
+func meets(v *Version, ifMatch string) error {
+	if ifMatch == "" {
+		return nil
+	}
+	return v.Match(ifMatch)
 }
 
-// Commit makes a version final. Committing a committed one changes nothing.
-func (s *Service) Commit(ctx context.Context, kind, templateID string, number int, ifMatch string) error {
-	k := s.kind(kind)
-	_, _, err := s.changeVersion(ctx, kind, templateID, number, ifMatch, func(tx store.Tx, t *Template, v *Version) error {
-		if v.Committed {
-			return nil
-		}
-		if err := k.Check(ctx, t.Account, v.Payload, true); err != nil {
-			return err
-		}
-		if err := s.checkReferences(ctx, tx, v, true); err != nil {
-			return err
-		}
+// Commit makes a version of a template final, after the precondition (none when
+// ifMatch is ""). Committing a committed one changes nothing.
+func (s *Service) Commit(ctx context.Context, t *Template, found *Version, ifMatch string) error {
+	if err := meets(found, ifMatch); err != nil || found.Committed {
+		return err
+	}
+	doc, err := s.document(found)
+	if err != nil {
+		return err
+	}
+	if err := doc.Check(true); err != nil {
+		return err
+	}
+	_, err = Versions.Edit(ctx, s.db, found, func(tx store.Tx, v *Version) (store.Event, error) {
 		v.Committed = true
-		return Versions.Update(ctx, tx, v, s.event(k, "update", t, "committed"))
+		return s.event(s.kind(v.Kind), "update", t, "committed"), s.checkReferences(ctx, tx, v.Account, needs(v, doc), true)
 	})
 	return err
 }
 
-// DeleteVersion deletes a version that is not assigned; the last one takes the
-// template with it.
-func (s *Service) DeleteVersion(ctx context.Context, kind, templateID string, number int) error {
-	k := s.kind(kind)
-	_, _, err := s.changeVersion(ctx, kind, templateID, number, "", func(tx store.Tx, t *Template, v *Version) error {
-		if err := s.notAssigned(ctx, tx, t, number); err != nil {
-			return err
+// DeleteVersion deletes a version that is not assigned; the last one takes its
+// template t with it.
+func (s *Service) DeleteVersion(ctx context.Context, t *Template, v *Version) error {
+	k := s.kind(v.Kind)
+	return Versions.Remove(ctx, s.db, v, func(tx store.Tx) (store.Event, error) {
+		ev := s.event(k, "delete", t, "version")
+		if err := s.notAssigned(ctx, tx, t, v.Number); err != nil {
+			return ev, err
 		}
 		n, err := Versions.Count(ctx, tx, store.Query{Account: t.Account, Parent: t.ID})
-		if err != nil {
-			return err
+		if err != nil || n > 1 {
+			return ev, err
 		}
-		if err := Versions.Delete(ctx, tx, v, s.event(k, "delete", t, "version")); err != nil || n > 1 {
-			return err
-		}
-		return Templates.Delete(ctx, tx, t, s.event(k, "delete", t))
+		return ev, Templates.Delete(ctx, tx, t, s.event(k, "delete", t))
 	})
-	return err
 }
 
 // Delete deletes a template with all its versions when none is assigned.
-func (s *Service) Delete(ctx context.Context, kind, templateID string) error {
-	k := s.kind(kind)
-	return s.db.Update(ctx, func(tx store.Tx) error {
-		t, err := headOf(ctx, tx, kind, templateID)
-		if err != nil {
-			return err
-		}
+func (s *Service) Delete(ctx context.Context, t *Template) error {
+	k := s.kind(t.Kind())
+	return Templates.Remove(ctx, s.db, t, func(tx store.Tx) (store.Event, error) {
+		ev := s.event(k, "delete", t)
 		if err := s.notAssigned(ctx, tx, t, 0); err != nil {
-			return err
+			return ev, err
 		}
 		versions, err := Versions.List(ctx, tx, store.Query{Account: t.Account, Parent: t.ID})
 		if err != nil {
-			return err
+			return ev, err
 		}
 		for _, v := range versions {
 			if err := Versions.Delete(ctx, tx, v, store.Event{Action: k.Action + ".delete", Name: t.Name}); err != nil {
-				return err
+				return ev, err
 			}
 		}
-		return Templates.Delete(ctx, tx, t, s.event(k, "delete", t))
+		return ev, nil
 	})
 }
 
@@ -470,11 +463,11 @@ func (s *Service) draws(ctx context.Context, r store.Reader, t *Template, number
 	if err != nil {
 		return false, err
 	}
-	refs, err := s.uses(v)
+	doc, err := s.document(v)
 	if err != nil {
 		return false, err
 	}
-	for _, next := range refs {
+	for _, next := range needs(v, doc) {
 		if used, err := s.draws(ctx, r, t, number, next); used || err != nil {
 			return used, err
 		}

@@ -31,31 +31,33 @@ type plan struct {
 	root     string // the enterprise account
 	template string
 	assigned []*Assignment
-	heads    map[string]*Template
-	versions map[string]*Version
+	sources  map[Reference]*Source
 }
 
 func newPlan(ctx context.Context, tx store.Tx, root, templateID string) (*plan, error) {
 	assigned, err := Assignments.List(ctx, tx, store.Query{Account: root, Parent: templateID})
-	return &plan{tx: tx, root: root, template: templateID, assigned: assigned, heads: map[string]*Template{}, versions: map[string]*Version{}}, err
+	return &plan{tx: tx, root: root, template: templateID, assigned: assigned, sources: map[Reference]*Source{}}, err
 }
 
-// version gives a version with its template.
-func (p *plan) version(ctx context.Context, templateID string, number int) (*Template, *Version, error) {
-	versionID := VersionID(templateID, number)
-	if v := p.versions[versionID]; v != nil {
-		return p.heads[templateID], v, nil
+// source gives a version with its template and what it says.
+func (s *Service) source(ctx context.Context, p *plan, ref Reference) (*Source, error) {
+	if src := p.sources[ref]; src != nil {
+		return src, nil
 	}
-	t, err := Templates.Get(ctx, p.tx, p.root, templateID)
+	t, err := Templates.Get(ctx, p.tx, p.root, ref.ID)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading template: %w", err)
+		return nil, fmt.Errorf("reading template: %w", err)
 	}
-	v, err := Versions.Get(ctx, p.tx, p.root, versionID)
+	v, err := Versions.Get(ctx, p.tx, p.root, VersionID(ref.ID, ref.Version))
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading version: %w", err)
+		return nil, fmt.Errorf("reading version: %w", err)
 	}
-	p.heads[templateID], p.versions[versionID] = t, v
-	return t, v, nil
+	doc, err := s.document(v)
+	if err != nil {
+		return nil, err
+	}
+	p.sources[ref] = &Source{t, v, doc}
+	return p.sources[ref], nil
 }
 
 // settle makes one account hold of the plan's template exactly what is assigned
@@ -122,15 +124,15 @@ func rank(a *Assignment, m *enterprise.Member) int {
 // lay applies the winner's version to the account and writes down what came of
 // it.
 func (s *Service) lay(ctx context.Context, p *plan, m *enterprise.Member, a *Assignment, held *Held) error {
-	t, v, err := p.version(ctx, a.Template(), a.Number)
+	src, err := s.source(ctx, p, Reference{a.Kind(), a.Template(), a.Number})
 	if err != nil {
-		return err
+		return refusal(err)
 	}
 	acct, err := account.Accounts.Get(ctx, p.tx, m.ID, m.ID)
 	if err != nil {
 		return err
 	}
-	l := &Lay{Tx: p.tx, Account: acct, Template: t, Version: v, Assignment: a}
+	l := &Lay{Source: *src, Tx: p.tx, Account: acct, Assignment: a}
 	if held != nil {
 		l.Before = held.Made
 	}
@@ -146,10 +148,10 @@ func (s *Service) lay(ctx context.Context, p *plan, m *enterprise.Member, a *Ass
 			return refusal(err)
 		}
 	}
-	if err := s.hold(ctx, p.tx, m, a, held, made); err != nil {
+	if err := noteHeld(ctx, p.tx, m, a, held, made); err != nil {
 		return err
 	}
-	return putResult(ctx, p.tx, a, m.ID, Result{Revision: a.Revision, Status: Succeeded, Made: made, Parts: partsOf(v, made)})
+	return putResult(ctx, p.tx, a, m.ID, Result{Revision: a.Revision, Status: Succeeded, Made: made, Parts: partsOf(src.Version, made)})
 }
 
 // refusal is an error as the account's, unless it says nothing about the account.
@@ -163,32 +165,35 @@ func refusal(err error) error {
 // applyAll applies a version and then the templates that it refers to, which
 // are for the object that the version made.
 func (s *Service) applyAll(ctx context.Context, p *plan, l *Lay) ([]Made, error) {
-	head := s.kind(l.Template.Kind())
-	made, err := head.Apply(ctx, l)
-	if err != nil || len(l.Version.References) == 0 {
-		return made, err
+	made, err := s.apply(ctx, p, l)
+	if err != nil {
+		return nil, err
 	}
 	for _, ref := range l.Version.References {
-		t, v, err := p.version(ctx, ref.ID, ref.Version)
+		src, err := s.source(ctx, p, ref)
 		if err != nil {
 			return nil, err
 		}
-		sub := &Lay{Tx: l.Tx, Account: l.Account, Template: t, Version: v, Assignment: l.Assignment, Root: l.Version, Owner: made[0].ID}
-		for _, b := range l.Before {
-			if b.Template == ref.ID {
-				sub.Before = append(sub.Before, b)
-			}
-		}
-		more, err := s.kind(ref.Kind).Apply(ctx, sub)
+		sub := &Lay{Source: *src, Tx: l.Tx, Account: l.Account, Assignment: l.Assignment, Before: l.Before, Root: l.Version, Owner: made[0].ID}
+		more, err := s.apply(ctx, p, sub)
 		if err != nil {
 			return nil, err
 		}
-		for _, x := range more {
-			x.Template, x.Number = ref.ID, ref.Version
-			made = append(made, x)
-		}
+		more[0].Template, more[0].Number = ref.ID, ref.Version
+		made = append(made, more...)
 	}
 	return made, nil
+}
+
+func (s *Service) apply(ctx context.Context, p *plan, l *Lay) ([]Made, error) {
+	for _, ref := range l.Document.Uses() {
+		src, err := s.source(ctx, p, ref)
+		if err != nil {
+			return nil, err
+		}
+		l.Uses = append(l.Uses, *src)
+	}
+	return l.Document.Apply(ctx, l)
 }
 
 func partsOf(v *Version, made []Made) []*Part {
@@ -196,7 +201,7 @@ func partsOf(v *Version, made []Made) []*Part {
 	for _, ref := range v.References {
 		p := &Part{Reference: ref, Status: Succeeded}
 		for _, x := range made {
-			if x.Template == ref.ID {
+			if x.Template == ref.ID && x.Kind == ref.Kind {
 				p.Made = x.ID
 			}
 		}
@@ -205,7 +210,7 @@ func partsOf(v *Version, made []Made) []*Part {
 	return out
 }
 
-func (s *Service) hold(ctx context.Context, tx store.Tx, m *enterprise.Member, a *Assignment, held *Held, made []Made) error {
+func noteHeld(ctx context.Context, tx store.Tx, m *enterprise.Member, a *Assignment, held *Held, made []Made) error {
 	ev := store.Event{Action: "enterprise.account.update-templates", Message: "Enterprise IAM: account " + m.Name + " holds template " + a.Template()}
 	if held != nil {
 		held.Assignment, held.Number, held.Revision, held.Made = a.ID, a.Number, a.Revision, made

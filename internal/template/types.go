@@ -147,8 +147,8 @@ type Error struct {
 type Made struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id"`
-	// Template and Number are the referenced template for objects that came
-	// with another template's assignment, else the assigned one.
+	// Template and Number tell the template that made it when it came with
+	// another one's assignment; they are empty for the assigned one.
 	Template string `json:"template,omitempty"`
 	Number   int    `json:"number,omitempty"`
 }
@@ -186,16 +186,24 @@ var (
 	Synceds     = store.NewCollection[Synced]("template-synced", nil)
 )
 
+// Source is a version of a template with what its payload says.
+type Source struct {
+	Template *Template
+	Version  *Version
+	Document Document
+}
+
 // Lay is one template version being laid on one account. All writes go through
 // Tx: either the account holds the whole template afterwards or nothing of it
 // changed.
 type Lay struct {
+	Source
 	Tx         store.Tx
 	Account    *account.Account
-	Template   *Template
-	Version    *Version
 	Assignment *Assignment
-	// Before is what the account holds of the template now, nil if nothing.
+	// Uses are the versions that the document draws on, in its order.
+	Uses []Source
+	// Before is what the account holds by the assignment now, nil if nothing.
 	Before []Made
 	// Owner is the object that referenced policies are for: the IAM id of the
 	// profile or the id of the group made just before. "" for the head itself.
@@ -204,10 +212,38 @@ type Lay struct {
 	Root *Version
 }
 
-// Kind is one kind of template. Its functions must be deterministic in what
-// they find and must not write outside of the transaction; errors of kind
-// fault.Internal and fault.Unavailable are retried, less and less often, all
-// others become the account's error.
+// Held gives the object of the template's own kind that it made in the account
+// before, "" if none.
+func (l *Lay) Held() string {
+	by := l.Template.ID
+	if by == l.Assignment.Template() {
+		by = ""
+	}
+	for _, m := range l.Before {
+		if m.Kind == l.Template.Kind() && m.Template == by {
+			return m.ID
+		}
+	}
+	return ""
+}
+
+// Document is a payload as its kind reads it. It is immutable.
+type Document interface {
+	// Check judges it as it is created or changed. final is true when the version
+	// is committed or assigned: then nothing may be missing.
+	Check(final bool) error
+	// Uses gives the versions of other templates that it draws on beside the
+	// version's references.
+	Uses() []Reference
+	// Apply makes the account hold it (creating, or changing what Before names)
+	// and gives the objects that it made, the one of its own kind first.
+	Apply(ctx context.Context, l *Lay) ([]Made, error)
+}
+
+// Kind is one kind of template. What it and its documents do must be
+// deterministic in what is found and must not write outside of the transaction;
+// errors of kind fault.Internal and fault.Unavailable are retried, less and less
+// often, all others become the account's error.
 type Kind struct {
 	Name string
 	// TemplatePrefix and AssignmentPrefix begin the ids.
@@ -218,15 +254,8 @@ type Kind struct {
 	Action string
 	// OneOnly: only one template of this kind may be assigned to an account.
 	OneOnly bool
-	// Check judges a payload as it is created or changed. final is true when
-	// the version is committed or assigned: then nothing may be missing.
-	Check func(ctx context.Context, root string, payload json.RawMessage, final bool) error
-	// Uses gives the versions of other templates that a payload draws on beside
-	// the version's references; nil when the kind never does.
-	Uses func(payload json.RawMessage) ([]Reference, error)
-	// Apply makes the account hold the version (creating, or changing what
-	// Before names) and gives the objects that it made.
-	Apply func(ctx context.Context, l *Lay) ([]Made, error)
+	// Decode reads a payload.
+	Decode func(payload json.RawMessage) (Document, error)
 	// Remove takes one object away that Apply made; one that is gone already is
 	// no error.
 	Remove func(ctx context.Context, tx store.Tx, accountID string, m Made) error

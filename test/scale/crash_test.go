@@ -146,7 +146,7 @@ func again(t *testing.T, path string, a *template.Assignment) *template.Assignme
 	if err != nil {
 		t.Fatal(err)
 	}
-	if now, err = w.templates.Reassign(t.Context(), kinds.Profile, a.ID, now.Tag, 1); err != nil {
+	if now, err = w.templates.Reassign(t.Context(), now, now.Tag, 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.close(); err != nil {

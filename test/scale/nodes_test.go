@@ -161,7 +161,7 @@ func TestTwoNodesShareAnAssignmentAndOneIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if round < nodeRounds-1 {
-			if a, err = w.templates.Reassign(ctx, kinds.Profile, a.ID, now.Tag, 1); err != nil {
+			if a, err = w.templates.Reassign(ctx, now, now.Tag, 1); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/enterprise"
@@ -120,7 +121,7 @@ func (w *world) assign(ctx context.Context) (*template.Assignment, error) {
 	var refs []template.Reference
 	for _, key := range []string{"serviceType", "resourceType"} {
 		name := "policy on " + key
-		t, _, err := w.templates.Create(ctx, kinds.Policy, root, template.Draft{Name: &name, Committed: true, Payload: []byte(`{"policy":{"type":"access",` +
+		t, err := w.create(ctx, kinds.Policy, template.Draft{Name: &name, Committed: true, Payload: []byte(`{"policy":{"type":"access",` +
 			`"resource":{"attributes":[{"key":"` + key + `","operator":"stringEquals","value":"` + map[string]string{"serviceType": "service", "resourceType": "resource-group"}[key] + `"}]},` +
 			`"control":{"grant":{"roles":[{"role_id":"crn:v1:bluemix:public:iam::::role:Administrator"}]}}}}`)})
 		if err != nil {
@@ -129,12 +130,21 @@ func (w *world) assign(ctx context.Context) (*template.Assignment, error) {
 		refs = append(refs, template.Reference{Kind: kinds.Policy, ID: t.ID, Version: 1})
 	}
 	name := "operators"
-	t, _, err := w.templates.Create(ctx, kinds.Profile, root, template.Draft{Name: &name, Committed: true, References: refs,
+	t, err := w.create(ctx, kinds.Profile, template.Draft{Name: &name, Committed: true, References: refs,
 		Payload: []byte(`{"profile":{"name":"operators","identities":[{"type":"serviceid","identifier":"ServiceId-11111111-2222-3333-4444-555555555555"}]}}`)})
 	if err != nil {
 		return nil, err
 	}
-	return w.templates.Assign(ctx, template.Wish{Kind: kinds.Profile, Template: t.ID, Number: 1, TargetType: template.TargetGroup, Target: group})
+	return w.templates.Assign(ctx, asker.System, t, template.Wish{Number: 1, TargetType: template.TargetGroup, Target: group})
+}
+
+func (w *world) create(ctx context.Context, kind string, d template.Draft) (*template.Template, error) {
+	c, err := w.templates.CheckNew(kind, d)
+	if err != nil {
+		return nil, err
+	}
+	t, _, err := w.templates.Create(ctx, root, c)
+	return t, err
 }
 
 // BenchmarkAssignment assigns a profile template with two policy templates to a

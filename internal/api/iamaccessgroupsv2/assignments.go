@@ -79,15 +79,14 @@ func (a *API) wireAssignment(ctx context.Context, c *httpapi.Call, x *template.A
 
 type assignIn struct {
 	Body struct {
-		TemplateID string       `json:"template_id"`
-		Version    httpapi.Text `json:"template_version"`
-		TargetType string       `json:"target_type"`
-		Target     string       `json:"target"`
+		TemplateID string              `json:"template_id"`
+		Version    templatewire.Number `json:"template_version"`
+		TargetType string              `json:"target_type"`
+		Target     string              `json:"target"`
 	}
 }
 
-// Validate checks the required properties.
-func (in *assignIn) Validate() error {
+func (in *assignIn) check() error {
 	switch {
 	case in.Body.TemplateID == "":
 		return fault.Missing("template_id")
@@ -96,21 +95,15 @@ func (in *assignIn) Validate() error {
 	case in.Body.TargetType != template.TargetAccount && in.Body.TargetType != template.TargetGroup:
 		return fault.Field("target_type", "Property 'target_type' must be Account or AccountGroup.")
 	}
-	_, err := templatewire.Assigned(in.Body.Version)
-	return err
+	return in.Body.Version.Check()
 }
 
-func (a *API) onAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (httpapi.Target, error) {
-	return a.kind().OnAssigned(ctx, c, in.Body.TemplateID)
+func (a *API) findAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (*template.Template, httpapi.Target, error) {
+	return a.kind().Find(ctx, c, in.Body.TemplateID)
 }
 
-func (a *API) assign(ctx context.Context, c *httpapi.Call, in *assignIn) (*assignmentOut, error) {
-	number, err := templatewire.Assigned(in.Body.Version)
-	if err != nil {
-		return nil, err
-	}
-	x, err := a.templates.Assign(ctx, template.Wish{Kind: kinds.Group, Template: in.Body.TemplateID, Number: number,
-		TargetType: in.Body.TargetType, Target: in.Body.Target})
+func (a *API) assign(ctx context.Context, c *httpapi.Call, in *assignIn, t *template.Template) (*assignmentOut, error) {
+	x, err := a.templates.Assign(ctx, c, t, template.Wish{Number: in.Body.Version.Int(), TargetType: in.Body.TargetType, Target: in.Body.Target})
 	if err != nil {
 		return nil, err
 	}
@@ -123,38 +116,28 @@ type assignmentIn struct {
 	Verbose bool `query:"verbose"`
 }
 
-func (a *API) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
-	x, err := a.templates.Assignment(ctx, kinds.Group, in.AssignmentID)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn, x *template.Assignment) (*assignmentOut, error) {
 	c.SetETag(x.Tag)
 	return a.wireAssignment(ctx, c, x, in.Verbose)
 }
 
 type reassignIn struct {
 	assignmentIn
-	IfMatch string `header:"If-Match"`
-	Body    struct {
-		Version httpapi.Text `json:"template_version"`
+	ifMatch
+	Body struct {
+		Version templatewire.Number `json:"template_version"`
 	}
 }
 
-// Validate checks header and version.
-func (in *reassignIn) Validate() error {
-	if in.IfMatch == "" {
-		return fault.Missing("If-Match")
+func (in *reassignIn) check() error {
+	if err := in.present(); err != nil {
+		return err
 	}
-	_, err := templatewire.Assigned(in.Body.Version)
-	return err
+	return in.Body.Version.Check()
 }
 
-func (a *API) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn) (*assignmentOut, error) {
-	number, err := templatewire.Assigned(in.Body.Version)
-	if err != nil {
-		return nil, err
-	}
-	x, err := a.templates.Reassign(ctx, kinds.Group, in.AssignmentID, in.IfMatch, number)
+func (a *API) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn, found *template.Assignment) (*assignmentOut, error) {
+	x, err := a.templates.Reassign(ctx, found, in.IfMatch, in.Body.Version.Int())
 	if err != nil {
 		return nil, err
 	}
@@ -162,8 +145,8 @@ func (a *API) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn) (*a
 	return a.wireAssignment(ctx, c, x, false)
 }
 
-func (a *API) unassign(ctx context.Context, _ *httpapi.Call, in *assignmentIn) (*struct{}, error) {
-	return nil, a.templates.Unassign(ctx, kinds.Group, in.AssignmentID)
+func (a *API) unassign(ctx context.Context, _ *httpapi.Call, _ *assignmentIn, x *template.Assignment) (*httpapi.None, error) {
+	return nil, a.templates.Unassign(ctx, x)
 }
 
 type listAssignmentsIn struct {
@@ -175,16 +158,12 @@ type listAssignmentsIn struct {
 	Status     string `query:"status"`
 }
 
-func inAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn) (httpapi.Target, error) {
-	return inAccount(ctx, c, in)
-}
-
 type assignmentList struct {
 	lists.Offsets
 	Assignments []*assignmentOut `json:"assignments"`
 }
 
-func (a *API) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn) (*assignmentList, error) {
+func (a *API) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn, _ httpapi.None) (*assignmentList, error) {
 	all, err := a.kind().Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.Version, Target: in.Target, Status: in.Status})
 	if err != nil {
 		return nil, err

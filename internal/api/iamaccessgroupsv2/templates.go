@@ -9,6 +9,7 @@ import (
 	"github.com/kagiban/kagiban/internal/api/templatewire"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
@@ -24,28 +25,42 @@ func (a *API) kind() *templatewire.Kind {
 // than in the families beside it, updating a version answers 201 and committing
 // takes a precondition.
 func (a *API) templateRows() []httpapi.Operation {
-	on := func(verb string) httpapi.Access { return httpapi.Action("iam-groups.group-template." + verb) }
-	as := func(verb string) httpapi.Access { return httpapi.Action("iam-groups.group-assignment." + verb) }
 	k := a.kind()
+	const on, as = "iam-groups.group-template.", "iam-groups.group-assignment."
 	const all, assignments = "/v1/group_templates", "/v1/group_assignments"
 	const one, version, assigned = all + "/{template_id}", all + "/{template_id}/versions/{version_num}", assignments + "/{assignment_id}"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "create_template", http.MethodPost, all, 201, on("create"), a.onNewTemplate, a.createTemplate),
-		httpapi.OldOp(Family, "list_templates", http.MethodGet, all, 200, on("read"), inTemplates, a.listTemplates),
-		httpapi.OldOp(Family, "create_template_version", http.MethodPost, one+"/versions", 201, on("create"), templatewire.OnTemplate[newVersionIn](k), a.addVersion),
-		httpapi.OldOp(Family, "list_template_versions", http.MethodGet, one+"/versions", 200, on("read"), templatewire.OnTemplate[listVersionsIn](k), a.listVersions),
-		httpapi.OldOp(Family, "get_template_version", http.MethodGet, version, 200, on("read"), templatewire.OnTemplate[versionIn](k), a.version),
-		httpapi.OldOp(Family, "update_template_version", http.MethodPut, version, 201, on("update"), templatewire.OnTemplate[updateVersionIn](k), a.updateVersion),
-		httpapi.OldOp(Family, "delete_template_version", http.MethodDelete, version, 204, on("delete"), templatewire.OnTemplate[versionIn](k), a.deleteVersion),
-		httpapi.OldOp(Family, "commit_template", http.MethodPost, version+"/commit", 204, on("update"), templatewire.OnTemplate[commitIn](k), a.commit),
-		httpapi.OldOp(Family, "get_latest_template_version", http.MethodGet, one, 200, on("read"), templatewire.OnTemplate[templateIn](k), a.latest),
-		httpapi.OldOp(Family, "delete_template", http.MethodDelete, one, 204, on("delete"), templatewire.OnTemplate[templateIn](k), a.deleteTemplate),
-		httpapi.OldOp(Family, "create_assignment", http.MethodPost, assignments, 202, as("create"), a.onAssigned, a.assign),
-		httpapi.OldOp(Family, "list_assignments", http.MethodGet, assignments, 200, as("read"), inAssignments, a.listAssignments),
-		httpapi.OldOp(Family, "get_assignment", http.MethodGet, assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](k), a.assignment),
-		httpapi.OldOp(Family, "update_assignment", http.MethodPatch, assigned, 202, as("update"), templatewire.OnAssignment[reassignIn](k), a.reassign),
-		httpapi.OldOp(Family, "delete_assignment", http.MethodDelete, assigned, 202, as("delete"), templatewire.OnAssignment[assignmentIn](k), a.unassign),
-	}
+	return httpapi.Table(Family,
+		httpapi.Op[createTemplateIn, template.Checked, templateOut]{ID: "create_template", Method: http.MethodPost, Path: all, Status: 201,
+			Action: on + "create", Find: a.findNewTemplate, Do: a.createTemplate},
+		httpapi.Op[listTemplatesIn, httpapi.None, templateList]{ID: "list_templates", Method: http.MethodGet, Path: all, Status: 200,
+			Action: on + "read", Find: findTemplateList[listTemplatesIn], Do: a.listTemplates},
+		httpapi.Op[newVersionIn, newVersion, templateOut]{ID: "create_template_version", Method: http.MethodPost, Path: one + "/versions", Status: 201,
+			Action: on + "create", Find: a.findNewVersion, Do: a.addVersion},
+		httpapi.Op[listVersionsIn, *template.Template, versionList]{ID: "list_template_versions", Method: http.MethodGet, Path: one + "/versions", Status: 200,
+			Action: on + "read", Find: templatewire.FindTemplate[listVersionsIn](k), Do: a.listVersions},
+		httpapi.Op[versionIn, templatewire.Found, templateOut]{ID: "get_template_version", Method: http.MethodGet, Path: version, Status: 200,
+			Action: on + "read", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, a.version)},
+		httpapi.Op[updateVersionIn, templatewire.Found, templateOut]{ID: "update_template_version", Method: http.MethodPut, Path: version, Status: 201,
+			Action: on + "update", Check: (*updateVersionIn).check, Find: templatewire.FindVersion[updateVersionIn](k), Do: templatewire.Versioned(k, a.updateVersion)},
+		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_template_version", Method: http.MethodDelete, Path: version, Status: 204,
+			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, a.deleteVersion)},
+		httpapi.Op[commitIn, templatewire.Found, httpapi.None]{ID: "commit_template", Method: http.MethodPost, Path: version + "/commit", Status: 204,
+			Action: on + "update", Check: (*commitIn).check, Find: templatewire.FindVersion[commitIn](k), Do: templatewire.Versioned(k, a.commit)},
+		httpapi.Op[templateIn, templatewire.Found, templateOut]{ID: "get_latest_template_version", Method: http.MethodGet, Path: one, Status: 200,
+			Action: on + "read", Find: templatewire.FindVersion[templateIn](k), Do: templatewire.Versioned(k, a.latest)},
+		httpapi.Op[templateIn, *template.Template, httpapi.None]{ID: "delete_template", Method: http.MethodDelete, Path: one, Status: 204,
+			Action: on + "delete", Find: templatewire.FindTemplate[templateIn](k), Do: a.deleteTemplate},
+		httpapi.Op[assignIn, *template.Template, assignmentOut]{ID: "create_assignment", Method: http.MethodPost, Path: assignments, Status: 202,
+			Action: as + "create", Check: (*assignIn).check, Find: a.findAssigned, Do: a.assign},
+		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_assignments", Method: http.MethodGet, Path: assignments, Status: 200,
+			Action: as + "read", Find: findTemplateList[listAssignmentsIn], Do: a.listAssignments},
+		httpapi.Op[assignmentIn, *template.Assignment, assignmentOut]{ID: "get_assignment", Method: http.MethodGet, Path: assigned, Status: 200,
+			Action: as + "read", Find: templatewire.FindAssignment[assignmentIn](k), Do: a.assignment},
+		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_assignment", Method: http.MethodPatch, Path: assigned, Status: 202,
+			Action: as + "update", Check: (*reassignIn).check, Find: templatewire.FindAssignment[reassignIn](k), Do: a.reassign},
+		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_assignment", Method: http.MethodDelete, Path: assigned, Status: 202,
+			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k), Do: a.unassign},
+	)
 }
 
 // templateBody is what clients send of a version.
@@ -57,18 +72,16 @@ type templateBody struct {
 	References  []templatewire.Reference `json:"policy_template_references"`
 }
 
-// draft gives the domain form. Without a group the payload stays as it is, or
-// empty in a new template.
-func (b *templateBody) draft(fresh bool) (template.Draft, error) {
-	d := template.Draft{Name: b.Name, Description: b.Description}
+// draft gives the domain form. Without a group the payload stays what it was
+// before.
+func (b *templateBody) draft(before json.RawMessage) (template.Draft, error) {
+	d := template.Draft{Name: b.Name, Description: b.Description, Payload: before}
 	if len(b.Group) > 0 && string(b.Group) != "null" {
 		raw, err := json.Marshal(map[string]json.RawMessage{"group": b.Group})
 		if err != nil {
 			return d, fault.Field("group", "Property 'group' is malformed.")
 		}
 		d.Payload = raw
-	} else if fresh {
-		d.Payload = json.RawMessage("{}")
 	}
 	var err error
 	d.References, err = templatewire.Sent(b.References)
@@ -128,31 +141,35 @@ type templateIn struct {
 	Verbose bool `query:"verbose"`
 }
 
-type createTemplateIn struct{ Body templateBody }
+// VersionNumber says that the latest version is meant.
+func (templateIn) VersionNumber() string { return "" }
 
-func (in *createTemplateIn) accountID() string { return in.Body.AccountID }
-
-func (a *API) onNewTemplate(ctx context.Context, c *httpapi.Call, in *createTemplateIn) (httpapi.Target, error) {
-	t, err := inAccount(ctx, c, in)
-	if err != nil {
-		return t, err
+// inEnterprise is the target of operations on all templates of an account.
+func inEnterprise(account string) (httpapi.Target, error) {
+	switch {
+	case account == "":
+		return httpapi.Target{}, fault.Missing("account_id")
+	case !id.IsAccount(account):
+		return httpapi.Target{}, fault.Field("account_id", "Parameter 'account_id' is no account id.")
 	}
-	d, err := in.Body.draft(true)
-	if err != nil {
-		return t, err
-	}
-	if d.Name == nil {
-		return t, fault.Missing("name")
-	}
-	return t, a.templates.Check(ctx, kinds.Group, in.Body.AccountID, d)
+	return httpapi.Target{ServiceName: "iam-groups", Account: account}, nil
 }
 
-func (a *API) createTemplate(ctx context.Context, c *httpapi.Call, in *createTemplateIn) (*templateOut, error) {
-	d, err := in.Body.draft(true)
-	if err != nil {
-		return nil, err
+type createTemplateIn struct{ Body templateBody }
+
+func (a *API) findNewTemplate(_ context.Context, _ *httpapi.Call, in *createTemplateIn) (found template.Checked, target httpapi.Target, err error) {
+	if target, err = inEnterprise(in.Body.AccountID); err != nil {
+		return found, target, err
 	}
-	t, v, err := a.templates.Create(ctx, kinds.Group, in.Body.AccountID, d)
+	d, err := in.Body.draft(nil)
+	if err == nil {
+		found, err = a.templates.CheckNew(kinds.Group, d)
+	}
+	return found, target, err
+}
+
+func (a *API) createTemplate(ctx context.Context, c *httpapi.Call, in *createTemplateIn, found template.Checked) (*templateOut, error) {
+	t, v, err := a.templates.Create(ctx, in.Body.AccountID, found)
 	if err != nil {
 		return nil, err
 	}
@@ -160,19 +177,29 @@ func (a *API) createTemplate(ctx context.Context, c *httpapi.Call, in *createTem
 }
 
 type newVersionIn struct {
-	templateIn
+	templatewire.OfTemplate
 	Body templateBody
 }
 
-func (a *API) addVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (*templateOut, error) {
-	d, err := in.Body.draft(true)
-	if err != nil {
-		return nil, err
+// newVersion is a template and its next version.
+type newVersion struct {
+	head *template.Template
+	next template.Checked
+}
+
+func (a *API) findNewVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (found newVersion, target httpapi.Target, err error) {
+	d, err := in.Body.draft(nil)
+	if err == nil {
+		found.next, err = a.templates.Check(kinds.Group, d)
 	}
-	if err := a.templates.Check(ctx, kinds.Group, "", d); err != nil {
-		return nil, err
+	if err == nil {
+		found.head, target, err = a.kind().Find(ctx, c, in.TemplateID)
 	}
-	t, v, err := a.templates.AddVersion(ctx, kinds.Group, in.TemplateID, d)
+	return found, target, err
+}
+
+func (a *API) addVersion(ctx context.Context, c *httpapi.Call, _ *newVersionIn, found newVersion) (*templateOut, error) {
+	t, v, err := a.templates.AddVersion(ctx, found.head, found.next)
 	if err != nil {
 		return nil, err
 	}
@@ -180,87 +207,77 @@ func (a *API) addVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn)
 }
 
 type versionIn struct {
-	templateIn
+	templatewire.OfTemplate
 	Version string `path:"version_num"`
+	Verbose bool   `query:"verbose"`
 }
 
-func (a *API) readVersion(ctx context.Context, c *httpapi.Call, templateID, number string) (*templateOut, error) {
-	t, v, err := a.kind().Read(ctx, templateID, number)
-	if err != nil {
-		return nil, err
+// VersionNumber is that of the version that is meant.
+func (in versionIn) VersionNumber() string { return in.Version }
+
+func (a *API) version(_ context.Context, c *httpapi.Call, _ *versionIn, found templatewire.Found) (*templateOut, error) {
+	return a.shownTemplate(c, found.Template, found.Version)
+}
+
+func (a *API) latest(_ context.Context, c *httpapi.Call, _ *templateIn, found templatewire.Found) (*templateOut, error) {
+	return a.shownTemplate(c, found.Template, found.Version)
+}
+
+// ifMatch is the precondition that updates and commits demand.
+type ifMatch struct {
+	IfMatch string `header:"If-Match"`
+}
+
+func (i ifMatch) present() error {
+	if i.IfMatch == "" {
+		return fault.Missing("If-Match")
 	}
-	return a.shownTemplate(c, t, v)
-}
-
-func (a *API) version(ctx context.Context, c *httpapi.Call, in *versionIn) (*templateOut, error) {
-	return a.readVersion(ctx, c, in.TemplateID, in.Version)
-}
-
-func (a *API) latest(ctx context.Context, c *httpapi.Call, in *templateIn) (*templateOut, error) {
-	return a.readVersion(ctx, c, in.TemplateID, "")
+	return nil
 }
 
 type updateVersionIn struct {
 	versionIn
-	IfMatch string `header:"If-Match"`
-	Body    templateBody
+	ifMatch
+	Body templateBody
 }
 
-// Validate checks the precondition header.
-func (in *updateVersionIn) Validate() error {
-	if in.IfMatch == "" {
-		return fault.Missing("If-Match")
-	}
-	return nil
-}
+func (in *updateVersionIn) check() error { return in.present() }
 
-func (a *API) updateVersion(ctx context.Context, c *httpapi.Call, in *updateVersionIn) (*templateOut, error) {
-	d, err := in.Body.draft(false)
+// updateVersion reads the change here, after the decision: what it does not say
+// stays as the version has it.
+func (a *API) updateVersion(ctx context.Context, c *httpapi.Call, in *updateVersionIn, found templatewire.Found) (*templateOut, error) {
+	d, err := in.Body.draft(found.Version.Payload)
 	if err != nil {
 		return nil, err
 	}
-	number, err := templatewire.Number(in.TemplateID, in.Version)
+	change, err := a.templates.Check(kinds.Group, d)
 	if err != nil {
 		return nil, err
 	}
-	t, v, err := a.templates.UpdateVersion(ctx, kinds.Group, in.TemplateID, number, in.IfMatch, d)
+	t, v, err := a.templates.UpdateVersion(ctx, found.Template, found.Version, in.IfMatch, change)
 	if err != nil {
 		return nil, err
 	}
 	return a.shownTemplate(c, t, v)
 }
 
-func (a *API) deleteVersion(ctx context.Context, _ *httpapi.Call, in *versionIn) (*templateOut, error) {
-	number, err := templatewire.Number(in.TemplateID, in.Version)
-	if err != nil {
-		return nil, err
-	}
-	return nil, a.templates.DeleteVersion(ctx, kinds.Group, in.TemplateID, number)
+func (a *API) deleteVersion(ctx context.Context, _ *httpapi.Call, _ *versionIn, found templatewire.Found) (*httpapi.None, error) {
+	return nil, a.templates.DeleteVersion(ctx, found.Template, found.Version)
 }
 
 type commitIn struct {
 	versionIn
-	IfMatch string `header:"If-Match"`
+	ifMatch
 }
 
-// Validate checks the precondition header.
-func (in *commitIn) Validate() error {
-	if in.IfMatch == "" {
-		return fault.Missing("If-Match")
-	}
-	return nil
+func (in *commitIn) check() error { return in.present() }
+
+func (a *API) commit(ctx context.Context, _ *httpapi.Call, in *commitIn, found templatewire.Found) (*httpapi.None, error) {
+	return nil, a.templates.Commit(ctx, found.Template, found.Version, in.IfMatch)
 }
 
-func (a *API) commit(ctx context.Context, _ *httpapi.Call, in *commitIn) (*templateOut, error) {
-	number, err := templatewire.Number(in.TemplateID, in.Version)
-	if err != nil {
-		return nil, err
-	}
-	return nil, a.templates.Commit(ctx, kinds.Group, in.TemplateID, number, in.IfMatch)
-}
-
-func (a *API) deleteTemplate(ctx context.Context, _ *httpapi.Call, in *templateIn) (*templateOut, error) {
-	return nil, a.templates.Delete(ctx, kinds.Group, in.TemplateID)
+func (a *API) deleteTemplate(ctx context.Context, _ *httpapi.Call, _ *templateIn, t *template.Template) (*httpapi.None, error) {
+	return nil, a.templates.Delete(ctx, t)
 }
 
 // offsetIn is the paging of the lists about templates.
@@ -275,8 +292,9 @@ type listTemplatesIn struct {
 	offsetIn
 }
 
-func inTemplates(ctx context.Context, c *httpapi.Call, in *listTemplatesIn) (httpapi.Target, error) {
-	return inAccount(ctx, c, in)
+func findTemplateList[In interface{ accountID() string }](_ context.Context, _ *httpapi.Call, in *In) (none httpapi.None, target httpapi.Target, err error) {
+	target, err = inEnterprise((*in).accountID())
+	return none, target, err
 }
 
 type templateList struct {
@@ -284,7 +302,7 @@ type templateList struct {
 	Templates []*templateOut `json:"group_templates"`
 }
 
-func (a *API) listTemplates(ctx context.Context, c *httpapi.Call, in *listTemplatesIn) (*templateList, error) {
+func (a *API) listTemplates(ctx context.Context, c *httpapi.Call, in *listTemplatesIn, _ httpapi.None) (*templateList, error) {
 	all, err := a.templates.List(ctx, kinds.Group, in.AccountID)
 	if err != nil {
 		return nil, err
@@ -319,11 +337,7 @@ type versionList struct {
 	Versions []*templateOut `json:"group_template_versions"`
 }
 
-func (a *API) listVersions(ctx context.Context, c *httpapi.Call, in *listVersionsIn) (*versionList, error) {
-	t, err := a.templates.Template(ctx, kinds.Group, in.TemplateID)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) listVersions(ctx context.Context, c *httpapi.Call, in *listVersionsIn, t *template.Template) (*versionList, error) {
 	all, err := a.templates.ListVersions(ctx, t)
 	if err != nil {
 		return nil, err

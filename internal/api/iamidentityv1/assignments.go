@@ -153,11 +153,7 @@ type assignmentIn struct {
 	IncludeHistory bool `query:"include_history"`
 }
 
-func (t *templated) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
-	a, err := t.templates.Assignment(ctx, t.Name, in.AssignmentID)
-	if err != nil {
-		return nil, err
-	}
+func (t *templated) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn, a *template.Assignment) (*assignmentOut, error) {
 	c.SetETag(a.Tag)
 	return t.wireAssignment(ctx, a, true, in.IncludeHistory)
 }
@@ -171,8 +167,7 @@ type assignIn struct {
 	}
 }
 
-// Validate checks the required properties.
-func (in *assignIn) Validate() error {
+func (in *assignIn) check() error {
 	switch {
 	case in.Body.TemplateID == "":
 		return fault.Missing("template_id")
@@ -186,13 +181,12 @@ func (in *assignIn) Validate() error {
 	return nil
 }
 
-func (t *templated) onAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (httpapi.Target, error) {
-	return t.OnAssigned(ctx, c, in.Body.TemplateID)
+func (t *templated) findAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (*template.Template, httpapi.Target, error) {
+	return t.Find(ctx, c, in.Body.TemplateID)
 }
 
-func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn) (*assignmentOut, error) {
-	a, err := t.templates.Assign(ctx, template.Wish{Kind: t.Name, Template: in.Body.TemplateID, Number: int(*in.Body.Version),
-		TargetType: in.Body.TargetType, Target: in.Body.Target})
+func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn, head *template.Template) (*assignmentOut, error) {
+	a, err := t.templates.Assign(ctx, c, head, template.Wish{Number: int(*in.Body.Version), TargetType: in.Body.TargetType, Target: in.Body.Target})
 	if err != nil {
 		return nil, err
 	}
@@ -208,16 +202,15 @@ type reassignIn struct {
 	}
 }
 
-// Validate checks header and version.
-func (in *reassignIn) Validate() error {
+func (in *reassignIn) check() error {
 	if in.Body.Version == nil {
 		return fault.Missing("template_version")
 	}
 	return in.present()
 }
 
-func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn) (*assignmentOut, error) {
-	a, err := t.templates.Reassign(ctx, t.Name, in.AssignmentID, in.IfMatch, int(*in.Body.Version))
+func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn, found *template.Assignment) (*assignmentOut, error) {
+	a, err := t.templates.Reassign(ctx, found, in.IfMatch, int(*in.Body.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -225,8 +218,8 @@ func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignI
 	return t.wireAssignment(ctx, a, true, false)
 }
 
-func (t *templated) unassign(ctx context.Context, _ *httpapi.Call, in *assignmentIn) (*done, error) {
-	return nil, t.templates.Unassign(ctx, t.Name, in.AssignmentID)
+func (t *templated) unassign(ctx context.Context, _ *httpapi.Call, _ *assignmentIn, a *template.Assignment) (*httpapi.None, error) {
+	return nil, t.templates.Unassign(ctx, a)
 }
 
 type listAssignmentsIn struct {
@@ -237,16 +230,12 @@ type listAssignmentsIn struct {
 	TargetType string `query:"target_type"`
 }
 
-func (t *templated) inAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn) (httpapi.Target, error) {
-	return t.inAccount(ctx, c, &in.listTemplatesIn)
-}
-
 type assignmentList struct {
 	Paging
 	Assignments []*assignmentOut `json:"assignments"`
 }
 
-func (t *templated) listAssignments(ctx context.Context, _ *httpapi.Call, in *listAssignmentsIn) (*assignmentList, error) {
+func (t *templated) listAssignments(ctx context.Context, _ *httpapi.Call, in *listAssignmentsIn, _ httpapi.None) (*assignmentList, error) {
 	all, err := t.Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.Version, Target: in.Target, TargetType: in.TargetType})
 	if err != nil {
 		return nil, err

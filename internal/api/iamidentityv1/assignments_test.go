@@ -14,8 +14,8 @@ import (
 func TestAnAssignmentInTroubleSaysInWhichAccount(t *testing.T) {
 	s := newServer(t)
 	s.build()
-	s.kinds[slices.IndexFunc(s.kinds, func(k *template.Kind) bool { return k.Name == kinds.Profile })].Apply = func(context.Context, *template.Lay) ([]template.Made, error) {
-		return nil, errors.New("the secret of the store")
+	s.kinds[slices.IndexFunc(s.kinds, func(k *template.Kind) bool { return k.Name == kinds.Profile })].Decode = func(json.RawMessage) (template.Document, error) {
+		return broken{}, nil
 	}
 	id := text(t, s.do("ann", "POST", "/v1/profile_templates", `{"name":"t","account_id":"`+acct+`","profile":{"name":"p"},"committed":true}`).ok(201), "id")
 	child := s.child()
@@ -43,4 +43,13 @@ func TestAnAssignmentInTroubleSaysInWhichAccount(t *testing.T) {
 	if r.Target != child || r.Profile.Status != "in_progress" || r.Profile.Error.StatusCode != "500" || r.Profile.Error.ErrorCode != "internal_error" {
 		t.Errorf("%s", got.raw)
 	}
+}
+
+// broken is a document that no account can be made to hold.
+type broken struct{}
+
+func (broken) Check(bool) error           { return nil }
+func (broken) Uses() []template.Reference { return nil }
+func (broken) Apply(context.Context, *template.Lay) ([]template.Made, error) {
+	return nil, errors.New("the secret of the store")
 }

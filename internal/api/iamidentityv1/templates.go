@@ -1,9 +1,11 @@
 package iamidentityv1
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -40,27 +42,42 @@ func (a *API) templateRows() []httpapi.Operation {
 // rows are the fifteen operations of a kind; one and assignment are the nouns
 // in the SDK's operation names.
 func (t *templated) rows(one, assignment string) []httpapi.Operation {
-	on := func(verb string) httpapi.Access { return act(t.noun + "-template." + verb) }
-	as := func(verb string) httpapi.Access { return act(t.noun + "-assignment." + verb) }
+	on, as := "iam-identity."+t.noun+"-template.", "iam-identity."+t.noun+"-assignment."
 	single, versions := t.path+"/{template_id}", t.path+"/{template_id}/versions"
 	version, assigned := versions+"/{version}", t.assignments+"/{assignment_id}"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "list_"+one+"s", "GET", t.path, 200, on("read"), t.inAccount, t.listTemplates),
-		httpapi.OldOp(Family, "create_"+one, "POST", t.path, 201, on("create"), t.inBody, t.create),
-		httpapi.OldOp(Family, "get_latest_"+one+"_version", "GET", single, 200, on("read"), templatewire.OnTemplate[latestIn](&t.Kind), t.latest),
-		httpapi.OldOp(Family, "delete_all_versions_of_"+one, "DELETE", single, 204, on("delete"), templatewire.OnTemplate[latestIn](&t.Kind), t.deleteAll),
-		httpapi.OldOp(Family, "list_versions_of_"+one, "GET", versions, 200, on("read"), templatewire.OnTemplate[versionsIn](&t.Kind), t.listVersions),
-		httpapi.OldOp(Family, "create_"+one+"_version", "POST", versions, 201, on("create"), templatewire.OnTemplate[newVersionIn](&t.Kind), t.addVersion),
-		httpapi.OldOp(Family, "get_"+one+"_version", "GET", version, 200, on("read"), templatewire.OnTemplate[versionIn](&t.Kind), t.version),
-		httpapi.OldOp(Family, "update_"+one+"_version", "PUT", version, 200, on("update"), templatewire.OnTemplate[updateVersionIn](&t.Kind), t.update),
-		httpapi.OldOp(Family, "delete_"+one+"_version", "DELETE", version, 204, on("delete"), templatewire.OnTemplate[versionIn](&t.Kind), t.deleteVersion),
-		httpapi.OldOp(Family, "commit_"+one, "POST", version+"/commit", 204, on("update"), templatewire.OnTemplate[versionIn](&t.Kind), t.commit),
-		httpapi.OldOp(Family, "list_"+assignment+"s", "GET", t.assignments, 200, as("read"), t.inAssignments, t.listAssignments),
-		httpapi.OldOp(Family, "create_"+assignment, "POST", t.assignments, 202, as("create"), t.onAssigned, t.assign),
-		httpapi.OldOp(Family, "get_"+assignment, "GET", assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](&t.Kind), t.assignment),
-		httpapi.OldOp(Family, "delete_"+assignment, "DELETE", assigned, 202, as("delete"), templatewire.OnAssignment[assignmentIn](&t.Kind), t.unassign),
-		httpapi.OldOp(Family, "update_"+assignment, "PATCH", assigned, 202, as("update"), templatewire.OnAssignment[reassignIn](&t.Kind), t.reassign),
-	}
+	k := &t.Kind
+	return httpapi.Table(Family,
+		httpapi.Op[listTemplatesIn, httpapi.None, templateList]{ID: "list_" + one + "s", Method: http.MethodGet, Path: t.path, Status: 200,
+			Action: on + "read", Check: (*listTemplatesIn).check, Find: findList[listTemplatesIn](t), Do: t.listTemplates},
+		httpapi.Op[createTemplateIn, template.Checked, templateOut]{ID: "create_" + one, Method: http.MethodPost, Path: t.path, Status: 201,
+			Action: on + "create", Find: t.findNew, Do: t.create},
+		httpapi.Op[latestIn, templatewire.Found, templateOut]{ID: "get_latest_" + one + "_version", Method: http.MethodGet, Path: single, Status: 200,
+			Action: on + "read", Find: templatewire.FindVersion[latestIn](k), Do: templatewire.Versioned(k, t.latest)},
+		httpapi.Op[latestIn, *template.Template, httpapi.None]{ID: "delete_all_versions_of_" + one, Method: http.MethodDelete, Path: single, Status: 204,
+			Action: on + "delete", Find: templatewire.FindTemplate[latestIn](k), Do: t.deleteAll},
+		httpapi.Op[versionsIn, *template.Template, templateList]{ID: "list_versions_of_" + one, Method: http.MethodGet, Path: versions, Status: 200,
+			Action: on + "read", Check: (*versionsIn).check, Find: templatewire.FindTemplate[versionsIn](k), Do: t.listVersions},
+		httpapi.Op[newVersionIn, newVersion, templateOut]{ID: "create_" + one + "_version", Method: http.MethodPost, Path: versions, Status: 201,
+			Action: on + "create", Find: t.findNewVersion, Do: t.addVersion},
+		httpapi.Op[versionIn, templatewire.Found, templateOut]{ID: "get_" + one + "_version", Method: http.MethodGet, Path: version, Status: 200,
+			Action: on + "read", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.version)},
+		httpapi.Op[updateVersionIn, templatewire.Found, templateOut]{ID: "update_" + one + "_version", Method: http.MethodPut, Path: version, Status: 200,
+			Action: on + "update", Check: (*updateVersionIn).check, Find: templatewire.FindVersion[updateVersionIn](k), Do: templatewire.Versioned(k, t.update)},
+		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_" + one + "_version", Method: http.MethodDelete, Path: version, Status: 204,
+			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.deleteVersion)},
+		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "commit_" + one, Method: http.MethodPost, Path: version + "/commit", Status: 204,
+			Action: on + "update", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.commit)},
+		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_" + assignment + "s", Method: http.MethodGet, Path: t.assignments, Status: 200,
+			Action: as + "read", Check: (*listAssignmentsIn).check, Find: findList[listAssignmentsIn](t), Do: t.listAssignments},
+		httpapi.Op[assignIn, *template.Template, assignmentOut]{ID: "create_" + assignment, Method: http.MethodPost, Path: t.assignments, Status: 202,
+			Action: as + "create", Check: (*assignIn).check, Find: t.findAssigned, Do: t.assign},
+		httpapi.Op[assignmentIn, *template.Assignment, assignmentOut]{ID: "get_" + assignment, Method: http.MethodGet, Path: assigned, Status: 200,
+			Action: as + "read", Find: templatewire.FindAssignment[assignmentIn](k), Do: t.assignment},
+		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_" + assignment, Method: http.MethodDelete, Path: assigned, Status: 202,
+			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k), Do: t.unassign},
+		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_" + assignment, Method: http.MethodPatch, Path: assigned, Status: 202,
+			Action: as + "update", Check: (*reassignIn).check, Find: templatewire.FindAssignment[reassignIn](k), Do: t.reassign},
+	)
 }
 
 // templateBody is what clients send of a version. commited is how the tutorial
@@ -80,27 +97,25 @@ type templateBody struct {
 // draft gives the domain form; before is the stored payload, whose parts stay
 // where the client sends none.
 func (b *templateBody) draft(before json.RawMessage) (template.Draft, error) {
-	d := template.Draft{Name: b.Name, Description: b.Description, Committed: b.Committed || b.Commited}
+	d := template.Draft{Name: b.Name, Description: b.Description, Payload: before, Committed: b.Committed || b.Commited}
 	parts := map[string]json.RawMessage{}
 	if len(before) > 0 {
 		if err := json.Unmarshal(before, &parts); err != nil {
 			return d, fault.Wrap(err, "reading stored template")
 		}
 	}
-	sent := false
+	sent := before == nil
 	for key, raw := range map[string]json.RawMessage{"profile": b.Profile, "account_settings": b.Settings, "action_controls": b.ActionControls} {
 		if len(raw) > 0 && string(raw) != "null" {
 			parts[key], sent = raw, true
 		}
 	}
-	if sent || before == nil {
-		raw, err := json.Marshal(parts)
-		if err != nil {
+	var err error
+	if sent {
+		if d.Payload, err = json.Marshal(parts); err != nil {
 			return d, fault.Wrap(err, "encoding template")
 		}
-		d.Payload = raw
 	}
-	var err error
 	d.References, err = templatewire.Sent(b.References)
 	return d, err
 }
@@ -168,30 +183,21 @@ func (t *templated) shown(ctx context.Context, c *httpapi.Call, head *template.T
 
 type createTemplateIn struct{ Body templateBody }
 
-func (t *templated) inBody(ctx context.Context, c *httpapi.Call, in *createTemplateIn) (httpapi.Target, error) {
-	if in.Body.AccountID == "" {
-		in.Body.AccountID = c.Caller.Account
+func (t *templated) findNew(_ context.Context, c *httpapi.Call, in *createTemplateIn) (found template.Checked, target httpapi.Target, err error) {
+	account := cmp.Or(in.Body.AccountID, c.Caller.Account)
+	if !id.IsAccount(account) {
+		return found, target, fault.Field("account_id", "Property 'account_id' is no account id.")
 	}
-	if !id.IsAccount(in.Body.AccountID) {
-		return httpapi.Target{}, fault.Field("account_id", "Property 'account_id' is no account id.")
-	}
+	c.Seeks("Account", account)
 	d, err := in.Body.draft(nil)
-	if err != nil {
-		return httpapi.Target{}, err
+	if err == nil {
+		found, err = t.templates.CheckNew(t.Name, d)
 	}
-	if d.Name == nil {
-		return httpapi.Target{}, fault.Missing("name")
-	}
-	c.Seeks("Account", in.Body.AccountID)
-	return t.Target(in.Body.AccountID, ""), t.templates.Check(ctx, t.Name, in.Body.AccountID, d)
+	return found, t.Target(account, ""), err
 }
 
-func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTemplateIn) (*templateOut, error) {
-	d, err := in.Body.draft(nil)
-	if err != nil {
-		return nil, err
-	}
-	head, v, err := t.templates.Create(ctx, t.Name, in.Body.AccountID, d)
+func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTemplateIn, found template.Checked) (*templateOut, error) {
+	head, v, err := t.templates.Create(ctx, cmp.Or(in.Body.AccountID, c.Caller.Account), found)
 	if err != nil {
 		return nil, err
 	}
@@ -203,20 +209,15 @@ type latestIn struct {
 	IncludeHistory bool `query:"include_history"`
 }
 
-func (t *templated) latest(ctx context.Context, c *httpapi.Call, in *latestIn) (*templateOut, error) {
-	return t.read(ctx, c, in.TemplateID, "", in.IncludeHistory)
+// VersionNumber says that the latest version is meant.
+func (latestIn) VersionNumber() string { return "" }
+
+func (t *templated) latest(ctx context.Context, c *httpapi.Call, in *latestIn, found templatewire.Found) (*templateOut, error) {
+	return t.shown(ctx, c, found.Template, found.Version, in.IncludeHistory)
 }
 
-func (t *templated) read(ctx context.Context, c *httpapi.Call, templateID, number string, history bool) (*templateOut, error) {
-	head, v, err := t.Read(ctx, templateID, number)
-	if err != nil {
-		return nil, err
-	}
-	return t.shown(ctx, c, head, v, history)
-}
-
-func (t *templated) deleteAll(ctx context.Context, _ *httpapi.Call, in *latestIn) (*done, error) {
-	return nil, t.templates.Delete(ctx, t.Name, in.TemplateID)
+func (t *templated) deleteAll(ctx context.Context, _ *httpapi.Call, _ *latestIn, head *template.Template) (*httpapi.None, error) {
+	return nil, t.templates.Delete(ctx, head)
 }
 
 type versionIn struct {
@@ -225,24 +226,19 @@ type versionIn struct {
 	IncludeHistory bool   `query:"include_history"`
 }
 
-func (t *templated) version(ctx context.Context, c *httpapi.Call, in *versionIn) (*templateOut, error) {
-	return t.read(ctx, c, in.TemplateID, in.Version, in.IncludeHistory)
+// VersionNumber is that of the version that is meant.
+func (in versionIn) VersionNumber() string { return in.Version }
+
+func (t *templated) version(ctx context.Context, c *httpapi.Call, in *versionIn, found templatewire.Found) (*templateOut, error) {
+	return t.shown(ctx, c, found.Template, found.Version, in.IncludeHistory)
 }
 
-func (t *templated) deleteVersion(ctx context.Context, _ *httpapi.Call, in *versionIn) (*done, error) {
-	number, err := templatewire.Number(in.TemplateID, in.Version)
-	if err != nil {
-		return nil, err
-	}
-	return nil, t.templates.DeleteVersion(ctx, t.Name, in.TemplateID, number)
+func (t *templated) deleteVersion(ctx context.Context, _ *httpapi.Call, _ *versionIn, found templatewire.Found) (*httpapi.None, error) {
+	return nil, t.templates.DeleteVersion(ctx, found.Template, found.Version)
 }
 
-func (t *templated) commit(ctx context.Context, _ *httpapi.Call, in *versionIn) (*done, error) {
-	number, err := templatewire.Number(in.TemplateID, in.Version)
-	if err != nil {
-		return nil, err
-	}
-	return nil, t.templates.Commit(ctx, t.Name, in.TemplateID, number, "")
+func (t *templated) commit(ctx context.Context, _ *httpapi.Call, _ *versionIn, found templatewire.Found) (*httpapi.None, error) {
+	return nil, t.templates.Commit(ctx, found.Template, found.Version, "")
 }
 
 type newVersionIn struct {
@@ -250,15 +246,25 @@ type newVersionIn struct {
 	Body templateBody
 }
 
-func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (*templateOut, error) {
+// newVersion is a template and its next version.
+type newVersion struct {
+	head *template.Template
+	next template.Checked
+}
+
+func (t *templated) findNewVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (found newVersion, target httpapi.Target, err error) {
 	d, err := in.Body.draft(nil)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		found.next, err = t.templates.Check(t.Name, d)
 	}
-	if err := t.templates.Check(ctx, t.Name, "", d); err != nil {
-		return nil, err
+	if err == nil {
+		found.head, target, err = t.Find(ctx, c, in.TemplateID)
 	}
-	head, v, err := t.templates.AddVersion(ctx, t.Name, in.TemplateID, d)
+	return found, target, err
+}
+
+func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, _ *newVersionIn, found newVersion) (*templateOut, error) {
+	head, v, err := t.templates.AddVersion(ctx, found.head, found.next)
 	if err != nil {
 		return nil, err
 	}
@@ -271,19 +277,20 @@ type updateVersionIn struct {
 	Body templateBody
 }
 
-// Validate checks the precondition header.
-func (in *updateVersionIn) Validate() error { return in.present() }
+func (in *updateVersionIn) check() error { return in.present() }
 
-func (t *templated) update(ctx context.Context, c *httpapi.Call, in *updateVersionIn) (*templateOut, error) {
-	_, v, err := t.Read(ctx, in.TemplateID, in.Version)
+// update reads the change here, after the decision: what it does not say stays
+// as the version has it.
+func (t *templated) update(ctx context.Context, c *httpapi.Call, in *updateVersionIn, found templatewire.Found) (*templateOut, error) {
+	d, err := in.Body.draft(found.Version.Payload)
 	if err != nil {
 		return nil, err
 	}
-	d, err := in.Body.draft(v.Payload)
+	change, err := t.templates.Check(t.Name, d)
 	if err != nil {
 		return nil, err
 	}
-	head, v, err := t.templates.UpdateVersion(ctx, t.Name, in.TemplateID, v.Number, in.IfMatch, d)
+	head, v, err := t.templates.UpdateVersion(ctx, found.Template, found.Version, in.IfMatch, change)
 	if err != nil {
 		return nil, err
 	}
@@ -301,8 +308,7 @@ type listTemplatesIn struct {
 	IncludeHistory bool   `query:"include_history"`
 }
 
-// Validate bounds size and order.
-func (in *listTemplatesIn) Validate() error {
+func (in *listTemplatesIn) check() error {
 	if in.Order != "" && in.Order != "asc" && in.Order != "desc" {
 		return fault.Field("order", "Parameter 'order' must be asc or desc.")
 	}
@@ -313,16 +319,22 @@ func (in *listTemplatesIn) Validate() error {
 	return err
 }
 
-// inAccount is about the caller's own account unless another is named.
-func (t *templated) inAccount(_ context.Context, c *httpapi.Call, in *listTemplatesIn) (httpapi.Target, error) {
-	if in.AccountID == "" {
-		in.AccountID = c.Caller.Account
+func (in *listTemplatesIn) account() *string { return &in.AccountID }
+
+// findList is about the caller's own account unless another is named.
+func findList[In any, P interface {
+	*In
+	account() *string
+}](t *templated) func(context.Context, *httpapi.Call, *In) (httpapi.None, httpapi.Target, error) {
+	return func(_ context.Context, c *httpapi.Call, in *In) (none httpapi.None, target httpapi.Target, err error) {
+		account := P(in).account()
+		*account = cmp.Or(*account, c.Caller.Account)
+		if !id.IsAccount(*account) {
+			return none, target, fault.Field("account_id", "Parameter 'account_id' is no account id.")
+		}
+		c.Seeks("Account", *account)
+		return none, t.Target(*account, ""), nil
 	}
-	if !id.IsAccount(in.AccountID) {
-		return httpapi.Target{}, fault.Field("account_id", "Parameter 'account_id' is no account id.")
-	}
-	c.Seeks("Account", in.AccountID)
-	return t.Target(in.AccountID, ""), nil
 }
 
 // cut gives one page of a list that is held whole: templates, versions and
@@ -378,7 +390,7 @@ func (l *templateList) MarshalJSON() ([]byte, error) {
 	return append(head[:len(head)-1], fmt.Sprintf(",%q:%s}", l.name, items)...), nil
 }
 
-func (t *templated) listTemplates(ctx context.Context, _ *httpapi.Call, in *listTemplatesIn) (*templateList, error) {
+func (t *templated) listTemplates(ctx context.Context, _ *httpapi.Call, in *listTemplatesIn, _ httpapi.None) (*templateList, error) {
 	heads, err := t.templates.List(ctx, t.Name, in.AccountID)
 	if err != nil {
 		return nil, err
@@ -408,11 +420,7 @@ type versionsIn struct {
 	listTemplatesIn
 }
 
-func (t *templated) listVersions(ctx context.Context, _ *httpapi.Call, in *versionsIn) (*templateList, error) {
-	head, err := t.templates.Template(ctx, t.Name, in.TemplateID)
-	if err != nil {
-		return nil, err
-	}
+func (t *templated) listVersions(ctx context.Context, _ *httpapi.Call, in *versionsIn, head *template.Template) (*templateList, error) {
 	versions, err := t.templates.ListVersions(ctx, head)
 	if err != nil {
 		return nil, err

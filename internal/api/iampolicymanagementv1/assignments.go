@@ -60,7 +60,7 @@ var operationNames = map[string]string{template.OpAssign: "create", template.OpU
 
 func (t *templated) wireAssignment(ctx context.Context, c *httpapi.Call, a *template.Assignment) (*assignmentOut, error) {
 	out := &assignmentOut{meta: wireMeta(&a.Meta, c.Base+t.assignmentsPath()+"/"+a.ID), AccountID: a.Account, Target: targetRef{a.TargetType, a.Target()},
-		Template: templateVersionRef{ID: a.Template(), Version: httpapi.Text(strconv.Itoa(a.Number))}, Status: string(a.Status), Resources: []assignmentResource{}}
+		Template: templateVersionRef{ID: a.Template(), Version: templatewire.Number(strconv.Itoa(a.Number))}, Status: string(a.Status), Resources: []assignmentResource{}}
 	if t.Name != kinds.Policy {
 		out.Operation = operationNames[a.Operation]
 	} else if a.Status == template.Accepted {
@@ -102,8 +102,7 @@ type assignIn struct {
 	}
 }
 
-// Validate checks the required properties.
-func (in *assignIn) Validate() error {
+func (in *assignIn) check() error {
 	in.Body.Target.Type = strings.ReplaceAll(in.Body.Target.Type, " ", "") // the provider's texts say "Account Group"
 	switch in.Body.Target.Type {
 	case template.TargetAccount, template.TargetGroup, template.TargetEnterprise:
@@ -116,7 +115,7 @@ func (in *assignIn) Validate() error {
 	if len(in.Body.Templates) != 1 {
 		return fault.Field("templates", "Property 'templates' must hold exactly one template.")
 	}
-	if _, err := templatewire.Assigned(in.Body.Templates[0].Version); err != nil || in.Body.Templates[0].ID == "" {
+	if in.Body.Templates[0].Version.Int() == 0 || in.Body.Templates[0].ID == "" {
 		return fault.Field("templates[0]", "Property 'templates[0]' must hold an id and a version number.")
 	}
 	return checkVersion(in.Version)
@@ -130,21 +129,16 @@ func checkVersion(version string) error {
 	return nil
 }
 
-func (t *templated) onAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (httpapi.Target, error) {
-	return t.OnAssigned(ctx, c, in.Body.Templates[0].ID)
+func (t *templated) findAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (*template.Template, httpapi.Target, error) {
+	return t.Find(ctx, c, in.Body.Templates[0].ID)
 }
 
 type assignmentsOut struct {
 	Assignments []*assignmentOut `json:"assignments"`
 }
 
-func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn) (*assignmentsOut, error) {
-	ref := in.Body.Templates[0]
-	number, err := templatewire.Assigned(ref.Version)
-	if err != nil {
-		return nil, err
-	}
-	a, err := t.templates.Assign(ctx, template.Wish{Kind: t.Name, Template: ref.ID, Number: number, TargetType: in.Body.Target.Type, Target: in.Body.Target.ID})
+func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn, head *template.Template) (*assignmentsOut, error) {
+	a, err := t.templates.Assign(ctx, c, head, template.Wish{Number: in.Body.Templates[0].Version.Int(), TargetType: in.Body.Target.Type, Target: in.Body.Target.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -161,11 +155,7 @@ type assignmentIn struct {
 	Version string `query:"version"`
 }
 
-func (t *templated) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
-	a, err := t.templates.Assignment(ctx, t.Name, in.AssignmentID)
-	if err != nil {
-		return nil, err
-	}
+func (t *templated) assignment(ctx context.Context, c *httpapi.Call, _ *assignmentIn, a *template.Assignment) (*assignmentOut, error) {
 	c.SetETag(a.Tag)
 	return t.wireAssignment(ctx, c, a)
 }
@@ -174,24 +164,19 @@ type reassignIn struct {
 	assignmentIn
 	IfMatch string `header:"If-Match"`
 	Body    struct {
-		Version httpapi.Text `json:"template_version"`
+		Version templatewire.Number `json:"template_version"`
 	}
 }
 
-// Validate checks header and version.
-func (in *reassignIn) Validate() error {
-	if _, err := templatewire.Assigned(in.Body.Version); err != nil {
+func (in *reassignIn) check() error {
+	if err := in.Body.Version.Check(); err != nil {
 		return err
 	}
 	return needTag(in.IfMatch)
 }
 
-func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn) (*assignmentOut, error) {
-	number, err := templatewire.Assigned(in.Body.Version)
-	if err != nil {
-		return nil, err
-	}
-	a, err := t.templates.Reassign(ctx, t.Name, in.AssignmentID, in.IfMatch, number)
+func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn, found *template.Assignment) (*assignmentOut, error) {
+	a, err := t.templates.Reassign(ctx, found, in.IfMatch, in.Body.Version.Int())
 	if err != nil {
 		return nil, err
 	}
@@ -199,8 +184,8 @@ func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignI
 	return t.wireAssignment(ctx, c, a)
 }
 
-func (t *templated) unassign(ctx context.Context, _ *httpapi.Call, in *assignmentIn) (*assignmentOut, error) {
-	return nil, t.templates.Unassign(ctx, t.Name, in.AssignmentID)
+func (t *templated) unassign(ctx context.Context, _ *httpapi.Call, _ *assignmentIn, a *template.Assignment) (*httpapi.None, error) {
+	return nil, t.templates.Unassign(ctx, a)
 }
 
 type listAssignmentsIn struct {
@@ -211,24 +196,21 @@ type listAssignmentsIn struct {
 	Version         string `query:"version"`
 }
 
-// Validate checks paging and version.
-func (in *listAssignmentsIn) Validate() error {
+func (in *listAssignmentsIn) check() error {
 	if err := checkVersion(in.Version); err != nil {
 		return err
 	}
-	return in.check()
+	return in.pageIn.check()
 }
 
-func (t *templated) inAssignmentAccount(_ context.Context, _ *httpapi.Call, in *listAssignmentsIn) (httpapi.Target, error) {
-	return t.Target(in.AccountID, ""), checkAccount(in.AccountID)
-}
+func (in listAssignmentsIn) account() string { return in.AccountID }
 
 type assignmentList struct {
 	pageHead
 	Assignments []*assignmentOut `json:"assignments"`
 }
 
-func (t *templated) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn) (*assignmentList, error) {
+func (t *templated) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn, _ httpapi.None) (*assignmentList, error) {
 	found, err := t.Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.TemplateVersion})
 	if err != nil {
 		return nil, err

@@ -59,32 +59,42 @@ func (t *templated) templatesPath() string   { return "/v1/" + t.Name + "_templa
 func (t *templated) assignmentsPath() string { return "/v1/" + t.Name + "_assignments" }
 
 func (t *templated) rows() []httpapi.Operation {
-	on := func(verb string) httpapi.Access {
-		return httpapi.Action("iam-access-management." + t.noun + "-template." + verb)
-	}
-	as := func(verb string) httpapi.Access {
-		return httpapi.Action("iam-access-management." + t.noun + "-assignment." + verb)
-	}
 	k := &t.Kind
-	all, one := t.templatesPath(), t.templatesPath()+"/{template_id}"
-	version, assigned := one+"/versions/{version}", t.assignmentsPath()+"/{assignment_id}"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "list_"+t.Name+"_templates", http.MethodGet, all, 200, on("read"), t.inTemplateAccount, t.list),
-		httpapi.OldOp(Family, "create_"+t.Name+"_template", http.MethodPost, all, 201, on("create"), t.onNewTemplate, templatewire.Worded(k, templatewire.Template, t.create)),
-		httpapi.OldOp(Family, "get_"+t.Name+"_template", http.MethodGet, one, 200, on("read"), templatewire.OnTemplate[templateIn](k), templatewire.Worded(k, templatewire.Template, t.latest)),
-		httpapi.OldOp(Family, "delete_"+t.Name+"_template", http.MethodDelete, one, 204, on("delete"), templatewire.OnTemplate[templateIn](k), templatewire.Worded(k, templatewire.Template, t.deleteAll)),
-		httpapi.OldOp(Family, "create_"+t.Name+"_template_version", http.MethodPost, one+"/versions", 201, on("create"), templatewire.OnTemplate[newVersionIn](k), templatewire.Worded(k, templatewire.Template, t.addVersion)),
-		httpapi.OldOp(Family, "list_"+t.Name+"_template_versions", http.MethodGet, one+"/versions", 200, on("read"), templatewire.OnTemplate[listVersionsIn](k), templatewire.Worded(k, templatewire.Template, t.listVersions)),
-		httpapi.OldOp(Family, "replace_"+t.Name+"_template", http.MethodPut, version, 200, on("update"), templatewire.OnTemplate[replaceVersionIn](k), templatewire.Worded(k, templatewire.Template, t.replaceVersion)),
-		httpapi.OldOp(Family, "get_"+t.Name+"_template_version", http.MethodGet, version, 200, on("read"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.version)),
-		httpapi.OldOp(Family, "delete_"+t.Name+"_template_version", http.MethodDelete, version, 204, on("delete"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.deleteVersion)),
-		httpapi.OldOp(Family, "commit_"+t.Name+"_template", http.MethodPost, version+"/commit", 204, on("update"), templatewire.OnTemplate[versionIn](k), templatewire.Worded(k, templatewire.Template, t.commit)),
-		httpapi.OldOp(Family, "list_"+t.Name+"_assignments", http.MethodGet, t.assignmentsPath(), 200, as("read"), t.inAssignmentAccount, t.listAssignments),
-		httpapi.OldOp(Family, "create_"+t.Name+"_template_assignment", http.MethodPost, t.assignmentsPath(), 201, as("create"), t.onAssigned, templatewire.Worded(k, templatewire.Assigning, t.assign)),
-		httpapi.OldOp(Family, "get_"+t.Name+"_assignment", http.MethodGet, assigned, 200, as("read"), templatewire.OnAssignment[assignmentIn](k), templatewire.Worded(k, templatewire.Assignment, t.assignment)),
-		httpapi.OldOp(Family, "update_"+t.Name+"_assignment", http.MethodPatch, assigned, 200, as("update"), templatewire.OnAssignment[reassignIn](k), templatewire.Worded(k, templatewire.Assigning, t.reassign)),
-		httpapi.OldOp(Family, "delete_"+t.Name+"_assignment", http.MethodDelete, assigned, 204, as("delete"), templatewire.OnAssignment[assignmentIn](k), templatewire.Worded(k, templatewire.Assignment, t.unassign)),
-	}
+	on, as := "iam-access-management."+t.noun+"-template.", "iam-access-management."+t.noun+"-assignment."
+	all, one, assignments := t.templatesPath(), t.templatesPath()+"/{template_id}", t.assignmentsPath()
+	version, assigned := one+"/versions/{version}", assignments+"/{assignment_id}"
+	return httpapi.Table(Family,
+		httpapi.Op[listTemplatesIn, httpapi.None, templateList]{ID: "list_" + t.Name + "_templates", Method: http.MethodGet, Path: all, Status: 200,
+			Action: on + "read", Check: (*listTemplatesIn).check, Find: findList[listTemplatesIn](t), Do: t.list},
+		httpapi.Op[createTemplateIn, template.Checked, templateOut]{ID: "create_" + t.Name + "_template", Method: http.MethodPost, Path: all, Status: 201,
+			Action: on + "create", Find: t.findNew, Do: templatewire.Worded(k, templatewire.Template, t.create)},
+		httpapi.Op[templateIn, templatewire.Found, templateOut]{ID: "get_" + t.Name + "_template", Method: http.MethodGet, Path: one, Status: 200,
+			Action: on + "read", Find: templatewire.FindVersion[templateIn](k), Do: templatewire.Versioned(k, t.latest)},
+		httpapi.Op[templateIn, *template.Template, httpapi.None]{ID: "delete_" + t.Name + "_template", Method: http.MethodDelete, Path: one, Status: 204,
+			Action: on + "delete", Find: templatewire.FindTemplate[templateIn](k), Do: templatewire.Worded(k, templatewire.Template, t.deleteAll)},
+		httpapi.Op[newVersionIn, templatewire.Found, templateOut]{ID: "create_" + t.Name + "_template_version", Method: http.MethodPost, Path: one + "/versions", Status: 201,
+			Action: on + "create", Find: templatewire.FindVersion[newVersionIn](k), Do: templatewire.Versioned(k, t.addVersion)},
+		httpapi.Op[listVersionsIn, *template.Template, templateList]{ID: "list_" + t.Name + "_template_versions", Method: http.MethodGet, Path: one + "/versions", Status: 200,
+			Action: on + "read", Check: (*listVersionsIn).check, Find: templatewire.FindTemplate[listVersionsIn](k), Do: templatewire.Worded(k, templatewire.Template, t.listVersions)},
+		httpapi.Op[replaceVersionIn, templatewire.Found, templateOut]{ID: "replace_" + t.Name + "_template", Method: http.MethodPut, Path: version, Status: 200,
+			Action: on + "update", Check: (*replaceVersionIn).check, Find: templatewire.FindVersion[replaceVersionIn](k), Do: templatewire.Versioned(k, t.replaceVersion)},
+		httpapi.Op[versionIn, templatewire.Found, templateOut]{ID: "get_" + t.Name + "_template_version", Method: http.MethodGet, Path: version, Status: 200,
+			Action: on + "read", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.version)},
+		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_" + t.Name + "_template_version", Method: http.MethodDelete, Path: version, Status: 204,
+			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.deleteVersion)},
+		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "commit_" + t.Name + "_template", Method: http.MethodPost, Path: version + "/commit", Status: 204,
+			Action: on + "update", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.commit)},
+		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_" + t.Name + "_assignments", Method: http.MethodGet, Path: assignments, Status: 200,
+			Action: as + "read", Check: (*listAssignmentsIn).check, Find: findList[listAssignmentsIn](t), Do: t.listAssignments},
+		httpapi.Op[assignIn, *template.Template, assignmentsOut]{ID: "create_" + t.Name + "_template_assignment", Method: http.MethodPost, Path: assignments, Status: 201,
+			Action: as + "create", Check: (*assignIn).check, Find: t.findAssigned, Do: templatewire.Worded(k, templatewire.Assigning, t.assign)},
+		httpapi.Op[assignmentIn, *template.Assignment, assignmentOut]{ID: "get_" + t.Name + "_assignment", Method: http.MethodGet, Path: assigned, Status: 200,
+			Action: as + "read", Find: templatewire.FindAssignment[assignmentIn](k), Do: templatewire.Worded(k, templatewire.Assignment, t.assignment)},
+		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_" + t.Name + "_assignment", Method: http.MethodPatch, Path: assigned, Status: 200,
+			Action: as + "update", Check: (*reassignIn).check, Find: templatewire.FindAssignment[reassignIn](k), Do: templatewire.Worded(k, templatewire.Assigning, t.reassign)},
+		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_" + t.Name + "_assignment", Method: http.MethodDelete, Path: assigned, Status: 204,
+			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k), Do: templatewire.Worded(k, templatewire.Assignment, t.unassign)},
+	)
 }
 
 // templateBody is what clients send of a version; which property holds the
@@ -100,33 +110,30 @@ type templateBody struct {
 }
 
 // draft gives the domain form. before is an earlier payload, which fills in
-// what a role may leave out: its name and service never change.
+// what a role may leave out: its name and service never change. A payload that
+// is not sent stays nil.
 func (t *templated) draft(b *templateBody, before json.RawMessage) (template.Draft, error) {
 	d := template.Draft{Name: b.Name, Description: b.Description, Committed: b.Committed}
 	body := map[string]raw{kinds.Policy: b.Policy, kinds.Role: b.Role, kinds.Control: b.Control}[t.Name]
 	if len(body) == 0 || string(body) == "null" {
-		switch {
-		case t.Name == kinds.Policy:
+		if t.Name == kinds.Policy {
 			return d, fault.Missing("policy")
-		case before == nil:
-			d.Payload = json.RawMessage("{}")
 		}
 		return d, nil
 	}
-	if t.Name == kinds.Role && before != nil {
+	var payload any = map[string]raw{t.Name: body}
+	if t.Name == kinds.Role {
 		var old, fresh kinds.RolePayload
 		if err := json.Unmarshal(before, &old); err == nil && old.Role != nil {
 			if err := json.Unmarshal(body, &fresh.Role); err != nil {
 				return d, fault.Field("role", "Property 'role' is malformed.")
 			}
 			fresh.Role.Name, fresh.Role.ServiceName = old.Role.Name, old.Role.ServiceName
-			encoded, err := json.Marshal(fresh)
-			d.Payload = encoded
-			return d, err
+			payload = fresh
 		}
 	}
-	encoded, err := json.Marshal(map[string]raw{t.Name: body})
-	d.Payload = encoded
+	var err error
+	d.Payload, err = json.Marshal(payload)
 	return d, err
 }
 
@@ -186,28 +193,24 @@ type templateIn struct {
 
 type createTemplateIn struct{ Body templateBody }
 
-func (t *templated) onNewTemplate(ctx context.Context, _ *httpapi.Call, in *createTemplateIn) (httpapi.Target, error) {
+// VersionNumber says that the latest version is meant.
+func (templateIn) VersionNumber() string { return "" }
+
+func (t *templated) findNew(_ context.Context, _ *httpapi.Call, in *createTemplateIn) (found template.Checked, target httpapi.Target, err error) {
 	if err := checkAccount(in.Body.AccountID); err != nil {
 		e := *fault.Of(err)
 		e.Code = policy.CodeInvalidBody
-		return httpapi.Target{}, &e
+		return found, target, &e
 	}
 	d, err := t.draft(&in.Body, nil)
-	if err != nil {
-		return httpapi.Target{}, err
+	if err == nil {
+		found, err = t.templates.CheckNew(t.Name, d)
 	}
-	if d.Name == nil {
-		return httpapi.Target{}, fault.Missing("name")
-	}
-	return t.Target(in.Body.AccountID, ""), t.templates.Check(ctx, t.Name, in.Body.AccountID, d)
+	return found, t.Target(in.Body.AccountID, ""), err
 }
 
-func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTemplateIn) (*templateOut, error) {
-	d, err := t.draft(&in.Body, nil)
-	if err != nil {
-		return nil, err
-	}
-	head, v, err := t.templates.Create(ctx, t.Name, in.Body.AccountID, d)
+func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTemplateIn, found template.Checked) (*templateOut, error) {
+	head, v, err := t.templates.Create(ctx, in.Body.AccountID, found)
 	if err != nil {
 		return nil, err
 	}
@@ -220,57 +223,39 @@ func (t *templated) counted(ctx context.Context, c *httpapi.Call, head *template
 	if err != nil {
 		return nil, err
 	}
-	templates, err := t.templates.List(ctx, t.Name, head.Account)
-	if err != nil {
-		return nil, err
-	}
-	versions, err := t.templates.ListVersions(ctx, head)
-	if err != nil {
-		return nil, err
-	}
-	out.Counts = &countOut{limitOut{len(templates), t.templates.Limits().Templates}, limitOut{len(versions), t.templates.Limits().Versions}}
-	return out, nil
+	n, err := t.templates.Counts(ctx, head)
+	limits := t.templates.Limits()
+	out.Counts = &countOut{limitOut{n.Templates, limits.Templates}, limitOut{n.Versions, limits.Versions}}
+	return out, err
 }
 
-func (t *templated) read(ctx context.Context, c *httpapi.Call, templateID, number string) (*templateOut, error) {
-	head, v, err := t.Read(ctx, templateID, number)
-	if err != nil {
-		return nil, err
-	}
-	return t.shown(c, head, v)
+func (t *templated) latest(_ context.Context, c *httpapi.Call, _ *templateIn, found templatewire.Found) (*templateOut, error) {
+	return t.shown(c, found.Template, found.Version)
 }
 
-func (t *templated) latest(ctx context.Context, c *httpapi.Call, in *templateIn) (*templateOut, error) {
-	return t.read(ctx, c, in.TemplateID, "")
-}
-
-func (t *templated) deleteAll(ctx context.Context, _ *httpapi.Call, in *templateIn) (*templateOut, error) {
-	return nil, t.templates.Delete(ctx, t.Name, in.TemplateID)
+func (t *templated) deleteAll(ctx context.Context, _ *httpapi.Call, _ *templateIn, head *template.Template) (*httpapi.None, error) {
+	return nil, t.templates.Delete(ctx, head)
 }
 
 type versionIn struct {
-	templateIn
+	templatewire.OfTemplate
+	State   string `query:"state"`
 	Version string `path:"version"`
 }
 
-func (t *templated) version(ctx context.Context, c *httpapi.Call, in *versionIn) (*templateOut, error) {
-	return t.read(ctx, c, in.TemplateID, in.Version)
+// VersionNumber is that of the version that is meant.
+func (in versionIn) VersionNumber() string { return in.Version }
+
+func (t *templated) version(_ context.Context, c *httpapi.Call, _ *versionIn, found templatewire.Found) (*templateOut, error) {
+	return t.shown(c, found.Template, found.Version)
 }
 
-func (t *templated) deleteVersion(ctx context.Context, _ *httpapi.Call, in *versionIn) (*templateOut, error) {
-	number, err := templatewire.Number(in.TemplateID, in.Version)
-	if err != nil {
-		return nil, err
-	}
-	return nil, t.templates.DeleteVersion(ctx, t.Name, in.TemplateID, number)
+func (t *templated) deleteVersion(ctx context.Context, _ *httpapi.Call, _ *versionIn, found templatewire.Found) (*httpapi.None, error) {
+	return nil, t.templates.DeleteVersion(ctx, found.Template, found.Version)
 }
 
-func (t *templated) commit(ctx context.Context, _ *httpapi.Call, in *versionIn) (*templateOut, error) {
-	number, err := templatewire.Number(in.TemplateID, in.Version)
-	if err != nil {
-		return nil, err
-	}
-	return nil, t.templates.Commit(ctx, t.Name, in.TemplateID, number, "")
+func (t *templated) commit(ctx context.Context, _ *httpapi.Call, _ *versionIn, found templatewire.Found) (*httpapi.None, error) {
+	return nil, t.templates.Commit(ctx, found.Template, found.Version, "")
 }
 
 type newVersionIn struct {
@@ -278,22 +263,18 @@ type newVersionIn struct {
 	Body templateBody
 }
 
-func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (*templateOut, error) {
-	head, last, err := t.Read(ctx, in.TemplateID, "")
+// addVersion reads the new version here, after the decision: a role has its
+// name and service from the latest one.
+func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn, found templatewire.Found) (*templateOut, error) {
+	d, err := t.draft(&in.Body, found.Version.Payload)
 	if err != nil {
 		return nil, err
 	}
-	d, err := t.draft(&in.Body, last.Payload)
+	next, err := t.templates.Check(t.Name, d)
 	if err != nil {
 		return nil, err
 	}
-	if d.Payload == nil {
-		d.Payload = json.RawMessage("{}")
-	}
-	if err := t.templates.Check(ctx, t.Name, head.Account, d); err != nil {
-		return nil, err
-	}
-	head, v, err := t.templates.AddVersion(ctx, t.Name, in.TemplateID, d)
+	head, v, err := t.templates.AddVersion(ctx, found.Template, next)
 	if err != nil {
 		return nil, err
 	}
@@ -306,19 +287,23 @@ type replaceVersionIn struct {
 	Body    templateBody
 }
 
-// Validate checks the precondition header.
-func (in *replaceVersionIn) Validate() error { return needTag(in.IfMatch) }
+func (in *replaceVersionIn) check() error { return needTag(in.IfMatch) }
 
-func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *replaceVersionIn) (*templateOut, error) {
-	_, v, err := t.Read(ctx, in.TemplateID, in.Version)
+// replaceVersion reads the change here, after the decision: what it does not say
+// stays as the version has it.
+func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *replaceVersionIn, found templatewire.Found) (*templateOut, error) {
+	d, err := t.draft(&in.Body, found.Version.Payload)
 	if err != nil {
 		return nil, err
 	}
-	d, err := t.draft(&in.Body, v.Payload)
+	if d.Payload == nil {
+		d.Payload = found.Version.Payload
+	}
+	change, err := t.templates.Check(t.Name, d)
 	if err != nil {
 		return nil, err
 	}
-	head, v, err := t.templates.UpdateVersion(ctx, t.Name, in.TemplateID, v.Number, in.IfMatch, d)
+	head, v, err := t.templates.UpdateVersion(ctx, found.Template, found.Version, in.IfMatch, change)
 	if err != nil {
 		return nil, err
 	}
@@ -379,11 +364,14 @@ type listTemplatesIn struct {
 	RoleService    string `query:"role_service_name"`
 }
 
-// Validate checks the filters.
-func (in *listTemplatesIn) Validate() error { return in.check() }
+func (in listTemplatesIn) account() string { return in.AccountID }
 
-func (t *templated) inTemplateAccount(_ context.Context, _ *httpapi.Call, in *listTemplatesIn) (httpapi.Target, error) {
-	return t.Target(in.AccountID, ""), checkAccount(in.AccountID)
+// findList is about all templates of an account.
+func findList[In interface{ account() string }](t *templated) func(context.Context, *httpapi.Call, *In) (httpapi.None, httpapi.Target, error) {
+	return func(_ context.Context, _ *httpapi.Call, in *In) (httpapi.None, httpapi.Target, error) {
+		account := (*in).account()
+		return httpapi.None{}, t.Target(account, ""), checkAccount(account)
+	}
 }
 
 // templateList is a page of templates or versions under the name of its array.
@@ -410,7 +398,7 @@ func marshalList[T any](head pageHead, name string, items []T) ([]byte, error) {
 	return json.Marshal(fields)
 }
 
-func (t *templated) list(ctx context.Context, c *httpapi.Call, in *listTemplatesIn) (*templateList, error) {
+func (t *templated) list(ctx context.Context, c *httpapi.Call, in *listTemplatesIn, _ httpapi.None) (*templateList, error) {
 	heads, err := t.templates.List(ctx, t.Name, in.AccountID)
 	if err != nil {
 		return nil, err
@@ -480,14 +468,7 @@ type listVersionsIn struct {
 	pageIn
 }
 
-// Validate checks the paging.
-func (in *listVersionsIn) Validate() error { return in.check() }
-
-func (t *templated) listVersions(ctx context.Context, c *httpapi.Call, in *listVersionsIn) (*templateList, error) {
-	head, err := t.templates.Template(ctx, t.Name, in.TemplateID)
-	if err != nil {
-		return nil, err
-	}
+func (t *templated) listVersions(ctx context.Context, c *httpapi.Call, in *listVersionsIn, head *template.Template) (*templateList, error) {
 	versions, err := t.templates.ListVersions(ctx, head)
 	if err != nil {
 		return nil, err

@@ -6,11 +6,13 @@ package templatewire
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strconv"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
@@ -40,7 +42,7 @@ func (k *Kind) Target(account, templateID string) httpapi.Target {
 
 // worded gives an error the family's code.
 func (k *Kind) worded(about string, err error) error {
-	if err == nil || k.Word == nil {
+	if err == nil || k.Word == nil || errors.Is(err, store.ErrMoved) { // that is for the adapter
 		return err
 	}
 	e := *fault.Of(err)
@@ -61,105 +63,126 @@ type OfTemplate struct {
 	TemplateID string `path:"template_id"`
 }
 
-func (r *OfTemplate) templateID() string { return r.TemplateID }
+func (r OfTemplate) templateID() string { return r.TemplateID }
 
 // OfAssignment is the path parameter of operations on an assignment.
 type OfAssignment struct {
 	AssignmentID string `path:"assignment_id"`
 }
 
-func (r *OfAssignment) assignmentID() string { return r.AssignmentID }
+func (r OfAssignment) assignmentID() string { return r.AssignmentID }
 
-// OnTemplate is the target of operations on a stored template. In embeds
+// FindTemplate finds the template that an operation is about. In embeds
 // OfTemplate.
-func OnTemplate[In any](k *Kind) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		return k.find(ctx, c, any(in).(interface{ templateID() string }).templateID())
+func FindTemplate[In interface{ templateID() string }](k *Kind) func(context.Context, *httpapi.Call, *In) (*template.Template, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*template.Template, httpapi.Target, error) {
+		return k.Find(ctx, c, (*in).templateID())
 	}
 }
 
-func (k *Kind) find(ctx context.Context, c *httpapi.Call, templateID string) (httpapi.Target, error) {
+// Find finds a template.
+func (k *Kind) Find(ctx context.Context, c *httpapi.Call, templateID string) (*template.Template, httpapi.Target, error) {
 	absent := k.absent(c, Template, template.NoTemplate(templateID))
 	head, err := k.Templates.Template(ctx, k.Name, templateID)
+	if errors.Is(err, fault.NotFound) {
+		err = absent
+	}
 	if err != nil {
-		if fault.Of(err).Kind == fault.NotFound {
-			err = absent
+		return nil, httpapi.Target{}, err
+	}
+	return head, k.Target(head.Account, head.ID), nil
+}
+
+// Found is a template with one of its versions.
+type Found struct {
+	Template *template.Template
+	Version  *template.Version
+	absent   error // why there is no such version; only who may know of the template learns it
+}
+
+// FindVersion finds the version that an operation is about, or the latest one
+// when its number is "". In embeds OfTemplate.
+func FindVersion[In interface {
+	templateID() string
+	VersionNumber() string
+}](k *Kind) func(context.Context, *httpapi.Call, *In) (Found, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (found Found, target httpapi.Target, err error) {
+		if found.Template, target, err = k.Find(ctx, c, (*in).templateID()); err != nil {
+			return found, target, err
 		}
-		return httpapi.Target{}, err
+		n, text := 0, (*in).VersionNumber()
+		if text != "" {
+			if n, err = strconv.Atoi(text); err != nil || n < 1 { // what is no number names no version
+				found.absent = template.NoVersion(found.Template.ID, text)
+				return found, target, nil
+			}
+		}
+		found.Version, err = k.Templates.Version(ctx, found.Template, n)
+		if errors.Is(err, fault.NotFound) {
+			found.absent, err = err, nil
+		}
+		return found, target, err
 	}
-	return k.Target(head.Account, head.ID), nil
 }
 
-// OnAssigned is the target of assigning a template. Beside the action itself
-// that needs sight of the enterprise.
-func (k *Kind) OnAssigned(ctx context.Context, c *httpapi.Call, templateID string) (httpapi.Target, error) {
-	t, err := k.find(ctx, c, templateID)
-	if err != nil {
-		return t, err
-	}
-	return t, c.Authorize(ctx, "enterprise.enterprise.retrieve", httpapi.Target{ServiceName: "enterprise", Account: t.Account})
+// Versioned has an operation done on a version that is there, and gives its
+// errors the family's codes.
+func Versioned[In, Out any](k *Kind, do func(context.Context, *httpapi.Call, *In, Found) (*Out, error)) func(context.Context, *httpapi.Call, *In, Found) (*Out, error) {
+	return Worded(k, Template, func(ctx context.Context, c *httpapi.Call, in *In, found Found) (*Out, error) {
+		if found.absent != nil {
+			return nil, found.absent
+		}
+		return do(ctx, c, in, found)
+	})
 }
 
-// OnAssignment is the target of operations on a stored assignment. In embeds
+// FindAssignment finds the assignment that an operation is about. In embeds
 // OfAssignment.
-func OnAssignment[In any](k *Kind) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		assignmentID := any(in).(interface{ assignmentID() string }).assignmentID()
+func FindAssignment[In interface{ assignmentID() string }](k *Kind) func(context.Context, *httpapi.Call, *In) (*template.Assignment, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*template.Assignment, httpapi.Target, error) {
+		assignmentID := (*in).assignmentID()
 		absent := k.absent(c, Assignment, template.NoAssignment(assignmentID))
 		a, err := k.Templates.Assignment(ctx, k.Name, assignmentID)
-		if err != nil {
-			if fault.Of(err).Kind == fault.NotFound {
-				err = absent
-			}
-			return httpapi.Target{}, err
+		if errors.Is(err, fault.NotFound) {
+			err = absent
 		}
-		return k.Target(a.Account, a.Template()), nil
+		if err != nil {
+			return nil, httpapi.Target{}, err
+		}
+		return a, k.Target(a.Account, a.Template()), nil
 	}
 }
 
 // Worded gives the errors of an operation the family's codes.
-func Worded[In, Out any](k *Kind, about string, do func(context.Context, *httpapi.Call, *In) (*Out, error)) func(context.Context, *httpapi.Call, *In) (*Out, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (*Out, error) {
-		out, err := do(ctx, c, in)
+func Worded[In, Found, Out any](k *Kind, about string, do func(context.Context, *httpapi.Call, *In, Found) (*Out, error)) func(context.Context, *httpapi.Call, *In, Found) (*Out, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In, found Found) (*Out, error) {
+		out, err := do(ctx, c, in, found)
 		return out, k.worded(about, err)
 	}
 }
 
-// Read gives a version of a template with its head. number is as the client
-// wrote it; "" stands for the latest.
-func (k *Kind) Read(ctx context.Context, templateID, number string) (*template.Template, *template.Version, error) {
-	n := 0
-	if number != "" {
-		var err error
-		if n, err = Number(templateID, number); err != nil {
-			return nil, nil, err
-		}
+// Number is the number of a version in a body: a text that clients may send as a
+// number.
+type Number httpapi.Text
+
+// UnmarshalJSON takes what httpapi.Text takes.
+func (n *Number) UnmarshalJSON(raw []byte) error { return (*httpapi.Text)(n).UnmarshalJSON(raw) }
+
+// Int gives the number, 0 for what is none.
+func (n Number) Int() int {
+	i, err := strconv.Atoi(string(n))
+	if err != nil || i < 1 {
+		return 0
 	}
-	head, err := k.Templates.Template(ctx, k.Name, templateID)
-	if err != nil {
-		return nil, nil, err
-	}
-	v, err := k.Templates.Version(ctx, head, n)
-	return head, v, err
+	return i
 }
 
-// Number reads the number of a version of a template in a path; what is no
-// number names no version.
-func Number(templateID, text string) (int, error) {
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return 0, template.NoVersion(templateID, text)
+// Check demands the number of the version that is to be assigned.
+func (n Number) Check() error {
+	if n.Int() == 0 {
+		return fault.Field("template_version", "Property 'template_version' must be a version number.")
 	}
-	return n, nil
-}
-
-// Assigned reads the number of the version that is to be assigned.
-func Assigned(text httpapi.Text) (int, error) {
-	n, err := strconv.Atoi(string(text))
-	if err != nil || n < 1 {
-		return 0, fault.Field("template_version", "Property 'template_version' must be a version number.")
-	}
-	return n, nil
+	return nil
 }
 
 // Whole is a whole number that clients may send as a text too: where one family
@@ -182,8 +205,8 @@ func (w *Whole) UnmarshalJSON(raw []byte) error {
 
 // Reference names a version of a policy template that comes with another one.
 type Reference struct {
-	ID      string       `json:"id"`
-	Version httpapi.Text `json:"version"`
+	ID      string `json:"id"`
+	Version Number `json:"version"`
 }
 
 // Sent gives references in their domain form; nil stays nil: nothing was sent.
@@ -193,8 +216,8 @@ func Sent(list []Reference) ([]template.Reference, error) {
 	}
 	out := []template.Reference{}
 	for i, r := range list {
-		n, err := strconv.Atoi(string(r.Version))
-		if err != nil || n < 1 || r.ID == "" {
+		n := r.Version.Int()
+		if n == 0 || r.ID == "" {
 			return nil, fault.Field("policy_template_references", "Property 'policy_template_references[%d]' must hold an id and a version number.", i)
 		}
 		out = append(out, template.Reference{Kind: kinds.Policy, ID: r.ID, Version: n})
@@ -206,7 +229,7 @@ func Sent(list []Reference) ([]template.Reference, error) {
 func Shown(v *template.Version) []Reference {
 	out := []Reference{}
 	for _, r := range v.References {
-		out = append(out, Reference{r.ID, httpapi.Text(strconv.Itoa(r.Version))})
+		out = append(out, Reference{r.ID, Number(strconv.Itoa(r.Version))})
 	}
 	return out
 }

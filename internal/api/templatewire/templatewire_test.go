@@ -17,9 +17,9 @@ func TestVersionsAreNumbersOrTexts(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]int{"3": 3, "0": 0, "-1": 0, "x": 0, "": 0, "1.0": 0} {
-		n, err := Number("T", text)
-		if n != want || (err == nil) != (want > 0) || err != nil && !errors.Is(err, fault.NotFound) {
-			t.Errorf("version %q is %d, %v", text, n, err)
+		n := Number(text)
+		if err := n.Check(); n.Int() != want || (err == nil) != (want > 0) || err != nil && !errors.Is(err, fault.Invalid) {
+			t.Errorf("version %q is %d, %v", text, n.Int(), err)
 		}
 	}
 }

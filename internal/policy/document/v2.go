@@ -44,7 +44,7 @@ type V2Control struct {
 type V2Grant struct {
 	Roles []Role `json:"roles"`
 	// RoleTemplates is not part of a policy: the policies of templates name
-	// roles of other templates there, which package kinds reads by itself.
+	// roles of other templates there.
 	RoleTemplates json.RawMessage `json:"role_template_references,omitempty"`
 }
 
@@ -58,14 +58,24 @@ type V2Rule struct {
 
 // DecodeV2 reads a v2 body.
 func DecodeV2(data []byte) (*policy.Policy, error) {
+	p, _, err := DecodeTemplate(data)
+	return p, err
+}
+
+// DecodeTemplate reads the v2 policy of a template, and gives the references to
+// role templates beside it as they were sent.
+func DecodeTemplate(data []byte) (p *policy.Policy, roleTemplates json.RawMessage, err error) {
 	var d struct {
 		V2
 		stored
 	}
 	if err := decode(data, &d); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return d.Policy(), nil
+	if d.Control != nil {
+		roleTemplates = d.Control.Grant.RoleTemplates
+	}
+	return d.Policy(), roleTemplates, nil
 }
 
 // Policy gives the neutral policy, active and without id and account. Parts

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 
 	"github.com/kagiban/kagiban/internal/access"
-	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
@@ -121,45 +120,46 @@ func (d *GroupDoc) managed() (*access.ManagedGroup, error) {
 	return m, nil
 }
 
+// groupDocument is an access group template.
+type groupDocument struct {
+	alone
+	acc   *access.Service
+	group *access.ManagedGroup // nil: not said yet
+}
+
 func groupKind(acc *access.Service) *template.Kind {
 	return &template.Kind{
 		Name: Group, TemplatePrefix: "AccessGroupTemplateId-", AssignmentPrefix: "AccessGroupAssignmentId-",
 		Title: "access group template", Action: "iam-groups.group-template",
-		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+		Decode: func(payload json.RawMessage) (template.Document, error) {
 			var p GroupPayload
-			if err := decode(payload, &p); err != nil {
-				return err
-			}
-			if p.Group == nil {
-				if final {
-					return fault.Missing("group")
-				}
-				return nil
-			}
-			if err := access.CheckGroupTexts(&p.Group.Name, &p.Group.Description); err != nil {
-				return err
-			}
-			_, err := p.Group.managed()
-			return err
-		},
-		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
-			var p GroupPayload
-			if err := decode(l.Version.Payload, &p); err != nil {
-				return nil, err
+			if err := decode(payload, &p); err != nil || p.Group == nil {
+				return groupDocument{}, err
 			}
 			m, err := p.Group.managed()
-			if err != nil {
-				return nil, err
-			}
-			m.Name, m.Template = expand(m.Name, l), mark(l)
-			stored, err := acc.LayGroup(ctx, l.Tx, l.Account.ID, before(l, Group), m)
-			if err != nil {
-				return nil, err
-			}
-			return []template.Made{{Kind: Group, ID: stored.ID}}, nil
+			return groupDocument{acc: acc, group: m}, err
 		},
 		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
 			return acc.LiftGroup(ctx, tx, accountID, m.ID)
 		},
 	}
+}
+
+// Check implements template.Document.
+func (d groupDocument) Check(final bool) error {
+	if d.group == nil {
+		return missing("group", final)
+	}
+	return access.CheckGroupTexts(&d.group.Name, &d.group.Description)
+}
+
+// Apply implements template.Document.
+func (d groupDocument) Apply(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+	m := *d.group
+	m.Name, m.Template = expand(m.Name, l), mark(l)
+	g, err := d.acc.LayGroup(ctx, l.Tx, l.Account.ID, l.Held(), &m)
+	if err != nil {
+		return nil, err
+	}
+	return made(l, g.ID), nil
 }

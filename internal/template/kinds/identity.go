@@ -91,10 +91,9 @@ func (d *IdentityDoc) IAM() string {
 	return d.Identifier
 }
 
-// managed gives the domain form of the profile; name is the one with variables
-// resolved.
-func (d *ProfileDoc) managed(name string) *identity.ManagedProfile {
-	m := &identity.ManagedProfile{Name: name, Description: d.Description, Email: d.Email}
+// managed gives the domain form of the profile.
+func (d *ProfileDoc) managed() *identity.ManagedProfile {
+	m := &identity.ManagedProfile{Name: d.Name, Description: d.Description, Email: d.Email}
 	for _, r := range d.Rules {
 		spec := identity.RuleSpec{Type: r.Type, RealmName: r.RealmName, Expiration: r.Expiration, Conditions: r.Conditions}
 		if r.Name != "" {
@@ -108,50 +107,59 @@ func (d *ProfileDoc) managed(name string) *identity.ManagedProfile {
 	return m
 }
 
+// profileDocument is a trusted profile template.
+type profileDocument struct {
+	alone
+	ids     *identity.Service
+	profile *identity.ManagedProfile // nil: not said yet
+}
+
 func profileKind(ids *identity.Service) *template.Kind {
 	return &template.Kind{
 		Name: Profile, TemplatePrefix: "ProfileTemplate-", AssignmentPrefix: "TemplateAssignment-",
 		Title: "profile template", Action: "iam-identity.profile-template",
-		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+		Decode: func(payload json.RawMessage) (template.Document, error) {
 			var p ProfilePayload
-			if err := decode(payload, &p); err != nil {
-				return err
+			if err := decode(payload, &p); err != nil || p.Profile == nil {
+				return profileDocument{}, err
 			}
-			if p.Profile == nil {
-				if final {
-					return fault.Missing("profile")
-				}
-				return nil
-			}
-			return p.Profile.managed(p.Profile.Name).Validate()
-		},
-		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
-			var p ProfilePayload
-			if err := decode(l.Version.Payload, &p); err != nil {
-				return nil, err
-			}
-			m := p.Profile.managed(expand(p.Profile.Name, l))
-			m.Template, m.Assignment, m.Controls = l.Template.ID, l.Assignment.ID, p.ActionControls.controls()
-			old := before(l, Profile)
-			if old != "" && !m.Controls.Policies.Add {
-				if err := access.NoOwnPolicies(ctx, l.Tx, l.Account.ID, id.IAMOf(old), "trusted profile", m.Name); err != nil {
-					return nil, err
-				}
-			}
-			checked, err := valid.Check(*m)
-			if err != nil {
-				return nil, err
-			}
-			made, err := ids.LayProfile(ctx, l.Tx, l.Account.ID, old, checked)
-			if err != nil {
-				return nil, err
-			}
-			return []template.Made{{Kind: Profile, ID: made.ID}}, nil
+			m := p.Profile.managed()
+			m.Controls = p.ActionControls.controls()
+			return profileDocument{ids: ids, profile: m}, nil
 		},
 		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
 			return ids.LiftProfile(ctx, tx, accountID, m.ID)
 		},
 	}
+}
+
+// Check implements template.Document.
+func (d profileDocument) Check(final bool) error {
+	if d.profile == nil {
+		return missing("profile", final)
+	}
+	return d.profile.Validate()
+}
+
+// Apply implements template.Document.
+func (d profileDocument) Apply(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+	m := *d.profile
+	m.Name, m.Template, m.Assignment = expand(m.Name, l), l.Template.ID, l.Assignment.ID
+	old := l.Held()
+	if old != "" && !m.Controls.Policies.Add {
+		if err := access.NoOwnPolicies(ctx, l.Tx, l.Account.ID, id.IAMOf(old), "trusted profile", m.Name); err != nil {
+			return nil, err
+		}
+	}
+	checked, err := valid.Check(m)
+	if err != nil {
+		return nil, err
+	}
+	p, err := d.ids.LayProfile(ctx, l.Tx, l.Account.ID, old, checked)
+	if err != nil {
+		return nil, err
+	}
+	return made(l, p.ID), nil
 }
 
 // SettingsPayload is what an account settings template says. Numbers are taken
@@ -215,38 +223,45 @@ func SettingsDocOf(a *account.Assigned) SettingsDoc {
 	return d
 }
 
+// settingsDocument is an account settings template.
+type settingsDocument struct {
+	alone
+	settings *account.Assigned // nil: not said yet
+}
+
 func settingsKind() *template.Kind {
 	return &template.Kind{
 		Name: Settings, TemplatePrefix: "AccountSettingsTemplate-", AssignmentPrefix: "TemplateAssignment-",
 		Title: "account settings template", Action: "iam-identity.account-settings-template", OneOnly: true,
-		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+		Decode: func(payload json.RawMessage) (template.Document, error) {
 			var p SettingsPayload
-			if err := decode(payload, &p); err != nil {
-				return err
-			}
-			if p.Settings == nil {
-				if final {
-					return fault.Missing("account_settings")
-				}
-				return nil
-			}
-			return p.Settings.Assigned().Validate()
-		},
-		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
-			var p SettingsPayload
-			if err := decode(l.Version.Payload, &p); err != nil {
-				return nil, err
+			if err := decode(payload, &p); err != nil || p.Settings == nil {
+				return settingsDocument{}, err
 			}
 			a := p.Settings.Assigned()
-			a.Template, a.Version, a.Name = l.Template.ID, l.Version.Number, l.Template.Name
-			checked, err := valid.Check(a)
-			if err != nil {
-				return nil, err
-			}
-			return []template.Made{{Kind: Settings, ID: l.Template.ID}}, account.LaySettings(ctx, l.Tx, l.Account.ID, checked)
+			return settingsDocument{settings: &a}, nil
 		},
 		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
 			return account.LiftSettings(ctx, tx, accountID, m.ID)
 		},
 	}
+}
+
+// Check implements template.Document.
+func (d settingsDocument) Check(final bool) error {
+	if d.settings == nil {
+		return missing("account_settings", final)
+	}
+	return d.settings.Validate()
+}
+
+// Apply implements template.Document.
+func (d settingsDocument) Apply(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+	a := *d.settings
+	a.Template, a.Version, a.Name = l.Template.ID, l.Version.Number, l.Template.Name
+	checked, err := valid.Check(a)
+	if err != nil {
+		return nil, err
+	}
+	return made(l, l.Template.ID), account.LaySettings(ctx, l.Tx, l.Account.ID, checked)
 }

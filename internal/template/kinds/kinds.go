@@ -4,7 +4,6 @@
 package kinds
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -13,7 +12,6 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 )
 
@@ -30,6 +28,25 @@ const (
 // All gives the six kinds over the services that hold what they make.
 func All(ids *identity.Service, acc *access.Service) []*template.Kind {
 	return []*template.Kind{profileKind(ids), settingsKind(), policyKind(acc), roleKind(acc), controlKind(acc), groupKind(acc)}
+}
+
+// alone is a document that draws on no other templates.
+type alone struct{}
+
+// Uses implements template.Document.
+func (alone) Uses() []template.Reference { return nil }
+
+// missing refuses a final version without the property that says everything.
+func missing(property string, final bool) error {
+	if final {
+		return fault.Missing(property)
+	}
+	return nil
+}
+
+// made gives the one object that a document made.
+func made(l *template.Lay, objectID string) []template.Made {
+	return []template.Made{{Kind: l.Template.Kind(), ID: objectID}}
 }
 
 // decode reads a payload. Payloads were checked when they were stored, so that
@@ -75,23 +92,4 @@ func mark(l *template.Lay) *access.TemplateMark {
 		m.RootID, m.RootVersion = l.Root.Parent, strconv.Itoa(l.Root.Number)
 	}
 	return m
-}
-
-// before gives the id of the object of a kind that the account holds, "" if none.
-func before(l *template.Lay, kind string) string {
-	for _, m := range l.Before {
-		if m.Kind == kind {
-			return m.ID
-		}
-	}
-	return ""
-}
-
-// get gives an object or nil when there is none.
-func get[T any](ctx context.Context, r store.Reader, c *store.Collection[T], account, id string) (*T, error) {
-	obj, err := c.Get(ctx, r, account, id)
-	if errors.Is(err, fault.NotFound) {
-		return nil, nil
-	}
-	return obj, err
 }

@@ -24,115 +24,87 @@ type PolicyPayload struct {
 	Policy json.RawMessage `json:"policy,omitempty"`
 }
 
-// roleTemplates gives the role templates whose roles the policy gives beside
-// the roles in its control.
-func (p *PolicyPayload) roleTemplates() ([]RoleReference, error) {
-	var doc struct {
-		Control struct {
-			Grant struct {
-				References []RoleReference `json:"role_template_references"`
-			} `json:"grant"`
-		} `json:"control"`
-	}
-	err := decode(p.Policy, &doc)
-	return doc.Control.Grant.References, err
-}
-
-// RoleReference names a version of a role template.
-type RoleReference struct {
-	ID      string `json:"id"`
-	Version string `json:"version"`
-}
-
-// document decodes the policy of the payload.
-func (p *PolicyPayload) document() (*policy.Policy, error) {
-	if len(p.Policy) == 0 {
-		return nil, fault.Missing("policy")
-	}
-	return document.DecodeV2(p.Policy)
+// policyDocument is a policy template. Its policy gives the roles of role
+// templates beside those in its control.
+type policyDocument struct {
+	acc    *access.Service
+	policy *policy.Policy
+	roles  []template.Reference
 }
 
 func policyKind(acc *access.Service) *template.Kind {
-	roles := roleKind(acc)
 	return &template.Kind{
 		Name: Policy, TemplatePrefix: "policyTemplate-", AssignmentPrefix: "policyAssignment-",
 		Title: "policy template", Action: "iam-am.policy-template",
-		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
-			return checkPolicy(acc, payload, final)
-		},
-		Uses: rolesOf,
-		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
-			return applyPolicy(ctx, acc, roles, l)
-		},
+		Decode: func(payload json.RawMessage) (template.Document, error) { return decodePolicy(acc, payload) },
 		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
 			return access.LiftPolicy(ctx, tx, accountID, m.ID)
 		},
 	}
 }
 
-// rolesOf gives the versions of role templates that a policy template gives.
-func rolesOf(payload json.RawMessage) ([]template.Reference, error) {
+func decodePolicy(acc *access.Service, payload json.RawMessage) (template.Document, error) {
 	var p PolicyPayload
 	if err := decode(payload, &p); err != nil {
 		return nil, err
 	}
-	refs, err := p.roleTemplates()
+	if len(p.Policy) == 0 {
+		return nil, fault.Missing("policy")
+	}
+	doc, roles, err := document.DecodeTemplate(p.Policy)
 	if err != nil {
 		return nil, err
+	}
+	d := policyDocument{acc: acc, policy: doc}
+	d.roles, err = rolesOf(roles)
+	return d, err
+}
+
+// rolesOf reads the references to role templates in a grant.
+func rolesOf(raw json.RawMessage) ([]template.Reference, error) {
+	var refs []struct {
+		ID      string `json:"id"`
+		Version string `json:"version"`
+	}
+	bad := fault.Field("policy.control.grant.role_template_references", "A reference to a role template must hold an id and a version number.")
+	if len(raw) > 0 && json.Unmarshal(raw, &refs) != nil {
+		return nil, bad
 	}
 	var out []template.Reference
 	for _, ref := range refs {
 		n, err := strconv.Atoi(ref.Version)
 		if err != nil || ref.ID == "" {
-			return nil, fault.Field("policy.control.grant.role_template_references", "A reference to a role template must hold an id and a version number.")
+			return nil, bad
 		}
 		out = append(out, template.Reference{Kind: Role, ID: ref.ID, Version: n})
 	}
 	return out, nil
 }
 
-func checkPolicy(acc *access.Service, payload json.RawMessage, final bool) error {
-	var p PolicyPayload
-	if err := decode(payload, &p); err != nil {
-		return err
-	}
-	doc, err := p.document()
-	if err != nil {
-		return err
-	}
-	refs, err := p.roleTemplates()
-	if err != nil {
-		return err
-	}
-	if final && len(doc.RoleIDs) == 0 && len(refs) == 0 {
+// Check implements template.Document.
+func (d policyDocument) Check(final bool) error {
+	if final && len(d.policy.RoleIDs) == 0 && len(d.roles) == 0 {
 		return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "policy.control", Message: "The template gives no role: property 'policy.control' is missing."}
 	}
-	return acc.CheckTemplate(doc)
+	return d.acc.CheckTemplate(d.policy)
 }
 
-// applyPolicy fills in what depends on the account: accountId, the subject when
-// the policy comes with a profile or group, and the roles of role templates.
-func applyPolicy(ctx context.Context, acc *access.Service, roles *template.Kind, l *template.Lay) ([]template.Made, error) {
-	var p PolicyPayload
-	if err := decode(l.Version.Payload, &p); err != nil {
-		return nil, err
-	}
-	doc, err := p.document()
-	if err != nil {
-		return nil, err
-	}
-	var made []template.Made
-	refs, err := p.roleTemplates()
-	if err != nil {
-		return nil, err
-	}
-	for _, ref := range refs {
-		crn, m, err := roleOf(ctx, acc, roles, l, ref)
+// Uses implements template.Document: the role templates.
+func (d policyDocument) Uses() []template.Reference { return d.roles }
+
+// Apply implements template.Document. It fills in what depends on the account:
+// accountId, the subject when the policy comes with a profile or group, and the
+// roles of role templates.
+func (d policyDocument) Apply(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+	doc := *d.policy
+	doc.RoleIDs = slices.Clone(doc.RoleIDs)
+	var roles []template.Made
+	for _, src := range l.Uses {
+		crn, m, err := roleOf(ctx, l, src)
 		if err != nil {
 			return nil, err
 		}
-		doc.RoleIDs = append(doc.RoleIDs, crn)
-		made = append(made, m...)
+		doc.RoleIDs, roles = append(doc.RoleIDs, crn), append(roles, m...)
 	}
 	doc.Resource = withAccount(doc.Resource, l.Account.ID)
 	switch {
@@ -146,11 +118,11 @@ func applyPolicy(ctx context.Context, acc *access.Service, roles *template.Kind,
 	if len(doc.Subject) == 0 {
 		return nil, &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Message: "The policy has no subject: assign it through a profile or access group template, or name a subject."}
 	}
-	stored, err := acc.LayPolicy(ctx, l.Tx, before(l, Policy), doc, mark(l))
+	stored, err := d.acc.LayPolicy(ctx, l.Tx, l.Held(), &doc, mark(l))
 	if err != nil {
 		return nil, err
 	}
-	return append([]template.Made{{Kind: Policy, ID: stored.ID}}, made...), nil
+	return append(made(l, stored.ID), roles...), nil
 }
 
 // withAccount appends accountId, last as clients expect it, unless it is there.
@@ -170,44 +142,22 @@ func subjectOf(owner string) policy.Attribute {
 }
 
 // roleOf makes sure that the account has the role of a role template and gives
-// its CRN. A role that another assignment made is used and not counted as made.
-func roleOf(ctx context.Context, acc *access.Service, roles *template.Kind, l *template.Lay, ref RoleReference) (string, []template.Made, error) {
-	t, err := template.Templates.Get(ctx, l.Tx, l.Template.Account, ref.ID)
-	if errors.Is(err, fault.NotFound) {
-		return "", nil, fault.New(fault.Invalid, "Role template '%s' was not found.", ref.ID)
+// its CRN. A role that the account holds by an assignment of the role template
+// itself is used and not counted as made.
+func roleOf(ctx context.Context, l *template.Lay, src template.Source) (string, []template.Made, error) {
+	role, ok := src.Document.(roleDocument)
+	if !ok || role.role == nil {
+		return "", nil, fmt.Errorf("%s is no role template", src.Template.ID)
 	}
-	if err != nil {
-		return "", nil, err
+	crn := (&access.CustomRole{Meta: store.Meta{Account: l.Account.ID, Name: role.role.Name}}).CRN()
+	if _, err := template.Helds.Get(ctx, l.Tx, l.Account.ID, src.Template.ID); !errors.Is(err, fault.NotFound) {
+		return crn, nil, err
 	}
-	v, err := template.Versions.Get(ctx, l.Tx, t.Account, t.ID+"/"+ref.Version)
-	if errors.Is(err, fault.NotFound) {
-		return "", nil, fault.New(fault.Invalid, "Role template '%s' has no version %s.", ref.ID, ref.Version)
+	m, err := role.Apply(ctx, &template.Lay{Source: src, Tx: l.Tx, Account: l.Account, Assignment: l.Assignment, Before: l.Before, Root: l.Root})
+	for i := range m {
+		m[i].Template, m[i].Number = src.Template.ID, src.Version.Number
 	}
-	if err != nil {
-		return "", nil, err
-	}
-	other, err := heldElsewhere(ctx, l, t.ID)
-	if err != nil {
-		return "", nil, err
-	}
-	sub := &template.Lay{Tx: l.Tx, Account: l.Account, Template: t, Version: v, Assignment: l.Assignment, Before: l.Before, Root: l.Root}
-	var role RolePayload
-	if err := decode(v.Payload, &role); err != nil || role.Role == nil {
-		return "", nil, fmt.Errorf("reading role template %s: %w", ref.ID, err)
-	}
-	crn := (&access.CustomRole{Meta: store.Meta{Account: l.Account.ID, Name: role.Role.Name}}).CRN()
-	if other {
-		return crn, nil, nil
-	}
-	made, err := roles.Apply(ctx, sub)
-	return crn, made, err
-}
-
-// heldElsewhere tells whether the account holds a template by an assignment of
-// its own.
-func heldElsewhere(ctx context.Context, l *template.Lay, templateID string) (bool, error) {
-	h, err := get(ctx, l.Tx, template.Helds, l.Account.ID, templateID)
-	return h != nil, err
+	return crn, m, err
 }
 
 // RolePayload is what a role template says.
@@ -226,48 +176,55 @@ type RoleDoc struct {
 }
 
 func (d *RoleDoc) role() *access.CustomRole {
-	r := &access.CustomRole{DisplayName: d.DisplayName, Service: d.ServiceName, Actions: slices.Clone(d.Actions)}
+	r := &access.CustomRole{DisplayName: d.DisplayName, Service: d.ServiceName, Actions: d.Actions}
 	r.Name, r.Description = d.Name, d.Description
 	return r
+}
+
+// roleDocument is a role template.
+type roleDocument struct {
+	alone
+	acc  *access.Service
+	role *access.CustomRole // nil: not said yet
 }
 
 func roleKind(acc *access.Service) *template.Kind {
 	return &template.Kind{
 		Name: Role, TemplatePrefix: "roleTemplate-", AssignmentPrefix: "roleAssignment-",
 		Title: "role template", Action: "iam-access-management.role-template",
-		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+		Decode: func(payload json.RawMessage) (template.Document, error) {
 			var p RolePayload
-			if err := decode(payload, &p); err != nil {
-				return err
+			if err := decode(payload, &p); err != nil || p.Role == nil {
+				return roleDocument{}, err
 			}
-			if p.Role == nil {
-				if final {
-					return fault.Missing("role")
-				}
-				return nil
-			}
-			if strings.ContainsAny(p.Role.DisplayName, "<>") {
-				return fault.Field("role.display_name", "Property 'role.display_name' must not hold < or >.")
-			}
-			return acc.RoleSpec(p.Role.role()).Validate()
-		},
-		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
-			var p RolePayload
-			if err := decode(l.Version.Payload, &p); err != nil {
-				return nil, err
-			}
-			r := p.Role.role()
-			r.Template = mark(l)
-			stored, err := acc.LayRole(ctx, l.Tx, l.Account.ID, before(l, Role), r)
-			if err != nil {
-				return nil, err
-			}
-			return []template.Made{{Kind: Role, ID: stored.ID}}, nil
+			return roleDocument{acc: acc, role: p.Role.role()}, nil
 		},
 		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
 			return acc.LiftRole(ctx, tx, accountID, m.ID)
 		},
 	}
+}
+
+// Check implements template.Document.
+func (d roleDocument) Check(final bool) error {
+	if d.role == nil {
+		return missing("role", final)
+	}
+	if strings.ContainsAny(d.role.DisplayName, "<>") {
+		return fault.Field("role.display_name", "Property 'role.display_name' must not hold < or >.")
+	}
+	return d.acc.RoleSpec(d.role).Validate()
+}
+
+// Apply implements template.Document.
+func (d roleDocument) Apply(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+	r := *d.role
+	r.Actions, r.Template = slices.Clone(r.Actions), mark(l)
+	stored, err := d.acc.LayRole(ctx, l.Tx, l.Account.ID, l.Held(), &r)
+	if err != nil {
+		return nil, err
+	}
+	return made(l, stored.ID), nil
 }
 
 // ControlPayload is what an action control template says.
@@ -282,38 +239,43 @@ type ControlDoc struct {
 	Actions     []string `json:"actions"`
 }
 
+// controlDocument is an action control template.
+type controlDocument struct {
+	alone
+	acc     *access.Service
+	control *ControlDoc // nil: not said yet
+}
+
 func controlKind(acc *access.Service) *template.Kind {
 	return &template.Kind{
 		Name: Control, TemplatePrefix: "actionControlTemplate-", AssignmentPrefix: "actionControlAssignment-",
 		Title: "action control template", Action: "iam-access-management.action-control-template", OneOnly: true,
-		Check: func(_ context.Context, _ string, payload json.RawMessage, final bool) error {
+		Decode: func(payload json.RawMessage) (template.Document, error) {
 			var p ControlPayload
-			if err := decode(payload, &p); err != nil {
-				return err
-			}
-			if p.Control == nil {
-				if final {
-					return fault.Missing("action_control")
-				}
-				return nil
-			}
-			return acc.CheckControl(p.Control.ServiceName, p.Control.Actions)
-		},
-		Apply: func(ctx context.Context, l *template.Lay) ([]template.Made, error) {
-			var p ControlPayload
-			if err := decode(l.Version.Payload, &p); err != nil {
-				return nil, err
-			}
-			c := &access.Control{Service: p.Control.ServiceName, Actions: p.Control.Actions, Template: mark(l)}
-			c.Description = p.Control.Description
-			stored, err := acc.LayControl(ctx, l.Tx, l.Account.ID, before(l, Control), c)
-			if err != nil {
-				return nil, err
-			}
-			return []template.Made{{Kind: Control, ID: stored.ID}}, nil
+			err := decode(payload, &p)
+			return controlDocument{acc: acc, control: p.Control}, err
 		},
 		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
 			return access.LiftControl(ctx, tx, accountID, m.ID)
 		},
 	}
+}
+
+// Check implements template.Document.
+func (d controlDocument) Check(final bool) error {
+	if d.control == nil {
+		return missing("action_control", final)
+	}
+	return d.acc.CheckControl(d.control.ServiceName, d.control.Actions)
+}
+
+// Apply implements template.Document.
+func (d controlDocument) Apply(ctx context.Context, l *template.Lay) ([]template.Made, error) {
+	c := &access.Control{Service: d.control.ServiceName, Actions: d.control.Actions, Template: mark(l)}
+	c.Description = d.control.Description
+	stored, err := d.acc.LayControl(ctx, l.Tx, l.Account.ID, l.Held(), c)
+	if err != nil {
+		return nil, err
+	}
+	return made(l, stored.ID), nil
 }
