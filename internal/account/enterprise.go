@@ -65,6 +65,5 @@ func write(ctx context.Context, tx store.Tx, a *Account, param, message string) 
 }
 
 func checkState(state string) error {
-	_, err := oneOf(Active, Pending, Suspended, Canceled)("state", state)
-	return err
+	return oneOf("state", state, Active, Pending, Suspended, Canceled)
 }

@@ -125,7 +125,7 @@ func (n NewAccount) validate() error {
 		return err
 	}
 	if n.MFA != "" {
-		if _, err := oneOf(MFALevels...)("mfa", n.MFA); err != nil {
+		if err := oneOf("mfa", n.MFA, MFALevels...); err != nil {
 			return err
 		}
 	}

@@ -69,13 +69,12 @@ func checkUserMFA(list []UserMFA) error {
 	if len(list) > maxUserMFA {
 		return fault.Field("user_mfa", "Property 'user_mfa' holds more than %d entries.", maxUserMFA)
 	}
-	level := oneOf(MFALevels...)
 	seen := map[string]bool{}
 	for _, u := range list {
 		if err := checkText("user_mfa.iam_id", u.IAMID, 1, maxIAMID); err != nil {
 			return err
 		}
-		if _, err := level("user_mfa.mfa", u.MFA); err != nil {
+		if err := oneOf("user_mfa.mfa", u.MFA, MFALevels...); err != nil {
 			return err
 		}
 		if seen[u.IAMID] {

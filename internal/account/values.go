@@ -79,7 +79,7 @@ var table = []setting{
 	restriction("restrict_create_platform_apikey", NotSet),
 	restriction("restrict_user_list_visibility", NotRestricted),
 	{name: "allowed_ip_addresses", check: addresses, rank: func(value string) int { return min(len(value), 1) }},
-	{name: "mfa", born: MFANone, usual: MFANone, check: oneOf(MFALevels...), rank: rankMFA},
+	{name: "mfa", born: MFANone, usual: MFANone, check: choice(MFALevels...), rank: rankMFA},
 	bound("session_expiration_in_seconds", minSeconds, maxSessionExpiration, strconv.Itoa(maxSessionExpiration)),
 	bound("session_invalidation_in_seconds", minSeconds, maxSessionInvalidation, strconv.Itoa(maxSessionInvalidation)),
 	bound("max_sessions_per_identity", 1, maxSessions, NotSet),
@@ -90,9 +90,9 @@ var table = []setting{
 // restriction is a setting that restricts something or does not. Templates may
 // leave it open; an account's own settings only where a new account does.
 func restriction(name, born string) setting {
-	s := setting{name: name, born: born, usual: NotRestricted, check: oneOf(Restricted, NotRestricted, NotSet)}
+	s := setting{name: name, born: born, usual: NotRestricted, check: choice(Restricted, NotRestricted, NotSet)}
 	if born != NotSet {
-		s.check, s.laid = oneOf(Restricted, NotRestricted), s.check
+		s.check, s.laid = choice(Restricted, NotRestricted), s.check
 	}
 	s.rank = func(value string) int { return slices.Index([]string{NotRestricted, Restricted}, value) }
 	return s
@@ -107,13 +107,15 @@ func bound(name string, from, to int, usual string) setting {
 	}
 }
 
-func oneOf(allowed ...string) func(name, value string) (string, error) {
-	return func(name, value string) (string, error) {
-		if slices.Contains(allowed, value) {
-			return value, nil
-		}
-		return "", fault.Field(name, "Property '%s' must be one of %s.", name, strings.Join(allowed, ", "))
+func choice(allowed ...string) func(name, value string) (string, error) {
+	return func(name, value string) (string, error) { return value, oneOf(name, value, allowed...) }
+}
+
+func oneOf(name, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
 	}
+	return fault.Field(name, "Property '%s' must be one of %s.", name, strings.Join(allowed, ", "))
 }
 
 // inRange takes a whole number, and gives it without leading zeros, or NOT_SET.

@@ -69,7 +69,11 @@ func (o Op[In, Found, Out]) operation(f *Family) Operation {
 			if err != nil {
 				return err
 			}
-			out, err := o.settle(ctx, rt, c, in)
+			var out *Out
+			err = c.Settle(ctx, func() (err error) {
+				out, err = o.round(ctx, rt, c, in)
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -100,16 +104,16 @@ func (o *Op[In, Found, Out]) read(bind *binder, c *Call, w http.ResponseWriter, 
 // else's write succeeded.
 const maxRounds = 20
 
-// settle finds, decides and does, until nobody came in between.
-func (o *Op[In, Found, Out]) settle(ctx context.Context, rt *Router, c *Call, in *In) (out *Out, err error) {
+// Settle runs f, which finds, decides and does, until nobody came in between. Op
+// does it itself; a Raw that writes to what it found calls it.
+func (c *Call) Settle(ctx context.Context, f func() error) (err error) {
 	for range maxRounds {
-		out, err = o.round(ctx, rt, c, in)
-		if !errors.Is(err, store.ErrMoved) || ctx.Err() != nil {
+		if err = f(); !errors.Is(err, store.ErrMoved) || ctx.Err() != nil {
 			break
 		}
 		c.etag, c.success, c.absent = "", 0, nil
 	}
-	return out, err
+	return err
 }
 
 func (o *Op[In, Found, Out]) round(ctx context.Context, rt *Router, c *Call, in *In) (*Out, error) {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Setting is what an account has to do with an identity provider.
@@ -18,19 +20,30 @@ type Setting struct {
 	Binding   *Binding // nil when the account does not use it
 }
 
-// Which settings of an account a list holds.
+// Selection is which settings of an account a list holds.
+type Selection string
+
+// The selections.
 const (
-	Consumable = "consumable" // what the account may use: its own and what is shared with it
-	Consumed   = "consumed"   // what it uses
+	Consumable Selection = "consumable" // what the account may use: its own and what is shared with it
+	Consumed   Selection = "consumed"   // what it uses
 )
 
-// Settings lists the identity providers that an account may use or uses.
-// Errors: fault.Invalid for the kind of list, fault.NotFound for the account.
-func (s *Service) Settings(ctx context.Context, accountID, kind string) (out []Setting, err error) {
-	if err := CheckList(kind); err != nil {
-		return nil, err
+// Validate refuses what is no selection.
+func (s Selection) Validate() error {
+	switch s {
+	case "":
+		return fault.Missing("type")
+	case Consumable, Consumed:
+		return nil
 	}
-	err = s.DB.View(ctx, func(r store.Reader) error {
+	return fault.Field("type", "Parameter 'type' must be consumable or consumed.")
+}
+
+// Settings lists the identity providers that an account may use or uses,
+// fault.NotFound for an account that is not there.
+func (s *Service) Settings(ctx context.Context, accountID string, which valid.Of[Selection]) (out []Setting, err error) {
+	err = s.db.View(ctx, func(r store.Reader) error {
 		a, err := accountOf(ctx, r, accountID)
 		if err != nil {
 			return err
@@ -40,7 +53,7 @@ func (s *Service) Settings(ctx context.Context, accountID, kind string) (out []S
 			return fmt.Errorf("listing bindings: %w", err)
 		}
 		var providers []*IdP
-		if kind == Consumed {
+		if which.Value() == Consumed {
 			providers, err = boundTo(ctx, r, bindings)
 		} else if providers, err = IdPs.List(ctx, r, store.Query{Account: accountID}); err == nil {
 			var others []*IdP
@@ -64,17 +77,6 @@ func (s *Service) Settings(ctx context.Context, accountID, kind string) (out []S
 		return nil
 	})
 	return out, err
-}
-
-// CheckList checks which settings a list shall hold.
-func CheckList(kind string) error {
-	switch kind {
-	case "":
-		return fault.Missing("type")
-	case Consumable, Consumed:
-		return nil
-	}
-	return fault.Field("type", "Parameter 'type' must be consumable or consumed.")
 }
 
 func boundTo(ctx context.Context, r store.Reader, bindings []*Binding) (out []*IdP, err error) {
@@ -102,46 +104,63 @@ func settingOf(ctx context.Context, r store.Reader, p *IdP, b *Binding) (*Settin
 // Setting gives an account's use of an identity provider, fault.NotFound when
 // it does not use it.
 func (s *Service) Setting(ctx context.Context, accountID, idpID string) (out *Setting, err error) {
-	err = s.DB.View(ctx, func(r store.Reader) error {
-		out, err = bound(ctx, r, accountID, idpID)
+	if accountID == "" {
+		return nil, fault.NoObject(whatIdP, "")
+	}
+	err = s.db.View(ctx, func(r store.Reader) error {
+		b, err := get(ctx, r, Bindings, accountID, idpID)
+		if err != nil {
+			return err
+		}
+		p, err := get(ctx, r, IdPs, b.Provider, idpID)
+		if err != nil {
+			return err
+		}
+		out, err = settingOf(ctx, r, p, b)
 		return err
 	})
 	return out, err
 }
 
-func bound(ctx context.Context, r store.Reader, accountID, idpID string) (*Setting, error) {
-	if accountID == "" {
-		return nil, fault.NoObject(whatIdP, "")
-	}
-	b, err := get(ctx, r, Bindings, accountID, idpID)
-	if err != nil {
-		return nil, err
-	}
-	p, err := get(ctx, r, IdPs, b.Provider, idpID)
-	if err != nil {
-		return nil, err
-	}
-	return settingOf(ctx, r, p, b)
+// Offer is an identity provider that an account may use.
+type Offer struct {
+	IdP     *IdP
+	account *account.Account
 }
 
-// Use says how an account uses an identity provider. For Bind all of it is
-// required; for Rebind nil leaves a property as it is.
+// Offer gives an identity provider that an account may use: its own, or one
+// that is shared with it. fault.NotFound for all others.
+func (s *Service) Offer(ctx context.Context, accountID, idpID string) (out *Offer, err error) {
+	err = s.db.View(ctx, func(r store.Reader) error {
+		a, err := account.Accounts.Get(ctx, r, accountID, accountID)
+		if errors.Is(err, fault.NotFound) {
+			return fault.NoObject(whatIdP, idpID)
+		}
+		if err != nil {
+			return fmt.Errorf("reading account: %w", err)
+		}
+		p, err := get(ctx, r, IdPs, "", idpID)
+		if err != nil {
+			return err
+		}
+		if !p.mayUse(a) {
+			return fault.NoObject(whatIdP, idpID)
+		}
+		out = &Offer{p, a}
+		return nil
+	})
+	return out, err
+}
+
+// Use says how an account uses an identity provider. All of it is required.
 type Use struct {
 	Strategy  *string
 	Active    *bool
 	UIDefault *bool
 }
 
-// Validate checks what is given.
-func (u *Use) Validate() error {
-	if u.Strategy != nil && !slices.Contains([]string{StrategyDynamic, StrategyStatic, StrategyNever}, *u.Strategy) {
-		return fault.Field("cloud_user_strategy", "Property 'cloud_user_strategy' must be DYNAMIC, STATIC or NEVER.")
-	}
-	return nil
-}
-
-// Complete demands all of it.
-func (u *Use) Complete() error {
+// Validate demands all of it.
+func (u Use) Validate() error {
 	switch {
 	case u.Strategy == nil:
 		return fault.Missing("cloud_user_strategy")
@@ -150,7 +169,19 @@ func (u *Use) Complete() error {
 	case u.UIDefault == nil:
 		return fault.Missing("ui_default")
 	}
-	return u.Validate()
+	return UseChange(u).Validate()
+}
+
+// UseChange changes how an account uses an identity provider; nil leaves a
+// property as it is.
+type UseChange Use
+
+// Validate checks what is given.
+func (u UseChange) Validate() error {
+	if u.Strategy != nil && !slices.Contains([]string{StrategyDynamic, StrategyStatic, StrategyNever}, *u.Strategy) {
+		return fault.Field("cloud_user_strategy", "Property 'cloud_user_strategy' must be DYNAMIC, STATIC or NEVER.")
+	}
+	return nil
 }
 
 // bindingEvent is what the audit trail of the account tells of its use of an
@@ -162,24 +193,13 @@ func bindingEvent(action, accountID string, p *IdP, params ...string) store.Even
 	}
 }
 
-// Bind makes an account use an identity provider. Errors: fault.Invalid,
-// fault.NotFound for what the account may not use, fault.Conflict when it uses
-// it already.
-func (s *Service) Bind(ctx context.Context, accountID, idpID string, u Use) (out *Setting, err error) {
-	if err := u.Complete(); err != nil {
-		return nil, err
-	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		a, err := accountOf(ctx, tx, accountID)
-		if err != nil {
+// Bind makes an account use an identity provider that is offered to it; the
+// offer still stands when it does. fault.Conflict when it uses it already.
+func (s *Service) Bind(ctx context.Context, o *Offer, checked valid.Of[Use]) (out *Setting, err error) {
+	p, accountID, u := o.IdP, o.account.ID, checked.Value()
+	err = s.db.Update(ctx, func(tx store.Tx) error {
+		if err := errors.Join(account.Accounts.Hold(ctx, tx, o.account), IdPs.Hold(ctx, tx, p)); err != nil {
 			return err
-		}
-		p, err := get(ctx, tx, IdPs, "", idpID)
-		if err != nil {
-			return err
-		}
-		if !p.mayUse(a) {
-			return fault.NoObject(whatIdP, idpID)
 		}
 		b := &Binding{
 			Meta: store.Meta{Account: accountID, ID: p.ID, Name: p.Name}, Provider: p.Account,
@@ -229,18 +249,11 @@ func onlyDefault(ctx context.Context, tx store.Tx, b *Binding) error {
 	return nil
 }
 
-// Rebind changes how an account uses an identity provider. Errors:
-// fault.Invalid, fault.NotFound when it does not use it.
-func (s *Service) Rebind(ctx context.Context, accountID, idpID string, u Use) (out *Setting, err error) {
-	if err := u.Validate(); err != nil {
-		return nil, err
-	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		if out, err = bound(ctx, tx, accountID, idpID); err != nil {
-			return err
-		}
+// Rebind changes how an account uses an identity provider.
+func (s *Service) Rebind(ctx context.Context, found *Setting, checked valid.Of[UseChange]) (*Setting, error) {
+	u := checked.Value()
+	b, err := Bindings.Edit(ctx, s.db, found.Binding, func(tx store.Tx, b *Binding) (store.Event, error) {
 		var params []string
-		b := out.Binding
 		if u.Strategy != nil && *u.Strategy != b.Strategy {
 			b.Strategy, params = *u.Strategy, append(params, "cloud_user_strategy")
 		}
@@ -250,26 +263,22 @@ func (s *Service) Rebind(ctx context.Context, accountID, idpID string, u Use) (o
 		if u.UIDefault != nil && *u.UIDefault != b.UIDefault {
 			b.UIDefault, params = *u.UIDefault, append(params, "ui_default")
 		}
-		if err := Bindings.Update(ctx, tx, b, bindingEvent("enable_idp", accountID, out.IdP, params...)); err != nil {
-			return fmt.Errorf("storing binding: %w", err)
-		}
-		return onlyDefault(ctx, tx, b)
+		return bindingEvent("enable_idp", b.Account, found.IdP, params...), onlyDefault(ctx, tx, b)
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return &Setting{IdP: found.IdP, OwnerName: found.OwnerName, Binding: b}, nil
 }
 
-// Unbind ends an account's use of an identity provider, fault.NotFound when
-// there is none.
-func (s *Service) Unbind(ctx context.Context, accountID, idpID string) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		setting, err := bound(ctx, tx, accountID, idpID)
-		if err != nil {
-			return err
-		}
-		return unbind(ctx, tx, setting.IdP, accountID)
+// Unbind ends an account's use of an identity provider.
+func (s *Service) Unbind(ctx context.Context, found *Setting) error {
+	return Bindings.Remove(ctx, s.db, found.Binding, func(tx store.Tx) (store.Event, error) {
+		return bindingEvent("disable_idp", found.Binding.Account, found.IdP), dropConsumer(ctx, tx, found.IdP, found.Binding.Account)
 	})
 }
 
+// unbind takes an identity provider away from an account that may use it.
 func unbind(ctx context.Context, tx store.Tx, p *IdP, accountID string) error {
 	b, err := Bindings.Get(ctx, tx, accountID, p.ID)
 	if err == nil {
@@ -278,6 +287,10 @@ func unbind(ctx context.Context, tx store.Tx, p *IdP, accountID string) error {
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return fmt.Errorf("deleting binding: %w", err)
 	}
+	return dropConsumer(ctx, tx, p, accountID)
+}
+
+func dropConsumer(ctx context.Context, tx store.Tx, p *IdP, accountID string) error {
 	c, err := consumers.Get(ctx, tx, p.Account, consumerID(p, accountID))
 	if err == nil {
 		err = consumers.Delete(ctx, tx, c, silent)

@@ -320,7 +320,7 @@ func unmask(v, now any) any {
 
 // open gives the whole configuration of an identity provider, secrets included.
 func (s *Service) open(p *IdP) (*configuration, error) {
-	raw, err := s.Sealer.Open(secret.PurposeIdentityProv, p.ID, p.Sealed)
+	raw, err := s.sealer.Open(secret.PurposeIdentityProv, p.ID, p.Sealed)
 	if err != nil {
 		return nil, fmt.Errorf("opening the secrets of %s: %w", p.ID, err)
 	}
@@ -346,7 +346,7 @@ func (s *Service) putConfiguration(p *IdP, c *configuration) error {
 	}
 	defer clear(raw)
 	p.Properties = c.properties
-	if p.Sealed, err = s.Sealer.Seal(secret.PurposeIdentityProv, p.ID, raw); err != nil {
+	if p.Sealed, err = s.sealer.Seal(secret.PurposeIdentityProv, p.ID, raw); err != nil {
 		return fmt.Errorf("sealing secrets: %w", err)
 	}
 	return nil

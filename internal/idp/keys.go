@@ -184,11 +184,11 @@ func (s *Service) addKey(p *IdP, c *configuration) error {
 
 // newPair makes a key with a certificate that it signs itself.
 func (s *Service) newPair(name string) (*KeyPair, error) {
-	key, err := s.NewKey()
+	key, err := s.newKey()
 	if err != nil {
 		return nil, err
 	}
-	now := s.Now().UTC()
+	now := s.now().UTC()
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, err

@@ -248,35 +248,29 @@ func trees(list []Certificate) []any {
 	return out
 }
 
-// Import takes over what the metadata says of a SAML identity provider. With
-// try it gives what would come out and stores nothing. Errors: fault.NotFound,
-// fault.Conflict for another type.
-func (s *Service) Import(ctx context.Context, idpID string, m *Metadata, try bool) (p *IdP, err error) {
-	change := m.change()
-	put := func(r store.Reader) (params []string, err error) {
-		if p, err = get(ctx, r, IdPs, "", idpID); err != nil {
-			return nil, err
-		}
-		if err := p.isSAML(); err != nil {
-			return nil, err
-		}
-		return s.apply(p, &change)
-	}
-	if try {
-		err = s.DB.View(ctx, func(r store.Reader) error {
-			_, err := put(r)
-			return err
-		})
-		return p, err
-	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		params, err := put(tx)
-		if err != nil {
-			return err
-		}
-		return IdPs.Update(ctx, tx, p, event("update", &p.Meta, params...))
+// Import takes over what the metadata says of a SAML identity provider that was
+// found. fault.Conflict for one of another type.
+func (s *Service) Import(ctx context.Context, found *IdP, m *Metadata) (*IdP, error) {
+	return IdPs.Edit(ctx, s.db, found, func(_ store.Tx, p *IdP) (store.Event, error) {
+		params, err := s.take(p, m)
+		return event("update", &p.Meta, params...), err
 	})
-	return p, err
+}
+
+// TryImport gives what Import would make of an identity provider and stores
+// nothing.
+func (s *Service) TryImport(found *IdP, m *Metadata) (*IdP, error) {
+	p := *found
+	_, err := s.take(&p, m)
+	return &p, err
+}
+
+func (s *Service) take(p *IdP, m *Metadata) (params []string, err error) {
+	if err := p.isSAML(); err != nil {
+		return nil, err
+	}
+	change := m.change()
+	return s.apply(p, &change)
 }
 
 func (p *IdP) isSAML() error {

@@ -23,16 +23,8 @@ import (
 
 func testService(t testing.TB) *Service {
 	t.Helper()
-	master, err := secret.ParseMasterKey(strings.Repeat("0123456789abcdef", 4))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealer, err := secret.NewSealer(nil, master)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return New(Config{
-		Sealer: sealer, Now: func() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) },
+		Sealer: testSealer(t), Now: func() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) },
 		NewKey: func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
 	})
 }

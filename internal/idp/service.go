@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -17,11 +18,8 @@ import (
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
-
-// DefaultLimit is how many identity providers an account may have (IBM Cloud's
-// page "IAM limits").
-const DefaultLimit = 5
 
 // Config is what a Service needs. DB and Sealer are required.
 type Config struct {
@@ -29,40 +27,41 @@ type Config struct {
 	Now    func() time.Time // nil: time.Now
 	IDs    id.Generator
 	Sealer *secret.Sealer
-	// Limit is the number of identity providers of one account; 0 is the
-	// documented 5.
+	// Limit is the number of identity providers of one account; 0 means
+	// DefaultLimit.
 	Limit int
 	// NewKey makes the key of a service provider; nil makes RSA keys of 2,048
 	// bits, which every SAML product takes.
 	NewKey func() (crypto.Signer, error)
 }
 
+// DefaultLimit is the number of identity providers of one account in IBM
+// Cloud's page "IAM limits".
+const DefaultLimit = 5
+
 // Service owns the identity providers of all accounts. It is safe for
-// concurrent use. It decides no access: its callers have asked already.
+// concurrent use. It decides no access: its callers have asked already, about
+// the object that they give. Functions that take what was found fail with
+// store.ErrMoved when it was written or deleted meanwhile.
 type Service struct {
-	Config
+	db     store.DB
+	now    func() time.Time
+	ids    id.Generator
+	sealer *secret.Sealer
+	limit  int
+	newKey func() (crypto.Signer, error)
 }
 
 // New makes the service.
 func New(c Config) *Service {
-	if c.Now == nil {
-		c.Now = time.Now
+	s := &Service{db: c.DB, now: c.Now, ids: c.IDs, sealer: c.Sealer, limit: cmp.Or(c.Limit, DefaultLimit), newKey: c.NewKey}
+	if s.now == nil {
+		s.now = time.Now
 	}
-	if c.Limit == 0 {
-		c.Limit = DefaultLimit
+	if s.newKey == nil {
+		s.newKey = func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }
 	}
-	if c.NewKey == nil {
-		c.NewKey = func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }
-	}
-	return &Service{c}
-}
-
-// Limit is the number of identity providers that an account may have.
-func (s *Service) Limit() int { return s.Config.Limit }
-
-// Count counts the identity providers of an account.
-func (s *Service) Count(ctx context.Context, accountID string) (int, error) {
-	return IdPs.Count(ctx, s.DB.Direct(), store.Query{Account: accountID})
+	return s
 }
 
 const whatIdP = "IdP"
@@ -87,65 +86,65 @@ type Spec struct {
 	Shared              []Scope
 }
 
-// Validate checks what can be checked without the store.
-func (n *Spec) Validate() error {
+// Draft is an identity provider to be made that nothing is to be said against.
+// Only Spec.Draft makes one.
+type Draft struct {
+	spec Spec
+	conf configuration
+}
+
+// Draft checks what can be checked without the store. Errors are fault.Invalid
+// and name the property.
+func (n Spec) Draft() (*Draft, error) {
 	if err := identity.CheckAccount("account_id", n.Account); err != nil {
-		return err
+		return nil, err
 	}
 	if err := required("name", n.Name, maxName); err != nil {
-		return err
+		return nil, err
 	}
 	if !slices.Contains([]string{TypeSAML, TypeAppID, TypeLDAP}, n.Type) {
-		return fault.Field("type", "Property 'type' must be saml, appid or ldap.")
+		return nil, fault.Field("type", "Property 'type' must be saml, appid or ldap.")
 	}
 	if err := checkScopes(n.Shared); err != nil {
-		return err
+		return nil, err
 	}
 	if n.Type == TypeSAML {
 		if n.Properties == nil {
-			return fault.Missing("properties")
+			return nil, fault.Missing("properties")
 		}
 		if n.Secrets == nil {
-			return fault.Missing("secrets")
+			return nil, fault.Missing("secrets")
 		}
 	}
-	_, err := n.configuration()
-	return err
-}
-
-func (n *Spec) configuration() (*configuration, error) {
-	return configure(n.Type, configuration{}, n.Properties, n.Secrets)
-}
-
-// Create makes an identity provider. A SAML one without keys of its own gets a
-// key and certificate. Errors: fault.Invalid, fault.Limit, fault.NotFound for
-// the account.
-func (s *Service) Create(ctx context.Context, n Spec) (*IdP, error) {
-	if err := n.Validate(); err != nil {
-		return nil, err
-	}
-	conf, err := n.configuration()
+	conf, err := configure(n.Type, configuration{}, n.Properties, n.Secrets)
 	if err != nil {
 		return nil, err
 	}
+	return &Draft{n, *conf}, nil
+}
+
+// Create makes an identity provider. A SAML one without keys of its own gets a
+// key and certificate. Errors: fault.Limit, fault.NotFound for the account.
+func (s *Service) Create(ctx context.Context, d *Draft) (*IdP, error) {
+	n, conf := &d.spec, d.conf
 	p := &IdP{
-		Meta: store.Meta{Account: n.Account, ID: s.IDs.New(id.IdentityProvider), Name: n.Name},
+		Meta: store.Meta{Account: n.Account, ID: s.ids.New(id.IdentityProvider), Name: n.Name},
 		Type: n.Type, Active: n.Active == nil || *n.Active, Shared: append([]Scope{}, n.Shared...),
 	}
-	if err := s.putConfiguration(p, conf); err != nil {
+	if err := s.putConfiguration(p, &conf); err != nil {
 		return nil, err
 	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
+	err := s.db.Update(ctx, func(tx store.Tx) error {
 		if _, err := accountOf(ctx, tx, n.Account); err != nil {
 			return err
 		}
-		count, err := IdPs.Count(ctx, tx, store.Query{Account: n.Account})
+		count, err := count(ctx, tx, n.Account)
 		if err != nil {
-			return fmt.Errorf("counting identity providers: %w", err)
+			return err
 		}
-		if count >= s.Config.Limit {
+		if count >= s.limit {
 			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: "The maximum number of identity providers is reached.",
-				Details: fmt.Sprintf("The maximum number of allowed identity providers in account %s is %d.", n.Account, s.Config.Limit)}
+				Details: fmt.Sprintf("The maximum number of allowed identity providers in account %s is %d.", n.Account, s.limit)}
 		}
 		if err := IdPs.Create(ctx, tx, p, event("create", &p.Meta)); err != nil {
 			return fmt.Errorf("storing identity provider: %w", err)
@@ -158,19 +157,35 @@ func (s *Service) Create(ctx context.Context, n Spec) (*IdP, error) {
 	return p, nil
 }
 
+// Limit is the number of identity providers that one account may own.
+func (s *Service) Limit() int { return s.limit }
+
+// Count counts the identity providers that an account owns.
+func (s *Service) Count(ctx context.Context, accountID string) (int, error) {
+	return count(ctx, s.db.Direct(), accountID)
+}
+
+func count(ctx context.Context, r store.Reader, accountID string) (int, error) {
+	n, err := IdPs.Count(ctx, r, store.Query{Account: accountID})
+	if err != nil {
+		return 0, fmt.Errorf("counting identity providers: %w", err)
+	}
+	return n, nil
+}
+
 // IdP gives an identity provider by its id, whatever its account, or fault.NotFound.
 func (s *Service) IdP(ctx context.Context, idpID string) (*IdP, error) {
-	return get(ctx, s.DB.Direct(), IdPs, "", idpID)
+	return get(ctx, s.db.Direct(), IdPs, "", idpID)
 }
 
 // List gives the identity providers that an account owns, oldest first.
 func (s *Service) List(ctx context.Context, accountID string) ([]*IdP, error) {
-	return IdPs.List(ctx, s.DB.Direct(), store.Query{Account: accountID})
+	return IdPs.List(ctx, s.db.Direct(), store.Query{Account: accountID})
 }
 
 // History gives the events of an identity provider, oldest first.
 func (s *Service) History(ctx context.Context, p *IdP) ([]store.Event, error) {
-	return s.DB.Direct().History(ctx, p.Account, IdPs.Kind(), p.ID, identity.HistoryLimit)
+	return s.db.Direct().History(ctx, p.Account, IdPs.Kind(), p.ID, identity.HistoryLimit)
 }
 
 // Change holds what to change; nil leaves a property as it is. Objects in
@@ -189,7 +204,7 @@ type Change struct {
 }
 
 // Validate checks what can be checked without the store.
-func (c *Change) Validate() error {
+func (c Change) Validate() error {
 	if c.Name != nil {
 		if err := required("name", *c.Name, maxName); err != nil {
 			return err
@@ -207,35 +222,27 @@ func (c *Change) Validate() error {
 	return nil
 }
 
-// Update changes an identity provider. Errors: fault.Invalid, fault.NotFound,
-// fault.Stale, fault.Conflict when an account that uses it would lose it.
-func (s *Service) Update(ctx context.Context, idpID, ifMatch string, c Change) (p *IdP, err error) {
-	if err := c.Validate(); err != nil {
+// Update changes an identity provider that was found. Errors: fault.Invalid for
+// what the change makes of the present configuration, fault.Stale,
+// fault.Conflict when an account that uses it would lose it.
+func (s *Service) Update(ctx context.Context, found *IdP, ifMatch string, checked valid.Of[Change]) (*IdP, error) {
+	if err := found.Match(ifMatch); err != nil {
 		return nil, err
 	}
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		if p, err = get(ctx, tx, IdPs, "", idpID); err != nil {
-			return err
-		}
-		if err := p.Match(ifMatch); err != nil {
-			return err
-		}
+	c := checked.Value()
+	return IdPs.Edit(ctx, s.db, found, func(tx store.Tx, p *IdP) (ev store.Event, err error) {
 		params, err := s.apply(p, &c)
 		if err != nil {
-			return err
+			return ev, err
 		}
 		if c.Shared != nil && !slices.Equal(*c.Shared, p.Shared) {
 			if err := reshare(ctx, tx, p, *c.Shared, c.ForceShare); err != nil {
-				return err
+				return ev, err
 			}
 			params = append(params, "share_scope")
 		}
-		return IdPs.Update(ctx, tx, p, event("update", &p.Meta, params...))
+		return event("update", &p.Meta, params...), nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return p, nil
 }
 
 // apply writes the change into p and gives the names of what it set.
@@ -269,33 +276,29 @@ func (s *Service) apply(p *IdP, c *Change) (params []string, err error) {
 	return params, s.putConfiguration(p, conf)
 }
 
-// Delete removes an identity provider that no account uses any more. Errors:
-// fault.NotFound, fault.Conflict.
-func (s *Service) Delete(ctx context.Context, idpID string) error {
-	return s.DB.Update(ctx, func(tx store.Tx) error {
-		p, err := get(ctx, tx, IdPs, "", idpID)
+// Delete removes an identity provider that was found and that no account uses
+// any more, else fault.Conflict.
+func (s *Service) Delete(ctx context.Context, found *IdP) error {
+	return IdPs.Remove(ctx, s.db, found, func(tx store.Tx) (ev store.Event, err error) {
+		users, err := consumers.Count(ctx, tx, store.Query{Account: found.Account, Parent: found.ID})
 		if err != nil {
-			return err
-		}
-		users, err := consumers.Count(ctx, tx, store.Query{Account: p.Account, Parent: p.ID})
-		if err != nil {
-			return fmt.Errorf("counting consumers: %w", err)
+			return ev, fmt.Errorf("counting consumers: %w", err)
 		}
 		if users > 0 {
-			return &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E", Message: "Unable to delete object",
-				Details: fmt.Sprintf("Object type '%s' with ID '%s' is used by %d accounts.", whatIdP, p.ID, users)}
+			return ev, &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E", Message: "Unable to delete object",
+				Details: fmt.Sprintf("Object type '%s' with ID '%s' is used by %d accounts.", whatIdP, found.ID, users)}
 		}
-		if err := changeOffers(ctx, tx, p, p.Shared, nil); err != nil {
-			return err
+		if err := changeOffers(ctx, tx, found, found.Shared, nil); err != nil {
+			return ev, err
 		}
-		test, err := Tests.Get(ctx, tx, p.Account, p.ID)
+		test, err := Tests.Get(ctx, tx, found.Account, found.ID)
 		if err == nil {
 			err = Tests.Delete(ctx, tx, test, silent)
 		}
 		if err != nil && !errors.Is(err, fault.NotFound) {
-			return fmt.Errorf("deleting test record: %w", err)
+			return ev, fmt.Errorf("deleting test record: %w", err)
 		}
-		return IdPs.Delete(ctx, tx, p, event("delete", &p.Meta))
+		return event("delete", &found.Meta), nil
 	})
 }
 

@@ -57,9 +57,9 @@ type Consumer struct {
 	Shared  []Scope
 }
 
-// Consumers gives the accounts that use an identity provider, by id.
+// Consumers gives the accounts that use an identity provider that was found, by id.
 func (s *Service) Consumers(ctx context.Context, p *IdP) (out []Consumer, err error) {
-	err = s.DB.View(ctx, func(r store.Reader) error {
+	err = s.db.View(ctx, func(r store.Reader) error {
 		list, err := consumers.List(ctx, r, store.Query{Account: p.Account, Parent: p.ID, Order: store.ByName})
 		if err != nil {
 			return fmt.Errorf("listing consumers: %w", err)

@@ -10,28 +10,28 @@ import (
 	"github.com/kagiban/kagiban/internal/store"
 )
 
-// RunTest tests the configuration of an identity provider and records the
-// outcome in the place of an earlier one. It looks at what is stored: nothing
-// is asked of the identity provider itself. fault.NotFound.
-func (s *Service) RunTest(ctx context.Context, idpID string) (test *Test, err error) {
-	err = s.DB.Update(ctx, func(tx store.Tx) error {
-		p, err := get(ctx, tx, IdPs, "", idpID)
-		if err != nil {
+// RunTest tests the configuration of an identity provider that was found and
+// records the outcome in the place of an earlier one. It looks at what is
+// stored: nothing is asked of the identity provider itself.
+func (s *Service) RunTest(ctx context.Context, found *IdP) (test *Test, err error) {
+	steps, err := s.steps(found)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.Update(ctx, func(tx store.Tx) error {
+		if err := IdPs.Hold(ctx, tx, found); err != nil {
 			return err
 		}
-		test, err = Tests.Get(ctx, tx, p.Account, p.ID)
+		test, err = Tests.Get(ctx, tx, found.Account, found.ID)
 		first := errors.Is(err, fault.NotFound)
 		if first {
-			test, err = &Test{Meta: store.Meta{Account: p.Account, ID: p.ID, Parent: p.ID, Name: p.Name}}, nil
+			test, err = &Test{Meta: store.Meta{Account: found.Account, ID: found.ID, Parent: found.ID, Name: found.Name}}, nil
 		}
 		if err != nil {
 			return fmt.Errorf("reading test record: %w", err)
 		}
-		test.Started, test.Tested = s.Now().UTC(), p.Tag
-		if test.Steps, err = s.steps(p); err != nil {
-			return err
-		}
-		ev := event("test", &p.Meta)
+		test.Started, test.Tested, test.Steps = s.now().UTC(), found.Tag, steps
+		ev := event("test", &found.Meta)
 		if first {
 			return Tests.Create(ctx, tx, test, ev)
 		}
@@ -45,7 +45,7 @@ func (s *Service) RunTest(ctx context.Context, idpID string) (test *Test, err er
 
 // LastTest gives the record of the last test, fault.NotFound when there was none.
 func (s *Service) LastTest(ctx context.Context, p *IdP) (*Test, error) {
-	test, err := Tests.Get(ctx, s.DB.Direct(), p.Account, p.ID)
+	test, err := Tests.Get(ctx, s.db.Direct(), p.Account, p.ID)
 	if errors.Is(err, fault.NotFound) {
 		return nil, fault.NoObject("IdPTest", p.ID)
 	}
@@ -80,18 +80,18 @@ func (s *Service) steps(p *IdP) ([]Step, error) {
 	for _, pair := range secrets.SP.Signing {
 		ours = append(ours, pair.Certificate)
 	}
-	return append(out, metadata, valid("idp_certificate", theirs, s.Now()), valid("sp_certificate", ours, s.Now())), nil
+	return append(out, metadata, certificates("idp_certificate", theirs, s.now()), certificates("sp_certificate", ours, s.now())), nil
 }
 
-// valid is the step that wants one certificate to be valid at a time.
-func valid(name string, certificates []string, now time.Time) Step {
-	for _, text := range certificates {
+// certificates is the step that wants one certificate to be valid at a time.
+func certificates(name string, texts []string, now time.Time) Step {
+	for _, text := range texts {
 		cert, err := parseCertificate("", text)
 		if err == nil && !now.Before(cert.NotBefore) && now.Before(cert.NotAfter) {
 			return Step{name, true, "A certificate is valid until " + cert.NotAfter.UTC().Format(time.RFC3339) + "."}
 		}
 	}
-	if len(certificates) == 0 {
+	if len(texts) == 0 {
 		return Step{name, false, "There is no certificate for signing."}
 	}
 	return Step{name, false, "No certificate for signing is valid now."}

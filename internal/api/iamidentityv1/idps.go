@@ -1,6 +1,7 @@
 package iamidentityv1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -14,19 +15,30 @@ import (
 
 func (a *API) idpRows() []httpapi.Operation {
 	const all, one = "/v1/idps", "/v1/idps/{idp_id}"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "list_idps", "GET", all, 200, act("idp.list"), at[listIdPsIn](a), a.listIdPs),
-		httpapi.OldOp(Family, "create_idp", "POST", all, 201, act("idp.create"), at[createIdPIn](a), a.createIdP),
-		httpapi.OldOp(Family, "get_idp", "GET", one, 200, act("idp.get"), at[getIdPIn](a), a.getIdP),
-		httpapi.OldOp(Family, "update_idp", "PUT", one, 200, act("idp.update"), at[updateIdPIn](a), a.updateIdP),
-		httpapi.OldOp(Family, "delete_idp", "DELETE", one, 204, act("idp.delete"), at[idpRef](a), a.deleteIdP),
-		httpapi.OldOp(Family, "list_consumer_accounts", "GET", one+"/consumers", 200, act("idp.get"), at[idpRef](a), a.listConsumers),
-		httpapi.OldRaw(Family, "export_saml_metadata", "GET", one+"/saml/metadata", 200, act("idp.get"), a.exportMetadata).AnsweringText("text/xml"),
-		httpapi.Describing[importQuery, IdP](httpapi.OldRaw(Family, "import_saml_idp_metadata", "PUT", one+"/saml/metadata", 200, act("idp.update"), a.importMetadata)).
-			TakingText("text/xml"),
-		httpapi.OldOp(Family, "get_idp_test_result", "GET", one+"/test", 200, act("idp.test"), at[idpRef](a), a.getIdPTest),
-		httpapi.OldOp(Family, "test_idp", "POST", one+"/test", 200, act("idp.test"), at[idpRef](a), a.testIdP),
-	}
+	const read, update, test = "iam-identity.idp.get", "iam-identity.idp.update", "iam-identity.idp.test"
+	find := findIdP[idpRef](a)
+	return httpapi.Table(Family,
+		httpapi.Op[listIdPsIn, httpapi.None, IdPList]{ID: "list_idps", Method: "GET", Path: all, Status: 200,
+			Action: "iam-identity.idp.list", Check: (*listIdPsIn).check, Find: findIdPs, Do: a.listIdPs},
+		httpapi.Op[createIdPIn, *idp.Draft, IdP]{ID: "create_idp", Method: "POST", Path: all, Status: 201,
+			Action: "iam-identity.idp.create", Find: findNewIdP, Do: a.createIdP},
+		httpapi.Op[getIdPIn, *idp.IdP, IdP]{ID: "get_idp", Method: "GET", Path: one, Status: 200,
+			Action: read, Find: findIdP[getIdPIn](a), Do: a.getIdP},
+		httpapi.Op[updateIdPIn, idpChange, IdP]{ID: "update_idp", Method: "PUT", Path: one, Status: 200,
+			Action: update, Check: (*updateIdPIn).present, Find: checking(findIdP[updateIdPIn](a)), Do: a.updateIdP},
+		httpapi.Op[idpRef, *idp.IdP, httpapi.None]{ID: "delete_idp", Method: "DELETE", Path: one, Status: 204,
+			Action: "iam-identity.idp.delete", Find: find, Do: a.deleteIdP},
+		httpapi.Op[idpRef, *idp.IdP, Consumers]{ID: "list_consumer_accounts", Method: "GET", Path: one + "/consumers", Status: 200,
+			Action: read, Find: find, Do: a.listConsumers},
+		httpapi.Raw{ID: "export_saml_metadata", Method: "GET", Path: one + "/saml/metadata", Status: 200,
+			Action: read, OutText: "text/xml", Serve: a.exportMetadata},
+		httpapi.Raw{ID: "import_saml_idp_metadata", Method: "PUT", Path: one + "/saml/metadata", Status: 200,
+			Action: update, Takes: httpapi.Type[importQuery](), InText: "text/xml", Gives: httpapi.Type[IdP](), Serve: a.importMetadata},
+		httpapi.Op[idpRef, *idp.IdP, IdPTest]{ID: "get_idp_test_result", Method: "GET", Path: one + "/test", Status: 200,
+			Action: test, Find: find, Do: a.getIdPTest},
+		httpapi.Op[idpRef, *idp.IdP, IdPTestTrigger]{ID: "test_idp", Method: "POST", Path: one + "/test", Status: 200,
+			Action: test, Find: find, Do: a.testIdP},
+	)
 }
 
 // ShareScope is an account or enterprise that an identity provider is shared with.
@@ -78,26 +90,33 @@ func (a *API) wireIdP(ctx context.Context, p *idp.IdP, includeHistory bool) (*Id
 }
 
 func wireScopes(list []idp.Scope) []ShareScope {
-	return convert(list, func(s idp.Scope) ShareScope { return ShareScope(s) })
+	return each(list, func(s idp.Scope) ShareScope { return ShareScope(s) })
 }
 
 func scopes(list []ShareScope) []idp.Scope {
-	return convert(list, func(s ShareScope) idp.Scope { return idp.Scope(s) })
+	return each(list, func(s ShareScope) idp.Scope { return idp.Scope(s) })
 }
 
 // idpRef names an identity provider in the path.
 type idpRef struct {
 	ID string `path:"idp_id"`
-
-	idp *idp.IdP
 }
 
-func (r *idpRef) find(ctx context.Context, a *API, c *httpapi.Call) (t httpapi.Target, err error) {
-	c.Seeks("IdP", r.ID)
-	if r.idp, err = a.idps.IdP(ctx, r.ID); err != nil {
-		return t, err
+func (r idpRef) idpID() string { return r.ID }
+
+func findIdP[In interface{ idpID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*idp.IdP, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*idp.IdP, httpapi.Target, error) {
+		return a.findIdP(ctx, c, (*in).idpID())
 	}
-	return target(r.idp.Account, typeIdP, r.idp.ID, "", ""), nil
+}
+
+func (a *API) findIdP(ctx context.Context, c *httpapi.Call, idpID string) (*idp.IdP, httpapi.Target, error) {
+	c.Seeks("IdP", idpID)
+	p, err := a.idps.IdP(ctx, idpID)
+	if err != nil {
+		return nil, httpapi.Target{}, err
+	}
+	return p, target(p.Account, typeIdP, p.ID, "", ""), nil
 }
 
 type listIdPsIn struct {
@@ -105,15 +124,14 @@ type listIdPsIn struct {
 	IncludeHistory bool   `query:"include_history"`
 }
 
-// Validate demands the account.
-func (in *listIdPsIn) Validate() error { return identity.CheckAccount("account_id", in.AccountID) }
+func (in *listIdPsIn) check() error { return identity.CheckAccount("account_id", in.AccountID) }
 
-func (in *listIdPsIn) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
+func findIdPs(_ context.Context, c *httpapi.Call, in *listIdPsIn) (httpapi.None, httpapi.Target, error) {
 	c.Seeks("Account", in.AccountID)
-	return target(in.AccountID, typeIdP, "", "", ""), nil
+	return httpapi.None{}, target(in.AccountID, typeIdP, "", "", ""), nil
 }
 
-func (a *API) listIdPs(ctx context.Context, _ *httpapi.Call, in *listIdPsIn) (*IdPList, error) {
+func (a *API) listIdPs(ctx context.Context, _ *httpapi.Call, in *listIdPsIn, _ httpapi.None) (*IdPList, error) {
 	found, err := a.idps.List(ctx, in.AccountID)
 	if err != nil {
 		return nil, err
@@ -140,27 +158,21 @@ type createIdPIn struct {
 	}
 }
 
-func (in *createIdPIn) spec() idp.Spec {
+func findNewIdP(_ context.Context, c *httpapi.Call, in *createIdPIn) (*idp.Draft, httpapi.Target, error) {
 	b := &in.Body
-	return idp.Spec{
+	draft, err := idp.Spec{
 		Account: b.AccountID, Name: b.Name, Type: b.Type, Active: b.Active,
 		Properties: b.Properties, Secrets: b.Secrets, Shared: scopes(b.ShareScope),
+	}.Draft()
+	if err != nil {
+		return nil, httpapi.Target{}, err
 	}
+	c.Seeks("Account", b.AccountID)
+	return draft, target(b.AccountID, typeIdP, "", "", ""), nil
 }
 
-// Validate checks the body.
-func (in *createIdPIn) Validate() error {
-	n := in.spec()
-	return n.Validate()
-}
-
-func (in *createIdPIn) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
-	c.Seeks("Account", in.Body.AccountID)
-	return target(in.Body.AccountID, typeIdP, "", "", ""), nil
-}
-
-func (a *API) createIdP(ctx context.Context, c *httpapi.Call, in *createIdPIn) (*IdP, error) {
-	p, err := a.idps.Create(ctx, in.spec())
+func (a *API) createIdP(ctx context.Context, c *httpapi.Call, _ *createIdPIn, draft *idp.Draft) (*IdP, error) {
+	p, err := a.idps.Create(ctx, draft)
 	if err != nil {
 		return nil, err
 	}
@@ -173,9 +185,9 @@ type getIdPIn struct {
 	IncludeHistory bool `query:"include_history"`
 }
 
-func (a *API) getIdP(ctx context.Context, c *httpapi.Call, in *getIdPIn) (*IdP, error) {
-	c.SetETag(in.idp.Tag)
-	return a.wireIdP(ctx, in.idp, in.IncludeHistory)
+func (a *API) getIdP(ctx context.Context, c *httpapi.Call, in *getIdPIn, p *idp.IdP) (*IdP, error) {
+	c.SetETag(p.Tag)
+	return a.wireIdP(ctx, p, in.IncludeHistory)
 }
 
 type updateIdPIn struct {
@@ -192,7 +204,7 @@ type updateIdPIn struct {
 	}
 }
 
-func (in *updateIdPIn) change() idp.Change {
+func (in updateIdPIn) spec() idp.Change {
 	b := &in.Body
 	out := idp.Change{
 		Name: b.Name, Active: b.Active, UISetupCompleted: b.UISetupCompleted,
@@ -205,17 +217,10 @@ func (in *updateIdPIn) change() idp.Change {
 	return out
 }
 
-// Validate checks precondition and body.
-func (in *updateIdPIn) Validate() error {
-	if err := in.present(); err != nil {
-		return err
-	}
-	change := in.change()
-	return change.Validate()
-}
+type idpChange = given[*idp.IdP, idp.Change]
 
-func (a *API) updateIdP(ctx context.Context, c *httpapi.Call, in *updateIdPIn) (*IdP, error) {
-	p, err := a.idps.Update(ctx, in.ID, in.IfMatch, in.change())
+func (a *API) updateIdP(ctx context.Context, c *httpapi.Call, in *updateIdPIn, g idpChange) (*IdP, error) {
+	p, err := a.idps.Update(ctx, g.found, in.IfMatch, g.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -223,8 +228,8 @@ func (a *API) updateIdP(ctx context.Context, c *httpapi.Call, in *updateIdPIn) (
 	return a.wireIdP(ctx, p, false)
 }
 
-func (a *API) deleteIdP(ctx context.Context, _ *httpapi.Call, in *idpRef) (*done, error) {
-	return nil, a.idps.Delete(ctx, in.ID)
+func (a *API) deleteIdP(ctx context.Context, _ *httpapi.Call, _ *idpRef, p *idp.IdP) (*httpapi.None, error) {
+	return nil, a.idps.Delete(ctx, p)
 }
 
 // Consumers is the answer that shows which accounts use an identity provider.
@@ -240,35 +245,33 @@ type Consumer struct {
 	ShareScope []ShareScope `json:"share_scope"`
 }
 
-func (a *API) listConsumers(ctx context.Context, _ *httpapi.Call, in *idpRef) (*Consumers, error) {
-	found, err := a.idps.Consumers(ctx, in.idp)
+func (a *API) listConsumers(ctx context.Context, _ *httpapi.Call, _ *idpRef, p *idp.IdP) (*Consumers, error) {
+	found, err := a.idps.Consumers(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	return &Consumers{in.ID, convert(found, func(c idp.Consumer) Consumer { return Consumer{c.Account, wireScopes(c.Shared)} })}, nil
+	return &Consumers{p.ID, each(found, func(c idp.Consumer) Consumer { return Consumer{c.Account, wireScopes(c.Shared)} })}, nil
 }
 
 // rawIdP finds the identity provider of an operation without typed request and
 // authorizes the caller.
 func (a *API) rawIdP(ctx context.Context, c *httpapi.Call, r *http.Request) (*idp.IdP, error) {
-	ref := idpRef{ID: r.PathValue("idp_id")}
-	t, err := ref.find(ctx, a, c)
+	p, t, err := a.findIdP(ctx, c, r.PathValue("idp_id"))
 	if err != nil {
 		return nil, err
 	}
-	return ref.idp, c.Authorize(ctx, c.Op.Access.Action, t)
+	return p, c.Authorize(ctx, c.Op.Access.Action, t)
 }
+
+// url gives the address of this server that answers name, without slash at its end.
+func (a *API) url(c *httpapi.Call) string { return cmp.Or(a.base, c.Base) }
 
 func (a *API) exportMetadata(ctx context.Context, c *httpapi.Call, w http.ResponseWriter, r *http.Request) error {
 	p, err := a.rawIdP(ctx, c, r)
 	if err != nil {
 		return err
 	}
-	base := a.base
-	if base == "" {
-		base = c.Base
-	}
-	document, err := a.idps.Export(p, base)
+	document, err := a.idps.Export(p, a.url(c))
 	if err != nil {
 		return err
 	}
@@ -308,11 +311,20 @@ func (a *API) importMetadata(ctx context.Context, c *httpapi.Call, w http.Respon
 	if err != nil {
 		return err
 	}
-	p, err := a.rawIdP(ctx, c, r)
-	if err != nil {
+	var p *idp.IdP
+	err = c.Settle(ctx, func() error {
+		found, err := a.rawIdP(ctx, c, r)
+		if err != nil {
+			return err
+		}
+		if try {
+			p, err = a.idps.TryImport(found, m)
+		} else {
+			p, err = a.idps.Import(ctx, found, m)
+		}
 		return err
-	}
-	if p, err = a.idps.Import(ctx, p.ID, m, try); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	out, err := a.wireIdP(ctx, p, true)
@@ -354,26 +366,24 @@ func outcome(passed bool) string {
 	return "FAILED"
 }
 
-func (a *API) getIdPTest(ctx context.Context, _ *httpapi.Call, in *idpRef) (*IdPTest, error) {
-	t, err := a.idps.LastTest(ctx, in.idp)
+func (a *API) getIdPTest(ctx context.Context, _ *httpapi.Call, _ *idpRef, p *idp.IdP) (*IdPTest, error) {
+	t, err := a.idps.LastTest(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	out := &IdPTest{IdPID: in.ID, EntityTag: t.Tag, StartedAt: t.Started.UnixMilli(), ModifiedAt: stamp(t.ModifiedAt), IdPVersion: t.Tested, Steps: []IdPTestStep{}}
+	out := &IdPTest{
+		IdPID: p.ID, EntityTag: t.Tag, StartedAt: t.Started.UnixMilli(), ModifiedAt: stamp(t.ModifiedAt), IdPVersion: t.Tested, Steps: []IdPTestStep{},
+	}
 	for i, s := range t.Steps {
 		out.Steps = append(out.Steps, IdPTestStep{i + 1, s.Name, outcome(s.Passed), s.Text})
 	}
 	return out, nil
 }
 
-func (a *API) testIdP(ctx context.Context, c *httpapi.Call, in *idpRef) (*IdPTestTrigger, error) {
-	t, err := a.idps.RunTest(ctx, in.ID)
+func (a *API) testIdP(ctx context.Context, c *httpapi.Call, _ *idpRef, p *idp.IdP) (*IdPTestTrigger, error) {
+	t, err := a.idps.RunTest(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	base := a.base
-	if base == "" {
-		base = c.Base
-	}
-	return &IdPTestTrigger{outcome(t.Passed()), base + "/v1/idps/" + in.ID + "/test"}, nil
+	return &IdPTestTrigger{outcome(t.Passed()), a.url(c) + "/v1/idps/" + p.ID + "/test"}, nil
 }

@@ -5,19 +5,27 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/idp"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func (a *API) loginRows() []httpapi.Operation {
 	const login, all, one = "/v2/loginsettings/{account_id}", "/v2/loginsettings/{account_id}/idps", "/v2/loginsettings/{account_id}/idps/{idp_id}"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "get_login_settings", "GET", login, 200, act("account.get"), at[accountRef](a), a.getLogin),
-		httpapi.OldOp(Family, "update_login_settings", "PUT", login, 200, act("account.update"), at[updateLoginIn](a), a.updateLogin),
-		httpapi.OldOp(Family, "list_idp_settings", "GET", all, 200, act("idp.list"), at[listBindingsIn](a), a.listBindings),
-		httpapi.OldOp(Family, "get_idp_setting", "GET", one, 200, act("idp.get"), at[bindingRef](a), a.getBinding),
-		httpapi.OldOp(Family, "add_idp_setting", "POST", one, 200, act("account.enable_idp"), at[addBindingIn](a), a.addBinding),
-		httpapi.OldOp(Family, "update_idp_setting", "PUT", one, 200, act("account.enable_idp"), at[updateBindingIn](a), a.updateBinding),
-		httpapi.OldOp(Family, "remove_idp_setting", "DELETE", one, 204, act("account.disable_idp"), at[bindingRef](a), a.removeBinding),
-	}
+	return httpapi.Table(Family,
+		httpapi.Op[accountRef, *idp.LoginSettings, LoginSettings]{ID: "get_login_settings", Method: "GET", Path: login, Status: 200,
+			Action: "iam-identity.account.get", Find: findLogin[accountRef](a), Do: getLogin},
+		httpapi.Op[updateLoginIn, loginChange, LoginSettings]{ID: "update_login_settings", Method: "PUT", Path: login, Status: 200,
+			Action: "iam-identity.account.update", Find: checking(findLogin[updateLoginIn](a)), Do: a.updateLogin},
+		httpapi.Op[listBindingsIn, valid.Of[idp.Selection], IdPSettingList]{ID: "list_idp_settings", Method: "GET", Path: all, Status: 200,
+			Action: "iam-identity.idp.list", Find: findBindings, Do: a.listBindings},
+		httpapi.Op[bindingRef, *idp.Setting, IdPSetting]{ID: "get_idp_setting", Method: "GET", Path: one, Status: 200,
+			Action: "iam-identity.idp.get", Find: findBinding[bindingRef](a), Do: getBinding},
+		httpapi.Op[addBindingIn, newBinding, IdPSetting]{ID: "add_idp_setting", Method: "POST", Path: one, Status: 200,
+			Action: "iam-identity.account.enable_idp", Find: checking(a.findOffer), Do: a.addBinding},
+		httpapi.Op[updateBindingIn, bindingChange, IdPSetting]{ID: "update_idp_setting", Method: "PUT", Path: one, Status: 200,
+			Action: "iam-identity.account.enable_idp", Find: checking(findBinding[updateBindingIn](a)), Do: a.updateBinding},
+		httpapi.Op[bindingRef, *idp.Setting, httpapi.None]{ID: "remove_idp_setting", Method: "DELETE", Path: one, Status: 204,
+			Action: "iam-identity.account.disable_idp", Find: findBinding[bindingRef](a), Do: a.removeBinding},
+	)
 }
 
 // LoginSettings is the answer that shows an account's login settings.
@@ -25,11 +33,16 @@ type LoginSettings struct {
 	Alias string `json:"alias,omitempty"`
 }
 
-func (a *API) getLogin(ctx context.Context, _ *httpapi.Call, in *accountRef) (*LoginSettings, error) {
-	l, err := a.idps.Login(ctx, in.AccountID)
-	if err != nil {
-		return nil, err
+func findLogin[In interface{ accountID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*idp.LoginSettings, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*idp.LoginSettings, httpapi.Target, error) {
+		accountID := (*in).accountID()
+		c.Seeks("Account", accountID)
+		l, err := a.idps.Login(ctx, accountID)
+		return l, target(accountID, typeSettings, "", "", ""), err
 	}
+}
+
+func getLogin(_ context.Context, _ *httpapi.Call, _ *accountRef, l *idp.LoginSettings) (*LoginSettings, error) {
 	return &LoginSettings{l.Alias}, nil
 }
 
@@ -40,19 +53,12 @@ type updateLoginIn struct {
 	}
 }
 
-// Validate checks the body.
-func (in *updateLoginIn) Validate() error {
-	if in.Body.Alias == nil {
-		return nil
-	}
-	return idp.CheckAlias(*in.Body.Alias)
-}
+func (in updateLoginIn) spec() idp.LoginChange { return idp.LoginChange{Alias: in.Body.Alias} }
 
-func (a *API) updateLogin(ctx context.Context, c *httpapi.Call, in *updateLoginIn) (*LoginSettings, error) {
-	if in.Body.Alias == nil {
-		return a.getLogin(ctx, c, &in.accountRef)
-	}
-	l, err := a.idps.SetAlias(ctx, in.AccountID, *in.Body.Alias)
+type loginChange = given[*idp.LoginSettings, idp.LoginChange]
+
+func (a *API) updateLogin(ctx context.Context, _ *httpapi.Call, _ *updateLoginIn, g loginChange) (*LoginSettings, error) {
+	l, err := a.idps.UpdateLogin(ctx, g.found, g.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -94,16 +100,14 @@ type listBindingsIn struct {
 	IncludeMetadata bool   `query:"include_idp_metadata"`
 }
 
-// Validate demands the kind of list.
-func (in *listBindingsIn) Validate() error { return idp.CheckList(in.Type) }
-
-func (in *listBindingsIn) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
+func findBindings(_ context.Context, c *httpapi.Call, in *listBindingsIn) (valid.Of[idp.Selection], httpapi.Target, error) {
+	which, err := valid.Check(idp.Selection(in.Type))
 	c.Seeks("Account", in.AccountID)
-	return target(in.AccountID, typeIdP, "", "", ""), nil
+	return which, target(in.AccountID, typeIdP, "", "", ""), err
 }
 
-func (a *API) listBindings(ctx context.Context, _ *httpapi.Call, in *listBindingsIn) (*IdPSettingList, error) {
-	found, err := a.idps.Settings(ctx, in.AccountID, in.Type)
+func (a *API) listBindings(ctx context.Context, _ *httpapi.Call, in *listBindingsIn, which valid.Of[idp.Selection]) (*IdPSettingList, error) {
+	found, err := a.idps.Settings(ctx, in.AccountID, which)
 	if err != nil {
 		return nil, err
 	}
@@ -120,15 +124,22 @@ type bindingRef struct {
 	ID string `path:"idp_id"`
 }
 
-// find decides in the account: whether it may know of the identity provider is
-// the domain's question.
-func (r *bindingRef) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
-	c.Seeks("IdP", r.ID)
-	return target(r.AccountID, typeIdP, r.ID, "", ""), nil
+func (r bindingRef) binding() (accountID, idpID string) { return r.AccountID, r.ID }
+
+// findBinding decides in the account that uses the identity provider.
+func findBinding[In interface {
+	binding() (accountID, idpID string)
+}](a *API) func(context.Context, *httpapi.Call, *In) (*idp.Setting, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*idp.Setting, httpapi.Target, error) {
+		accountID, idpID := (*in).binding()
+		c.Seeks("IdP", idpID)
+		s, err := a.idps.Setting(ctx, accountID, idpID)
+		return s, target(accountID, typeIdP, idpID, "", ""), err
+	}
 }
 
-func (a *API) getBinding(ctx context.Context, _ *httpapi.Call, in *bindingRef) (*IdPSetting, error) {
-	return settingOrError(a.idps.Setting(ctx, in.AccountID, in.ID))
+func getBinding(_ context.Context, _ *httpapi.Call, _ *bindingRef, s *idp.Setting) (*IdPSetting, error) {
+	return wireSetting(s, true), nil
 }
 
 func settingOrError(s *idp.Setting, err error) (*IdPSetting, error) {
@@ -155,14 +166,18 @@ type addBindingIn struct {
 	bindingBody
 }
 
-// Validate demands the whole body.
-func (in *addBindingIn) Validate() error {
-	u := in.use()
-	return u.Complete()
+func (in addBindingIn) spec() idp.Use { return in.use() }
+
+type newBinding = given[*idp.Offer, idp.Use]
+
+func (a *API) findOffer(ctx context.Context, c *httpapi.Call, in *addBindingIn) (*idp.Offer, httpapi.Target, error) {
+	c.Seeks("IdP", in.ID)
+	o, err := a.idps.Offer(ctx, in.AccountID, in.ID)
+	return o, target(in.AccountID, typeIdP, in.ID, "", ""), err
 }
 
-func (a *API) addBinding(ctx context.Context, _ *httpapi.Call, in *addBindingIn) (*IdPSetting, error) {
-	return settingOrError(a.idps.Bind(ctx, in.AccountID, in.ID, in.use()))
+func (a *API) addBinding(ctx context.Context, _ *httpapi.Call, _ *addBindingIn, g newBinding) (*IdPSetting, error) {
+	return settingOrError(a.idps.Bind(ctx, g.found, g.spec))
 }
 
 type updateBindingIn struct {
@@ -170,16 +185,14 @@ type updateBindingIn struct {
 	bindingBody
 }
 
-// Validate checks the body.
-func (in *updateBindingIn) Validate() error {
-	u := in.use()
-	return u.Validate()
+func (in updateBindingIn) spec() idp.UseChange { return idp.UseChange(in.use()) }
+
+type bindingChange = given[*idp.Setting, idp.UseChange]
+
+func (a *API) updateBinding(ctx context.Context, _ *httpapi.Call, _ *updateBindingIn, g bindingChange) (*IdPSetting, error) {
+	return settingOrError(a.idps.Rebind(ctx, g.found, g.spec))
 }
 
-func (a *API) updateBinding(ctx context.Context, _ *httpapi.Call, in *updateBindingIn) (*IdPSetting, error) {
-	return settingOrError(a.idps.Rebind(ctx, in.AccountID, in.ID, in.use()))
-}
-
-func (a *API) removeBinding(ctx context.Context, _ *httpapi.Call, in *bindingRef) (*done, error) {
-	return nil, a.idps.Unbind(ctx, in.AccountID, in.ID)
+func (a *API) removeBinding(ctx context.Context, _ *httpapi.Call, _ *bindingRef, s *idp.Setting) (*httpapi.None, error) {
+	return nil, a.idps.Unbind(ctx, s)
 }

@@ -96,18 +96,9 @@ func wireReport(r *report.Report) *Report {
 	in := r.Inactive
 	return &Report{
 		CreatedBy: r.Owner, Reference: r.ID, Duration: strconv.Itoa(r.Hours), StartTime: stamp(r.Start()), EndTime: stamp(r.CreatedAt),
-		Users: convert(in.Users, users), APIKeys: convert(in.APIKeys, keys),
-		ServiceIDs: convert(in.ServiceIDs, entities), Profiles: convert(in.Profiles, entities),
+		Users: each(in.Users, users), APIKeys: each(in.APIKeys, keys),
+		ServiceIDs: each(in.ServiceIDs, entities), Profiles: each(in.Profiles, entities),
 	}
-}
-
-// convert makes a list that is never null.
-func convert[From, To any](list []From, as func(From) To) []To {
-	out := make([]To, len(list))
-	for i, one := range list {
-		out[i] = as(one)
-	}
-	return out
 }
 
 // reports is the target of an operation on the account's reports.
@@ -294,7 +285,7 @@ func (a *API) getMFAReport(ctx context.Context, c *httpapi.Call, in *reportRef) 
 	}
 	return &MFAReport{
 		CreatedBy: r.Owner, Reference: r.ID, ReportTime: stamp(r.CreatedAt), AccountID: r.Account,
-		Users: convert(r.MFA, func(u report.UserMFA) MFAReportOfAUser {
+		Users: each(r.MFA, func(u report.UserMFA) MFAReportOfAUser {
 			return MFAReportOfAUser{wireMFA(u), u.Name, u.Email, u.Email}
 		}),
 	}, nil

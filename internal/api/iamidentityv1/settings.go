@@ -83,8 +83,8 @@ type AssignedTemplate struct {
 func wireSettings(s *account.Settings, history []HistoryRecord) *AccountSettings {
 	out := &AccountSettings{AccountID: s.ID, EntityTag: s.Tag, History: append([]HistoryRecord{}, history...)}
 	account.CopyTexts(&out.Values, (*rules)(&s.Rules), show)
-	out.UserMFA = convert(s.UserMFA, wireUserMFA)
-	out.RestrictUserDomains = convert(s.RestrictUserDomains, func(d account.DomainRestriction) DomainRestriction {
+	out.UserMFA = each(s.UserMFA, wireUserMFA)
+	out.RestrictUserDomains = each(s.RestrictUserDomains, func(d account.DomainRestriction) DomainRestriction {
 		return DomainRestriction{d.RealmID, append([]string{}, d.InvitationEmailAllowPatterns...), d.RestrictInvitation}
 	})
 	return out
@@ -92,7 +92,7 @@ func wireSettings(s *account.Settings, history []HistoryRecord) *AccountSettings
 
 func wireValues(r *account.Rules) (out SettingValues) {
 	account.CopyTexts((*account.Values[shown, shownUserMFA, httpapi.None])(&out), (*rules)(r), show)
-	out.UserMFA = convert(r.UserMFA, wireUserMFA)
+	out.UserMFA = each(r.UserMFA, wireUserMFA)
 	return out
 }
 
@@ -190,10 +190,10 @@ func (in updateSettingsIn) spec() account.SettingsChange {
 	account.CopyTexts((*account.Values[*string, []account.UserMFA, []account.DomainChange])(&out),
 		(*account.Values[*Text, []UserMFA, []domainsBody])(b), func(t *Text) *string { return (*string)(t) })
 	if b.UserMFA != nil {
-		out.UserMFA = convert(b.UserMFA, func(u UserMFA) account.UserMFA { return account.UserMFA{IAMID: u.IAMID, MFA: u.MFA} })
+		out.UserMFA = each(b.UserMFA, func(u UserMFA) account.UserMFA { return account.UserMFA{IAMID: u.IAMID, MFA: u.MFA} })
 	}
 	if b.RestrictUserDomains != nil {
-		out.RestrictUserDomains = convert(b.RestrictUserDomains, func(d domainsBody) account.DomainChange {
+		out.RestrictUserDomains = each(b.RestrictUserDomains, func(d domainsBody) account.DomainChange {
 			return account.DomainChange{RealmID: d.RealmID, Patterns: d.Patterns, Restrict: d.RestrictInvitation}
 		})
 	}
