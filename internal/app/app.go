@@ -89,6 +89,7 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 	if a.core, err = a.newCore(ctx); err != nil {
 		return nil, err
 	}
+	a.metrics.showJobs(a.db, a.now)
 	a.metrics.showTokens(a.core.tokens, a.core.keys, a.now)
 	return a, nil
 }
@@ -166,7 +167,7 @@ func (a *App) Run(ctx context.Context) error {
 		go func() { failed <- serve(admin, a.admin) }()
 	}
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	idle := a.startMaintenance(work)
+	idle := a.startWork(work)
 
 	var early error
 	running := len(servers)
@@ -214,7 +215,7 @@ func (a *App) Close() error {
 	if a.core != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		err = a.core.close(ctx)
+		err = a.core.modules.close(ctx)
 	}
 	for _, l := range []net.Listener{a.listener, a.admin} {
 		if l == nil {

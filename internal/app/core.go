@@ -63,16 +63,15 @@ type core struct {
 	feed      *audit.Feed
 	polls     polls
 	started   *starting
-	// keysSwept is when expired keys were looked for last; only maintenance
-	// touches it.
-	keysSwept time.Time
+	modules   modules
 }
 
 func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	c := &core{}
+	c.modules.add(module{close: quietly(c.polls.close)})
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.close(ctx))
+			err = errors.Join(err, c.modules.close(ctx))
 		}
 	}()
 	if c.secrets, err = openSecrets(ctx, a.db, a.cfg.MasterKeys); err != nil {
@@ -86,7 +85,8 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	if err := a.newServices(ctx, c); err != nil {
 		return nil, err
 	}
-	table := a.table(c)
+	c.modules.add(a.families(c)...)
+	table := c.modules.rows()
 	cfg := httpapi.Config{
 		Operations: table, Authenticator: iamtoken.NewAuthenticator(c.tokens), Authorizer: c.authority, Now: a.now, Log: a.cfg.Log,
 		Trusted: a.cfg.TrustedProxies, Default: systemFamily, Observe: a.metrics.observe, Intercept: c.intercept,
@@ -130,9 +130,16 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	if c.services, err = a.newCatalog(ctx); err != nil {
 		return err
 	}
+	c.modules.add(module{close: quietly(c.services.Close)})
 	c.objects = cache.New(a.db, objectsKept)
-	c.authority = authority.New(authority.Config{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
+	c.modules.add(module{close: quietly(c.objects.Close)})
 	c.feed = audit.NewFeed(a.db)
+	c.modules.add(module{close: quietly(c.feed.Close)})
+	c.authority = authority.New(authority.Config{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
+	c.modules.add(module{maintain: c.authority.Flush, close: func(ctx context.Context) error {
+		defer c.authority.Close()
+		return c.authority.Flush(ctx)
+	}})
 	if err := a.newTokens(c); err != nil {
 		return err
 	}
@@ -146,6 +153,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: lists.NewSealer(c.secrets.pageKey),
 		Activity: c.tokens, Departed: access.Depart, Limits: a.cfg.identityLimits(),
 	})
+	c.modules.add(module{jobs: c.identity.Jobs()})
 	c.tree = enterprise.New(enterprise.Config{DB: a.db, Accounts: c.accounts, Identities: c.identity, Policies: c.access, Limits: a.cfg.treeLimits()})
 	c.templates = template.New(template.Config{
 		DB: a.db, Now: a.now, Tree: c.tree, Kinds: kinds.All(c.identity, c.access), Limits: a.cfg.templateLimits(), Meter: a.metrics,
@@ -154,8 +162,10 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		},
 	})
 	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens, Log: a.cfg.Log})
+	c.modules.add(module{close: quietly(c.reports.Close)})
 	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer, Limit: a.cfg.Settings.Identity.IdentityProviders})
 	c.started = start(c.keys.Start)
+	c.modules.add(module{close: func(context.Context) error { return c.started.stop() }})
 	return nil
 }
 
@@ -164,9 +174,11 @@ func (a *App) newTokens(c *core) (err error) {
 	if c.keys, err = newKeyring(a.db, c.secrets, &a.cfg.Settings, a.now, a.cfg.Log); err != nil {
 		return err
 	}
+	c.modules.add(module{maintain: a.maintainKeys(c), close: quietly(c.keys.Close)})
 	if c.sessions, err = session.New(session.Config{DB: a.db, Pepper: c.secrets.pepper, Now: a.now, Log: a.cfg.Log}); err != nil {
 		return err
 	}
+	c.modules.add(module{jobs: c.sessions.Jobs(), maintain: c.sessions.Flush, close: c.sessions.Close})
 	var configured []oauth.Client
 	for _, client := range a.cfg.Clients {
 		configured = append(configured, oauth.Client{ID: client.ID, Secret: client.Secret, Refresh: oauth.RefreshRotating})
@@ -180,7 +192,20 @@ func (a *App) newTokens(c *core) (err error) {
 		DB: a.db, Cache: c.objects, Keys: c.keys, Sessions: c.sessions, Clients: clients, Throttle: guesses, Pepper: c.secrets.pepper,
 		Issuer: token.IssuerOf(a.Issuer()), Now: a.now, Log: a.cfg.Log, Observe: a.metrics.exchanged, ActAs: a.actAs(c),
 	})
+	if err == nil {
+		c.modules.add(module{maintain: c.tokens.Flush, close: c.tokens.Close})
+	}
 	return err
+}
+
+// maintainKeys rotates the signing keys that are due.
+func (a *App) maintainKeys(c *core) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if !a.cfg.Postgres() && a.cfg.Database != "" {
+			c.keys.Recheck() // `kagiban keys` may have written to the file
+		}
+		return c.keys.Maintain(ctx)
+	}
 }
 
 // departed takes what a user had in an account out of it.
@@ -191,59 +216,36 @@ func departed(ctx context.Context, tx store.Tx, accountID, iamID string) error {
 	return access.Depart(ctx, tx, accountID, iamID)
 }
 
-// table joins the rows of all families.
-func (a *App) table(c *core) []httpapi.Operation {
-	var table []httpapi.Operation
-	table = append(table, newSystem(a, func() []httpapi.Operation { return c.router.Operations() }).operations()...)
-	table = append(table, iamtoken.New(iamtoken.Config{Tokens: c.tokens, Keys: c.keys, BaseURL: a.publicURL()}).Operations()...)
-	table = append(table, iamidentityv1.New(iamidentityv1.Config{
-		Identities: c.identity, Accounts: c.accounts, Access: c.access, Templates: c.templates, Reports: c.reports, IdPs: c.idps, Pages: lists.NewSealer(c.secrets.pageKey), BaseURL: a.publicURL(),
-	}).Operations()...)
-	table = append(table, accountmanagementv4.New(c.accounts).Operations()...)
-	table = append(table, enterprisemanagementv1.New(c.tree, lists.NewSealer(c.secrets.pageKey)).Operations()...)
-	table = append(table, iampolicymanagementv1.New(c.access, c.templates).Operations()...)
-	table = append(table, iamaccessgroupsv2.New(c.access, c.templates).Operations()...)
-	table = append(table, authz.New(c.access, c.authority, authority.NewStanding(c.objects)).Operations()...)
-	table = append(table, catalogadmin.New(c.services, a.home).Operations()...)
-	table = append(table, kagibanv1.New(kagibanv1.Config{
-		DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending, Identities: c.identity, Home: a.home,
-	}).Operations()...)
-	if a.dev != nil {
-		table = append(table, devapi.New(devapi.Config{
-			Clock: a.clock, Faults: a.dev.faults, Requests: a.dev.requests, Reset: a.reset, DB: func() store.DB { return a.db }, Observer: a.observer(),
-		}).Operations()...)
+// families are the modules of the API.
+func (a *App) families(c *core) []module {
+	all := []module{
+		{rows: newSystem(a, func() []httpapi.Operation { return c.router.Operations() }).operations()},
+		{rows: iamtoken.New(iamtoken.Config{Tokens: c.tokens, Keys: c.keys, BaseURL: a.publicURL()}).Operations()},
+		{rows: iamidentityv1.New(iamidentityv1.Config{
+			Identities: c.identity, Accounts: c.accounts, Access: c.access, Templates: c.templates, Reports: c.reports, IdPs: c.idps,
+			Pages: lists.NewSealer(c.secrets.pageKey), BaseURL: a.publicURL(),
+		}).Operations()},
+		{rows: accountmanagementv4.New(c.accounts).Operations()},
+		{rows: enterprisemanagementv1.New(c.tree, lists.NewSealer(c.secrets.pageKey)).Operations()},
+		{rows: iampolicymanagementv1.New(c.access, c.templates).Operations()},
+		{rows: iamaccessgroupsv2.New(c.access, c.templates).Operations()},
+		{rows: authz.New(c.access, c.authority, authority.NewStanding(c.objects)).Operations()},
+		{rows: catalogadmin.New(c.services, a.home).Operations()},
+		{rows: kagibanv1.New(kagibanv1.Config{
+			DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending, Identities: c.identity, Home: a.home,
+		}).Operations()},
 	}
-	return table
+	if a.dev != nil {
+		all = append(all, module{rows: devapi.New(devapi.Config{
+			Clock: a.clock, Faults: a.dev.faults, Requests: a.dev.requests, Reset: a.reset, DB: func() store.DB { return a.db }, Observer: a.observer(),
+		}).Operations()})
+	}
+	return all
 }
 
 // observer names this server in audit records.
 func (a *App) observer() audit.Observer {
 	return audit.Observer{ID: a.Issuer(), Name: "Kagiban", TypeURI: "security/edge/activity-tracker"}
-}
-
-// close ends the services: what still has to be written is written.
-func (c *core) close(ctx context.Context) error {
-	c.polls.close()
-	if c.reports != nil {
-		c.reports.Close()
-	}
-	var err error
-	if c.started != nil {
-		err = errors.Join(c.started.stop(), c.tokens.Close(ctx), c.sessions.Close(ctx))
-		c.keys.Close()
-	}
-	if c.authority != nil {
-		err = errors.Join(err, c.authority.Flush(ctx))
-		c.authority.Close()
-		c.feed.Close()
-	}
-	if c.objects != nil {
-		c.objects.Close()
-	}
-	if c.services != nil {
-		c.services.Close()
-	}
-	return err
 }
 
 // closeTimeout bounds the writing of what is in memory at the end.

@@ -2,27 +2,44 @@ package app
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
 	"time"
+
+	"github.com/kagiban/kagiban/internal/job"
 )
 
-// maintenanceInterval is how often the services get to do what is due. It is
+// maintenanceInterval is how often the modules get to do what is due. It is
 // real time: the moved clock of development decides what is due, not when the
 // server looks.
 const maintenanceInterval = 5 * time.Second
 
-// startMaintenance begins the work in the background; the channel is closed
-// when all of it has ended after the context did.
-func (a *App) startMaintenance(ctx context.Context) <-chan struct{} {
+// newJobs makes what runs lasting work. An SQLite file has one serving process:
+// what is in its hands at a start is of one that ended, and need not be waited for.
+func (a *App) newJobs() *job.Runner {
+	node := "local"
+	if a.cfg.Postgres() {
+		node = rand.Text()
+	}
+	return job.New(job.Config{DB: a.db, Node: node, Now: a.now, Log: a.cfg.Log, Observe: a.metrics.jobEnded}, a.core.modules.jobs()...)
+}
+
+// startWork begins the work in the background; the channel is closed when all of
+// it has ended after the context did.
+func (a *App) startWork(ctx context.Context) <-chan struct{} {
 	idle := make(chan struct{})
+	jobs := make(chan struct{})
 	reconciled := make(chan struct{})
 	go func() {
 		defer close(reconciled)
 		a.core.templates.Run(ctx, func(err error) { a.cfg.Log.Error("templates wait for the next round", "error", err.Error()) })
 	}()
 	go func() {
+		defer close(jobs)
+		a.newJobs().Run(ctx)
+	}()
+	go func() {
 		defer close(idle)
-		defer func() { <-reconciled }()
+		defer func() { <-reconciled; <-jobs }()
 		tick := time.NewTicker(maintenanceInterval)
 		defer tick.Stop()
 		for {
@@ -42,24 +59,7 @@ func (a *App) maintain(ctx context.Context) {
 		a.dev.gate.RLock()
 		defer a.dev.gate.RUnlock()
 	}
-	if !a.cfg.Postgres() && a.cfg.Database != "" {
-		a.core.keys.Recheck() // `kagiban keys` may have written to the file
-	}
-	if err := errors.Join(a.core.keys.Maintain(ctx), a.core.sessions.Maintain(ctx), a.core.tokens.Flush(ctx), a.core.authority.Flush(ctx), a.core.sweepKeys(ctx, a.now())); err != nil && ctx.Err() == nil {
+	if err := a.core.modules.maintain(ctx); err != nil && ctx.Err() == nil {
 		a.cfg.Log.Error("maintenance failed; the next round tries again", "error", err.Error())
 	}
-}
-
-// keySweepInterval is how often expired API keys are looked for: the look
-// reads every key of the installation.
-const keySweepInterval = 24 * time.Hour
-
-// sweepKeys deletes API keys that expired long ago, once a day and at start.
-func (c *core) sweepKeys(ctx context.Context, now time.Time) error {
-	if since := now.Sub(c.keysSwept); since >= 0 && since < keySweepInterval {
-		return nil
-	}
-	c.keysSwept = now
-	_, err := c.identity.DeleteExpired(ctx)
-	return err
 }

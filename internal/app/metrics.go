@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/signing/keyring"
+	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -80,6 +82,54 @@ func (m *meters) Waiting(accounts int) { m.templatesWaiting.Store(int64(accounts
 
 // Finished implements template.Meter.
 func (m *meters) Finished(took time.Duration) { m.templatesSeconds.Update(took.Seconds()) }
+
+// jobBuckets reach from a sweep that finds nothing to a report on a large
+// account, in seconds.
+var jobBuckets = []float64{0.001, 0.01, 0.1, 1, 10, 60, 600}
+
+// jobEnded counts the runs of lasting work.
+func (m *meters) jobEnded(kind string, took time.Duration, err error) {
+	outcome := "succeeded"
+	if err != nil {
+		outcome = "failed"
+	}
+	m.set.GetOrCreateCounter(fmt.Sprintf("kagiban_job_runs_total{kind=%q,outcome=%q}", kind, outcome)).Inc()
+	m.set.GetOrCreatePrometheusHistogramExt(fmt.Sprintf("kagiban_job_seconds{kind=%q}", kind), jobBuckets).Update(took.Seconds())
+}
+
+// showJobs adds what lasting work there is, read from the store when it is asked
+// for. A store that does not answer has none to show.
+func (m *meters) showJobs(db store.DB, now func() time.Time) {
+	m.set.RegisterMetricsWriter(func(w io.Writer) {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		tally, err := db.Jobs().Tally(ctx, now(), time.Now())
+		if err != nil {
+			return
+		}
+		fmt.Fprintln(w, "# TYPE kagiban_jobs gauge")
+		for _, t := range tally {
+			for _, s := range []struct {
+				state string
+				n     int
+			}{{"due", t.Due}, {"running", t.Running}, {"waiting", t.Waiting}, {"done", t.Done}, {"failed", t.Failed}} {
+				fmt.Fprintf(w, "kagiban_jobs{kind=%q,state=%q} %d\n", t.Kind, s.state, s.n)
+			}
+		}
+		fmt.Fprintln(w, "# TYPE kagiban_jobs_failing gauge")
+		for _, t := range tally {
+			fmt.Fprintf(w, "kagiban_jobs_failing{kind=%q} %d\n", t.Kind, t.Failing)
+		}
+		fmt.Fprintln(w, "# TYPE kagiban_jobs_oldest_due_seconds gauge")
+		for _, t := range tally {
+			age := 0.0
+			if !t.Oldest.IsZero() {
+				age = max(now().Sub(t.Oldest).Seconds(), 0)
+			}
+			fmt.Fprintf(w, "kagiban_jobs_oldest_due_seconds{kind=%q} %g\n", t.Kind, age)
+		}
+	})
+}
 
 // showTokens adds the token service's own counts, read when they are asked for.
 func (m *meters) showTokens(tokens *token.Service, keys *keyring.Keyring, now func() time.Time) {

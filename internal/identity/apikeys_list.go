@@ -8,6 +8,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/job"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -136,4 +137,13 @@ func (s *Service) DeleteExpired(ctx context.Context) (deleted int, err error) {
 		at := cursor(&batch[len(batch)-1].Meta, store.ByID)
 		q.After = &at
 	}
+}
+
+// Jobs gives the lasting work of this package: the deletion of API keys that
+// expired long ago, once a day.
+func (s *Service) Jobs() []job.Kind {
+	return []job.Kind{{Name: "expired-api-keys", Every: 24 * time.Hour, Run: func(ctx context.Context, _ *job.Run) error {
+		_, err := s.DeleteExpired(ctx)
+		return err
+	}}}
 }

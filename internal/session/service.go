@@ -4,10 +4,10 @@
 // begin a login, and whether its identity is still good, is decided by its
 // callers.
 //
-// The package starts no goroutine. Its owner calls Maintain every few seconds
-// while it serves, and Close after the last request and before the store is
-// closed. A crash loses the session activity since the last Maintain, nothing
-// else.
+// The package starts no goroutine. Its owner runs its Jobs, calls Flush every
+// few seconds while it serves, and Close after the last request and before the
+// store is closed. A crash loses the session activity since the last Flush,
+// nothing else.
 package session
 
 import (
@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/job"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -106,23 +107,32 @@ func (s *Service) observe(events []store.Event) {
 	}
 }
 
-// sweepBatch bounds the expired records that one Maintain deletes, so that a
-// backlog does not hold the writer.
-const sweepBatch = 1000
+const (
+	// sweepEvery spaces the deletions of expired records.
+	sweepEvery = time.Minute
+	// sweepBatch bounds the expired records that are deleted at a time, so that a
+	// backlog does not hold the writer.
+	sweepBatch = 1000
+)
 
-// Maintain writes when sessions were seen and deletes expired records. Call it
-// every few seconds; each call costs two small transactions at most when
-// something happened since the last one, and none otherwise. An error concerns
-// only this round.
-func (s *Service) Maintain(ctx context.Context) error {
-	err := s.tracker.flush(ctx)
-	if s.tracker.sweepDue(s.now()) {
-		if _, e := s.db.Tokens().Sweep(ctx, sweepBatch); e != nil {
-			err = errors.Join(err, fmt.Errorf("sweeping expired records: %w", e))
+// Jobs gives the lasting work of this package: the deletion of expired records.
+func (s *Service) Jobs() []job.Kind {
+	return []job.Kind{{Name: "expired-records", Every: sweepEvery, Run: func(ctx context.Context, _ *job.Run) error {
+		n, err := s.db.Tokens().Sweep(ctx, sweepBatch)
+		if err != nil {
+			return fmt.Errorf("sweeping expired records: %w", err)
 		}
-	}
-	return err
+		if n == sweepBatch {
+			return job.Again(time.Time{})
+		}
+		return nil
+	}}}
 }
+
+// Flush writes when sessions were seen. Call it every few seconds; it costs a
+// small transaction when something happened since the last one, and nothing
+// otherwise.
+func (s *Service) Flush(ctx context.Context) error { return s.tracker.flush(ctx) }
 
 // Close ends the subscription and writes what is still in memory.
 func (s *Service) Close(ctx context.Context) error {

@@ -151,7 +151,7 @@ func TestATokenThatIsSeenKeepsItsSessionAlive(t *testing.T) {
 		}
 		w.Touch(id)
 	}
-	if err := w.Maintain(t.Context()); err != nil {
+	if err := w.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	w.pass(time.Hour + 59*time.Minute)

@@ -16,18 +16,14 @@ import (
 // asking the store: within it a session that another node ended lives on here.
 const Trust = 5 * time.Second
 
-// sweepEvery spaces the deletions of expired records.
-const sweepEvery = time.Minute
-
 // tracker keeps sessions in memory and collects when they were seen, so
 // that a request with a session's token costs no database.
 type tracker struct {
 	db    store.DB
 	cache *cache.Map[string, *tracked]
-	// mu guards touched and swept.
+	// mu guards touched.
 	mu      sync.Mutex
 	touched map[string]time.Time
-	swept   time.Time
 }
 
 // tracked is a session as it was read at a time; session is nil when there was none.
@@ -38,16 +34,6 @@ type tracked struct {
 
 func newTracker(db store.DB, capacity int) *tracker {
 	return &tracker{db: db, cache: cache.NewMap[string, *tracked](capacity), touched: map[string]time.Time{}}
-}
-
-func (t *tracker) sweepDue(now time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if gap := now.Sub(t.swept); gap >= 0 && gap < sweepEvery {
-		return false
-	}
-	t.swept = now
-	return true
 }
 
 // load gives a session with its newest activity, nil if there is none.
