@@ -38,18 +38,17 @@ func newSystem(a *App, table func() []httpapi.Operation) *system {
 
 // operations gives the rows.
 func (s *system) operations() []httpapi.Operation {
-	probe := httpapi.Public("probes of load balancers carry no token; the answer names no internals")
-	open := func(id, path string, access httpapi.Access, serve func(context.Context, *httpapi.Call, http.ResponseWriter, *http.Request) error) httpapi.Operation {
-		return httpapi.OldRaw(systemFamily, id, http.MethodGet, path, http.StatusOK, access, serve)
-	}
-	return []httpapi.Operation{
-		httpapi.Describing[struct{}, about](open("get_page", "/{$}", httpapi.Public("says what this server is"), s.page)).AnsweringText("text/html"),
-		httpapi.Describing[struct{}, map[string]any](open("get_openapi", "/openapi.json", httpapi.Public("the description of the API is no secret"), s.openAPI)),
-		httpapi.Describing[struct{}, health](open("get_health", "/healthz", probe, s.healthz)),
-		httpapi.Describing[struct{}, health](open("get_readiness", "/readyz", probe, s.readyz)),
-		open("get_metrics", "/metrics", httpapi.Public("scrapers carry no token; only the networks of metrics.allow are answered"), s.getMetrics).
-			AnsweringText("text/plain"),
-	}
+	const probe = "probes of load balancers carry no token; the answer names no internals"
+	return httpapi.Table(systemFamily,
+		httpapi.Raw{ID: "get_page", Method: http.MethodGet, Path: "/{$}", Status: 200, Public: "says what this server is",
+			Gives: httpapi.Type[about](), OutText: "text/html", Serve: s.page},
+		httpapi.Raw{ID: "get_openapi", Method: http.MethodGet, Path: "/openapi.json", Status: 200, Public: "the description of the API is no secret",
+			Gives: httpapi.Type[map[string]any](), Serve: s.openAPI},
+		httpapi.Raw{ID: "get_health", Method: http.MethodGet, Path: "/healthz", Status: 200, Public: probe, Gives: httpapi.Type[health](), Serve: s.healthz},
+		httpapi.Raw{ID: "get_readiness", Method: http.MethodGet, Path: "/readyz", Status: 200, Public: probe, Gives: httpapi.Type[health](), Serve: s.readyz},
+		httpapi.Raw{ID: "get_metrics", Method: http.MethodGet, Path: "/metrics", Status: 200,
+			Public: "scrapers carry no token; only the networks of metrics.allow are answered", OutText: "text/plain", Serve: s.getMetrics},
+	)
 }
 
 // pageText is the page with words in braces to be replaced. It is no

@@ -19,6 +19,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // writer gives and takes the right of one identity, by a policy of its own or
@@ -263,7 +264,9 @@ func TestAccountsComeAndChangeState(t *testing.T) {
 		t.Errorf("its owner: %+v", d)
 	}
 	accounts := account.New(account.Config{DB: s.DB})
-	s.Update(func(ctx context.Context, tx store.Tx) error { return accounts.SetStateIn(ctx, tx, apitest.Absent, account.Suspended) })
+	s.Update(func(ctx context.Context, tx store.Tx) error {
+		return accounts.SetStateIn(ctx, tx, apitest.Absent, account.Suspended)
+	})
 	if d := ask(); d.Allowed || d.Reason != policy.ReasonAccountState {
 		t.Errorf("suspended: %+v", d)
 	}
@@ -320,7 +323,8 @@ func TestOwnServiceDecidesAtOnce(t *testing.T) {
 	if allowed(t, s.Authority, apitest.Owner, "web-shop.order.refund", "web-shop") {
 		t.Fatal("an unknown action is nobody's")
 	}
-	if _, err := s.Registry.Create(t.Context(), shop); err != nil {
+	own, err := s.Registry.Create(t.Context(), checked(t, shop))
+	if err != nil {
 		t.Fatal(err)
 	}
 	s.Grant("IBMid-A", "crn:v1:bluemix:public:web-shop::::serviceRole:Cashier", "serviceName=web-shop")
@@ -328,16 +332,25 @@ func TestOwnServiceDecidesAtOnce(t *testing.T) {
 		t.Error("the cashier must be able to refund")
 	}
 	shop.Grants[0].Actions = []string{"order.read"}
-	if _, err := s.Registry.Replace(t.Context(), "web-shop", "", shop); err != nil {
+	if own, err = s.Registry.Replace(t.Context(), own, "", checked(t, shop)); err != nil {
 		t.Fatal(err)
 	}
 	if allowed(t, s.Authority, "IBMid-A", "web-shop.order.refund", "web-shop") || !allowed(t, s.Authority, "IBMid-A", "web-shop.order.read", "web-shop") {
 		t.Error("the role's new actions must count at once")
 	}
-	if err := s.Registry.Delete(t.Context(), "web-shop"); err != nil {
+	if err := s.Registry.Delete(t.Context(), own); err != nil {
 		t.Fatal(err)
 	}
 	if allowed(t, s.Authority, "IBMid-A", "web-shop.order.read", "web-shop") {
 		t.Error("a service that is gone still grants")
 	}
+}
+
+func checked(t *testing.T, s catalog.Service) valid.Of[catalog.Service] {
+	t.Helper()
+	c, err := valid.Check(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -32,9 +32,9 @@ func bad(field, format string, args ...any) error {
 	return e
 }
 
-// Check validates an own service for its form; what it must not clash with is
+// Validate checks an own service for its form; what it must not clash with is
 // the Registry's to know. The error is fault.Invalid and names the property.
-func (s *Service) Check() error {
+func (s Service) Validate() error {
 	switch {
 	case !serviceName.MatchString(s.Name):
 		return bad("name", "must be lower-case letters, digits and hyphens, with at most one part after a dot.")

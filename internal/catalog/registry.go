@@ -13,6 +13,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Own is a service that the operator registered. It belongs to the
@@ -82,9 +83,10 @@ func (r *Registry) Refresh(ctx context.Context) error {
 	return err
 }
 
-// update writes, and reads the catalogue anew for those who use Current.
-func (r *Registry) update(ctx context.Context, fn func(store.Tx) error) error {
-	if err := r.db.Update(ctx, fn); err != nil {
+// wrote reads the catalogue anew, for those who use Current, after a write that
+// ended with err, and gives that error.
+func (r *Registry) wrote(ctx context.Context, err error) error {
+	if err != nil {
 		return err
 	}
 	if err := r.Refresh(context.WithoutCancel(ctx)); err != nil {
@@ -180,21 +182,25 @@ func NoService(name string) *fault.Error {
 // CRN is the resource name of an own service.
 func (o *Own) CRN() string { return "crn:v1:bluemix:public:kagiban::::service:" + o.ID }
 
+// Resource is what is decided on: own services belong to the installation,
+// whose operators' account is home. With name "" it is all of them.
+func Resource(home, name string) policy.Resource {
+	return policy.Resource{Account: home, ServiceName: "kagiban", ResourceType: "service", Resource: name}
+}
+
 func event(verb string, o *Own) store.Event {
 	return store.Event{Action: "kagiban.service." + verb, CRN: o.CRN(), Message: "Kagiban: " + verb + " service " + o.ID}
 }
 
 // Create registers an own service. It fails with fault.Conflict when the name
-// is taken, built in or own, and fault.Invalid when the service is malformed.
-func (r *Registry) Create(ctx context.Context, s Service) (*Own, error) {
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
+// is taken, built in or own, and fault.Invalid when the service does not fit.
+func (r *Registry) Create(ctx context.Context, checked valid.Of[Service]) (*Own, error) {
+	s := checked.Value()
 	if r.clashes(&s) {
 		return nil, taken(s.Name)
 	}
 	o := &Own{Meta: store.Meta{Account: store.System, ID: s.Name, Name: s.Name}, Service: s}
-	err := r.update(ctx, func(tx store.Tx) error {
+	err := r.db.Update(ctx, func(tx store.Tx) error {
 		own, err := Services.List(ctx, tx, store.Query{Account: store.System})
 		if err != nil {
 			return err
@@ -210,7 +216,7 @@ func (r *Registry) Create(ctx context.Context, s Service) (*Own, error) {
 		}
 		return Services.Create(ctx, tx, o, event("create", o))
 	})
-	return o, err
+	return o, r.wrote(ctx, err)
 }
 
 func taken(name string) error {
@@ -234,14 +240,10 @@ func (r *Registry) fits(s Service, own []*Own) error {
 
 // Get gives an own service, or NoService.
 func (r *Registry) Get(ctx context.Context, name string) (*Own, error) {
-	return get(ctx, r.db.Direct(), name)
-}
-
-func get(ctx context.Context, rd store.Reader, name string) (*Own, error) {
 	if len(name) > 200 {
 		return nil, NoService(name)
 	}
-	o, err := Services.Get(ctx, rd, store.System, name)
+	o, err := Services.Get(ctx, r.db.Direct(), store.System, name)
 	if errors.Is(err, fault.NotFound) {
 		return nil, NoService(name)
 	}
@@ -253,56 +255,44 @@ func (r *Registry) List(ctx context.Context) ([]*Own, error) {
 	return Services.List(ctx, r.db.Direct(), store.Query{Account: store.System, Order: store.ByID})
 }
 
-// Replace puts another definition in the place of an own service's; ifMatch
-// "" means whatever version. Policies and custom roles stay: roles and actions
-// that are gone grant nothing.
-func (r *Registry) Replace(ctx context.Context, name, ifMatch string, s Service) (*Own, error) {
-	if s.Name == "" {
-		s.Name = name
-	}
-	if s.Name != name {
+// Replace puts another definition in the place of the one of an own service that
+// was found; ifMatch "" means whatever version. Policies and custom roles stay:
+// roles and actions that are gone grant nothing. It fails with store.ErrMoved
+// when another write came first.
+func (r *Registry) Replace(ctx context.Context, found *Own, ifMatch string, checked valid.Of[Service]) (*Own, error) {
+	s := checked.Value()
+	if s.Name != found.ID {
 		return nil, bad("name", "of a service cannot be changed.")
 	}
-	if err := s.Check(); err != nil {
-		return nil, err
+	if ifMatch != "" {
+		if err := found.Match(ifMatch); err != nil {
+			return nil, err
+		}
 	}
-	var o *Own
-	err := r.update(ctx, func(tx store.Tx) (err error) {
-		if o, err = get(ctx, tx, name); err != nil {
-			return err
-		}
-		if ifMatch != "" {
-			if err := o.Match(ifMatch); err != nil {
-				return err
-			}
-		}
+	o, err := Services.Edit(ctx, r.db, found, func(tx store.Tx, o *Own) (store.Event, error) {
 		own, err := Services.List(ctx, tx, store.Query{Account: store.System})
 		if err != nil {
-			return err
-		}
-		if err := r.fits(s, own); err != nil {
-			return err
+			return store.Event{}, err
 		}
 		o.Service = s
-		return Services.Update(ctx, tx, o, event("update", o))
+		return event("update", o), r.fits(s, own)
 	})
-	return o, err
+	return o, r.wrote(ctx, err)
 }
 
-// Delete removes an own service, unless another own service is a part of it.
-func (r *Registry) Delete(ctx context.Context, name string) error {
-	return r.update(ctx, func(tx store.Tx) error {
-		o, err := get(ctx, tx, name)
-		if err != nil {
-			return err
-		}
+// Delete removes an own service that was found, unless another own service is a
+// part of it. It fails with store.ErrMoved when another write came first.
+func (r *Registry) Delete(ctx context.Context, found *Own) error {
+	err := Services.Remove(ctx, r.db, found, func(tx store.Tx) (store.Event, error) {
 		own, err := Services.List(ctx, tx, store.Query{Account: store.System})
 		if err != nil {
-			return err
+			return store.Event{}, err
 		}
-		if i := slices.IndexFunc(own, func(x *Own) bool { return x.Service.Parent == name }); i >= 0 {
-			return &fault.Error{Kind: fault.Conflict, Code: "service_conflict_error", Message: "Service '" + own[i].ID + "' is a part of service '" + name + "'. Delete it first."}
+		if i := slices.IndexFunc(own, func(x *Own) bool { return x.Service.Parent == found.ID }); i >= 0 {
+			return store.Event{}, &fault.Error{Kind: fault.Conflict, Code: "service_conflict_error",
+				Message: "Service '" + own[i].ID + "' is a part of service '" + found.ID + "'. Delete it first."}
 		}
-		return Services.Delete(ctx, tx, o, event("delete", o))
+		return event("delete", found), nil
 	})
+	return r.wrote(ctx, err)
 }

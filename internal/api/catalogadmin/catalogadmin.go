@@ -5,11 +5,13 @@ package catalogadmin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Family is the API's name, title and envelope.
@@ -36,31 +38,28 @@ func New(r *catalog.Registry, home func(context.Context) (string, error)) *API {
 
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
-	const one = "/kagiban/v1/services/{name}"
-	on := func(verb string) httpapi.Access { return httpapi.Action("kagiban.service." + verb) }
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "create_service", http.MethodPost, "/kagiban/v1/services", 201, on("create"), atHome[createIn](a), a.create),
-		httpapi.OldOp(Family, "list_services", http.MethodGet, "/kagiban/v1/services", 200, on("read"), atHome[listIn](a), a.list),
-		httpapi.OldOp(Family, "get_service", http.MethodGet, one, 200, on("read"), atHome[nameIn](a), a.get),
-		httpapi.OldOp(Family, "replace_service", http.MethodPut, one, 200, on("update"), atHome[replaceIn](a), a.replace),
-		httpapi.OldOp(Family, "delete_service", http.MethodDelete, one, 204, on("delete"), atHome[nameIn](a), a.delete),
-	}
+	const all, one = "/kagiban/v1/services", "/kagiban/v1/services/{name}"
+	return httpapi.Table(Family,
+		httpapi.Op[createIn, definition, service]{ID: "create_service", Method: http.MethodPost, Path: all, Status: 201,
+			Action: "kagiban.service.create", Find: a.findNew, Do: a.create},
+		httpapi.Op[httpapi.None, httpapi.None, services]{ID: "list_services", Method: http.MethodGet, Path: all, Status: 200,
+			Action: "kagiban.service.read", Find: a.findAll, Do: a.list},
+		httpapi.Op[nameIn, found, service]{ID: "get_service", Method: http.MethodGet, Path: one, Status: 200,
+			Action: "kagiban.service.read", Find: a.find, Do: a.get},
+		httpapi.Op[replaceIn, replacement, service]{ID: "replace_service", Method: http.MethodPut, Path: one, Status: 200,
+			Action: "kagiban.service.update", Find: a.findReplaced, Do: a.replace},
+		httpapi.Op[nameIn, found, httpapi.None]{ID: "delete_service", Method: http.MethodDelete, Path: one, Status: 204,
+			Action: "kagiban.service.delete", Find: a.find, Do: a.delete},
+	)
 }
 
-// atHome is the target of all operations: own services belong to the
-// installation.
-func atHome[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, _ *httpapi.Call, in *In) (httpapi.Target, error) {
-		home, err := a.home(ctx)
-		if err != nil {
-			return httpapi.Target{}, err
-		}
-		target := httpapi.Target{Account: home, ServiceName: "kagiban", ResourceType: "service"}
-		if named, ok := any(in).(interface{ name() string }); ok {
-			target.Resource = named.name()
-		}
-		return target, nil
+// target is what is decided on: a service of the installation.
+func (a *API) target(ctx context.Context, name string) (httpapi.Target, error) {
+	home, err := a.home(ctx)
+	if err != nil {
+		return httpapi.Target{}, err
 	}
+	return catalog.Resource(home, name), nil
 }
 
 // service is an own service on the wire.
@@ -79,13 +78,20 @@ func wire(c *httpapi.Call, o *catalog.Own) *service {
 		CreatedAt: httpapi.Millis(o.CreatedAt), CreatedByID: o.CreatedBy, LastModifiedAt: httpapi.Millis(o.ModifiedAt), LastModifiedBy: o.ModifiedBy}
 }
 
+type definition = valid.Of[catalog.Service]
+
 type createIn struct{ Body catalog.Service }
 
-// Validate checks the form.
-func (in *createIn) Validate() error { return in.Body.Check() }
+func (a *API) findNew(ctx context.Context, _ *httpapi.Call, in *createIn) (d definition, t httpapi.Target, err error) {
+	if d, err = valid.Check(in.Body); err != nil {
+		return d, t, err
+	}
+	t, err = a.target(ctx, "")
+	return d, t, err
+}
 
-func (a *API) create(ctx context.Context, c *httpapi.Call, in *createIn) (*service, error) {
-	o, err := a.registry.Create(ctx, in.Body)
+func (a *API) create(ctx context.Context, c *httpapi.Call, _ *createIn, d definition) (*service, error) {
+	o, err := a.registry.Create(ctx, d)
 	if err != nil {
 		return nil, err
 	}
@@ -93,13 +99,16 @@ func (a *API) create(ctx context.Context, c *httpapi.Call, in *createIn) (*servi
 	return wire(c, o), nil
 }
 
-type listIn struct{}
-
 type services struct {
 	Services []*service `json:"services"`
 }
 
-func (a *API) list(ctx context.Context, c *httpapi.Call, _ *listIn) (*services, error) {
+func (a *API) findAll(ctx context.Context, _ *httpapi.Call, _ *httpapi.None) (_ httpapi.None, t httpapi.Target, err error) {
+	t, err = a.target(ctx, "")
+	return httpapi.None{}, t, err
+}
+
+func (a *API) list(ctx context.Context, c *httpapi.Call, _ *httpapi.None, _ httpapi.None) (*services, error) {
 	own, err := a.registry.List(ctx)
 	if err != nil {
 		return nil, err
@@ -115,15 +124,30 @@ type nameIn struct {
 	Name string `path:"name"`
 }
 
-func (in nameIn) name() string { return in.Name }
+// found is an own service, or that there is none: only who may do what is asked
+// learns which there are.
+type found struct {
+	own    *catalog.Own
+	absent error
+}
 
-func (a *API) get(ctx context.Context, c *httpapi.Call, in *nameIn) (*service, error) {
-	o, err := a.registry.Get(ctx, in.Name)
-	if err != nil {
-		return nil, err
+func (a *API) find(ctx context.Context, _ *httpapi.Call, in *nameIn) (f found, t httpapi.Target, err error) {
+	if t, err = a.target(ctx, in.Name); err != nil {
+		return f, t, err
 	}
-	c.SetETag(o.Tag)
-	return wire(c, o), nil
+	f.own, err = a.registry.Get(ctx, in.Name)
+	if errors.Is(err, fault.NotFound) {
+		return found{absent: err}, t, nil
+	}
+	return f, t, err
+}
+
+func (a *API) get(_ context.Context, c *httpapi.Call, _ *nameIn, f found) (*service, error) {
+	if f.absent != nil {
+		return nil, f.absent
+	}
+	c.SetETag(f.own.Tag)
+	return wire(c, f.own), nil
 }
 
 type replaceIn struct {
@@ -132,16 +156,29 @@ type replaceIn struct {
 	Body    catalog.Service
 }
 
-// Validate checks the form; the name may be left to the path.
-func (in *replaceIn) Validate() error {
-	if in.Body.Name == "" {
-		in.Body.Name = in.Name
-	}
-	return in.Body.Check()
+// replacement is a service and what is to stand in its place.
+type replacement struct {
+	found
+	by definition
 }
 
-func (a *API) replace(ctx context.Context, c *httpapi.Call, in *replaceIn) (*service, error) {
-	o, err := a.registry.Replace(ctx, in.Name, in.IfMatch, in.Body)
+func (a *API) findReplaced(ctx context.Context, c *httpapi.Call, in *replaceIn) (r replacement, t httpapi.Target, err error) {
+	s := in.Body
+	if s.Name == "" {
+		s.Name = in.Name // it may be left to the path
+	}
+	if r.by, err = valid.Check(s); err != nil {
+		return r, t, err
+	}
+	r.found, t, err = a.find(ctx, c, &in.nameIn)
+	return r, t, err
+}
+
+func (a *API) replace(ctx context.Context, c *httpapi.Call, in *replaceIn, r replacement) (*service, error) {
+	if r.absent != nil {
+		return nil, r.absent
+	}
+	o, err := a.registry.Replace(ctx, r.own, in.IfMatch, r.by)
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +186,9 @@ func (a *API) replace(ctx context.Context, c *httpapi.Call, in *replaceIn) (*ser
 	return wire(c, o), nil
 }
 
-func (a *API) delete(ctx context.Context, _ *httpapi.Call, in *nameIn) (*service, error) {
-	return nil, a.registry.Delete(ctx, in.Name)
+func (a *API) delete(ctx context.Context, _ *httpapi.Call, _ *nameIn, f found) (*httpapi.None, error) {
+	if f.absent != nil {
+		return nil, f.absent
+	}
+	return nil, a.registry.Delete(ctx, f.own)
 }

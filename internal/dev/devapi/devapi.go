@@ -18,9 +18,9 @@ import (
 // Family is the API family of the development aids.
 var Family = &httpapi.Family{Name: "devapi", Title: "Development aids", WriteError: httpapi.WriteErrors}
 
-// access is the rule of every row: whoever reaches a development server on the
+// public is the rule of every row: whoever reaches a development server on the
 // loopback interface owns it. Guard keeps web pages out.
-var access = httpapi.Public("development aid of a server on this machine; web pages are kept out by Host and Origin checks")
+const public = "development aid of a server on this machine; web pages are kept out by Host and Origin checks"
 
 // Config is what the aids work on. All fields are required.
 type Config struct {
@@ -43,25 +43,25 @@ func New(cfg Config) *API { return &API{cfg: cfg} }
 
 // Operations gives the rows.
 func (a *API) Operations() []httpapi.Operation {
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "get_clock", http.MethodGet, "/dev/v1/clock", http.StatusOK, access, nil, a.getClock),
-		httpapi.OldOp(Family, "set_clock", http.MethodPost, "/dev/v1/clock", http.StatusOK, access, nil, a.setClock),
-		httpapi.OldOp(Family, "delete_clock", http.MethodDelete, "/dev/v1/clock", http.StatusOK, access, nil, a.deleteClock),
-		httpapi.OldOp(Family, "list_faults", http.MethodGet, "/dev/v1/faults", http.StatusOK, access, nil, a.listFaults),
-		httpapi.OldOp(Family, "create_fault", http.MethodPost, "/dev/v1/faults", http.StatusCreated, access, nil, a.createFault),
-		httpapi.OldOp(Family, "delete_faults", http.MethodDelete, "/dev/v1/faults", http.StatusNoContent, access, nil, a.deleteFaults),
-		httpapi.OldOp(Family, "delete_fault", http.MethodDelete, "/dev/v1/faults/{id}", http.StatusNoContent, access, nil, a.deleteFault),
-		httpapi.OldOp(Family, "list_requests", http.MethodGet, "/dev/v1/requests", http.StatusOK, access, nil, a.listRequests),
-		httpapi.OldOp(Family, "list_dev_events", http.MethodGet, "/dev/v1/events", http.StatusOK, access, nil, a.listEvents),
-		httpapi.OldOp(Family, "reset", http.MethodPost, ResetPath, http.StatusNoContent, access, nil, a.reset),
-	}
+	return httpapi.Table(Family,
+		httpapi.Op[none, none, ClockState]{ID: "get_clock", Method: http.MethodGet, Path: "/dev/v1/clock", Status: 200, Public: public, Do: a.getClock},
+		httpapi.Op[setClockIn, none, ClockState]{ID: "set_clock", Method: http.MethodPost, Path: "/dev/v1/clock", Status: 200, Public: public, Do: a.setClock},
+		httpapi.Op[none, none, ClockState]{ID: "delete_clock", Method: http.MethodDelete, Path: "/dev/v1/clock", Status: 200, Public: public, Do: a.deleteClock},
+		httpapi.Op[none, none, FaultList]{ID: "list_faults", Method: http.MethodGet, Path: "/dev/v1/faults", Status: 200, Public: public, Do: a.listFaults},
+		httpapi.Op[createFaultIn, none, FaultState]{ID: "create_fault", Method: http.MethodPost, Path: "/dev/v1/faults", Status: 201, Public: public, Check: (*createFaultIn).check, Do: a.createFault},
+		httpapi.Op[none, none, none]{ID: "delete_faults", Method: http.MethodDelete, Path: "/dev/v1/faults", Status: 204, Public: public, Do: a.deleteFaults},
+		httpapi.Op[faultIn, none, none]{ID: "delete_fault", Method: http.MethodDelete, Path: "/dev/v1/faults/{id}", Status: 204, Public: public, Do: a.deleteFault},
+		httpapi.Op[listRequestsIn, none, RequestList]{ID: "list_requests", Method: http.MethodGet, Path: "/dev/v1/requests", Status: 200, Public: public, Do: a.listRequests},
+		httpapi.Op[listEventsIn, none, EventList]{ID: "list_dev_events", Method: http.MethodGet, Path: "/dev/v1/events", Status: 200, Public: public, Do: a.listEvents},
+		httpapi.Op[none, none, none]{ID: "reset", Method: http.MethodPost, Path: ResetPath, Status: 204, Public: public, Do: a.reset},
+	)
 }
 
 // ResetPath is the path of the reset operation, which the server must let
 // through while it holds all others back.
 const ResetPath = "/dev/v1/reset"
 
-type none struct{}
+type none = httpapi.None
 
 // ClockState is the answer of the clock operations.
 type ClockState struct {
@@ -75,7 +75,7 @@ func (a *API) clockState() *ClockState {
 	return &ClockState{Now: now, Offset: offset.Round(time.Second).String()}
 }
 
-func (a *API) getClock(context.Context, *httpapi.Call, *none) (*ClockState, error) {
+func (a *API) getClock(context.Context, *httpapi.Call, *none, none) (*ClockState, error) {
 	return a.clockState(), nil
 }
 
@@ -86,7 +86,7 @@ type setClockIn struct {
 	}
 }
 
-func (a *API) setClock(_ context.Context, _ *httpapi.Call, in *setClockIn) (*ClockState, error) {
+func (a *API) setClock(_ context.Context, _ *httpapi.Call, in *setClockIn, _ none) (*ClockState, error) {
 	switch {
 	case (in.Body.Advance == nil) == (in.Body.Set == nil):
 		return nil, fault.Field("advance", "Exactly one of 'advance' and 'set' must be given.")
@@ -110,7 +110,7 @@ func (a *API) setClock(_ context.Context, _ *httpapi.Call, in *setClockIn) (*Clo
 	return a.clockState(), nil
 }
 
-func (a *API) deleteClock(context.Context, *httpapi.Call, *none) (*ClockState, error) {
+func (a *API) deleteClock(context.Context, *httpapi.Call, *none, none) (*ClockState, error) {
 	a.cfg.Clock.Real()
 	return a.clockState(), nil
 }
@@ -120,20 +120,20 @@ type FaultList struct {
 	Faults []FaultState `json:"faults"`
 }
 
-func (a *API) listFaults(context.Context, *httpapi.Call, *none) (*FaultList, error) {
+func (a *API) listFaults(context.Context, *httpapi.Call, *none, none) (*FaultList, error) {
 	return &FaultList{Faults: a.cfg.Faults.List()}, nil
 }
 
 type createFaultIn struct{ Body FaultSpec }
 
-// Validate refuses a fault that could never fire or that nobody could see.
-func (in *createFaultIn) Validate() error { return in.Body.validate() }
+// check refuses a fault that could never fire or that nobody could see.
+func (in *createFaultIn) check() error { return in.Body.validate() }
 
-func (a *API) createFault(_ context.Context, _ *httpapi.Call, in *createFaultIn) (*FaultState, error) {
+func (a *API) createFault(_ context.Context, _ *httpapi.Call, in *createFaultIn, _ none) (*FaultState, error) {
 	return a.cfg.Faults.Add(in.Body)
 }
 
-func (a *API) deleteFaults(context.Context, *httpapi.Call, *none) (*none, error) {
+func (a *API) deleteFaults(context.Context, *httpapi.Call, *none, none) (*none, error) {
 	a.cfg.Faults.Clear()
 	return nil, nil
 }
@@ -142,7 +142,7 @@ type faultIn struct {
 	ID string `path:"id"`
 }
 
-func (a *API) deleteFault(_ context.Context, _ *httpapi.Call, in *faultIn) (*none, error) {
+func (a *API) deleteFault(_ context.Context, _ *httpapi.Call, in *faultIn, _ none) (*none, error) {
 	if !a.cfg.Faults.Remove(in.ID) {
 		return nil, fault.NoObject("Fault", in.ID)
 	}
@@ -159,7 +159,7 @@ type RequestList struct {
 	Requests []Request `json:"requests"`
 }
 
-func (a *API) listRequests(_ context.Context, _ *httpapi.Call, in *listRequestsIn) (*RequestList, error) {
+func (a *API) listRequests(_ context.Context, _ *httpapi.Call, in *listRequestsIn, _ none) (*RequestList, error) {
 	limit, err := limitOf(in.Limit, requestsKept)
 	if err != nil {
 		return nil, err
@@ -193,7 +193,7 @@ type EventList struct {
 	Events []audit.Event `json:"events"`
 }
 
-func (a *API) listEvents(ctx context.Context, _ *httpapi.Call, in *listEventsIn) (*EventList, error) {
+func (a *API) listEvents(ctx context.Context, _ *httpapi.Call, in *listEventsIn, _ none) (*EventList, error) {
 	limit, err := limitOf(in.Limit, eventsShown)
 	if err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func (a *API) listEvents(ctx context.Context, _ *httpapi.Call, in *listEventsIn)
 	return &EventList{Events: audit.RenderAll(events, a.cfg.Observer)}, nil
 }
 
-func (a *API) reset(ctx context.Context, _ *httpapi.Call, _ *none) (*none, error) {
+func (a *API) reset(ctx context.Context, _ *httpapi.Call, _ *none, _ none) (*none, error) {
 	a.cfg.Faults.Clear()
 	a.cfg.Clock.Real()
 	if err := a.cfg.Reset(ctx); err != nil {
