@@ -99,9 +99,7 @@ func TestWhatAnAuthorizationGivesOnThePartsOfAServiceMustBeHeldThere(t *testing.
 		{Name: "shop", Grants: []catalog.Grant{{Roles: []string{"Manager"}, Actions: []string{"order.read", "order.refund"}}}},
 		{Name: "shop.safe", Parent: "shop", Grants: []catalog.Grant{{Roles: []string{"Reader", "Manager"}, Actions: []string{"coin.count"}}}},
 	} {
-		if _, err := s.Registry.Create(t.Context(), service); err != nil {
-			t.Fatal(err)
-		}
+		s.Register(service)
 	}
 	owner, who := s.As(apitest.Owner, acct), s.As(apitest.Member, acct)
 	clerk := newRole(s, "shop", "Clerk", "shop.order.read")

@@ -19,7 +19,6 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
-	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // writer gives and takes the right of one identity, by a policy of its own or
@@ -323,16 +322,14 @@ func TestOwnServiceDecidesAtOnce(t *testing.T) {
 	if allowed(t, s.Authority, apitest.Owner, "web-shop.order.refund", "web-shop") {
 		t.Fatal("an unknown action is nobody's")
 	}
-	own, err := s.Registry.Create(t.Context(), checked(t, shop))
-	if err != nil {
-		t.Fatal(err)
-	}
+	own := s.Register(shop)
 	s.Grant("IBMid-A", "crn:v1:bluemix:public:web-shop::::serviceRole:Cashier", "serviceName=web-shop")
 	if !allowed(t, s.Authority, "IBMid-A", "web-shop.order.refund", "web-shop") {
 		t.Error("the cashier must be able to refund")
 	}
 	shop.Grants[0].Actions = []string{"order.read"}
-	if own, err = s.Registry.Replace(t.Context(), own, "", checked(t, shop)); err != nil {
+	own, err := s.Registry.Replace(t.Context(), own, "", apitest.Checked(t, shop))
+	if err != nil {
 		t.Fatal(err)
 	}
 	if allowed(t, s.Authority, "IBMid-A", "web-shop.order.refund", "web-shop") || !allowed(t, s.Authority, "IBMid-A", "web-shop.order.read", "web-shop") {
@@ -344,13 +341,4 @@ func TestOwnServiceDecidesAtOnce(t *testing.T) {
 	if allowed(t, s.Authority, "IBMid-A", "web-shop.order.read", "web-shop") {
 		t.Error("a service that is gone still grants")
 	}
-}
-
-func checked(t *testing.T, s catalog.Service) valid.Of[catalog.Service] {
-	t.Helper()
-	c, err := valid.Check(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }

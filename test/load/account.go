@@ -17,6 +17,7 @@ import (
 	"github.com/kagiban/kagiban/internal/policy/policytest"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // grant is a policy in the plainest shape: a role on one instance of a service.
@@ -191,7 +192,11 @@ func registerServices(ctx context.Context, db store.DB) error {
 			}
 			service.Grants = append(service.Grants, g)
 		}
-		if _, err := registry.Create(ctx, service); err != nil {
+		checked, err := valid.Check(service)
+		if err == nil {
+			_, err = registry.Create(ctx, checked)
+		}
+		if err != nil {
 			return fmt.Errorf("registering a service: %w", err)
 		}
 	}

@@ -507,3 +507,13 @@ func (a *Answer) Each(list, field string) []string {
 	}
 	return out
 }
+
+// Register registers a service of the operator's.
+func (s *Server) Register(service catalog.Service) *catalog.Own {
+	s.T.Helper()
+	own, err := s.Registry.Create(s.T.Context(), Checked(s.T, service))
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return own
+}

@@ -142,18 +142,13 @@ func TestWhoMakesRolesGivesNobodyAccess(t *testing.T) {
 func TestPoliciesOutliveTheServiceThatTheyAreAbout(t *testing.T) {
 	s := serve(t)
 	shop := catalog.Service{Name: "web-shop", Roles: []catalog.Role{{Name: "Cashier"}}, Grants: []catalog.Grant{{Roles: []string{"Cashier"}, Actions: []string{"order.refund"}}}}
-	register := func() {
-		if _, err := s.Registry.Create(t.Context(), shop); err != nil {
-			t.Fatal(err)
-		}
-	}
-	register()
+	own := s.Register(shop)
 	cashier := "crn:v1:bluemix:public:web-shop::::serviceRole:Cashier"
 	body := v2(member, cashier, "serviceName=web-shop")
 	p := s.Do(owner, "POST", "/v2/policies", body).Want(201)
 	r := s.Do(owner, "POST", "/v2/roles", role("Till", "web-shop", "web-shop.order.refund")).Want(201)
 	till := s.Do(owner, "POST", "/v2/policies", v2("IBMid-TILL", r.Text("crn"), "serviceName=web-shop")).Want(201)
-	if err := s.Registry.Delete(t.Context(), "web-shop"); err != nil {
+	if err := s.Registry.Delete(t.Context(), own); err != nil {
 		t.Fatal(err)
 	}
 	path := "/v2/policies/" + p.Text("id")
@@ -169,7 +164,7 @@ func TestPoliciesOutliveTheServiceThatTheyAreAbout(t *testing.T) {
 			t.Errorf("%s may still refund", iamID)
 		}
 	}
-	register()
+	s.Register(shop)
 	for iamID := range map[string]bool{member: true, "IBMid-TILL": true} {
 		if !s.May(iamID, "web-shop.order.refund", "web-shop") {
 			t.Errorf("%s may not refund in the new shop", iamID)
