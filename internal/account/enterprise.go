@@ -61,7 +61,8 @@ func (s *Service) SetStateIn(ctx context.Context, tx store.Tx, accountID, state 
 }
 
 func write(ctx context.Context, tx store.Tx, a *Account, param, message string) error {
-	return Accounts.Update(ctx, tx, a, store.Event{Action: ActionAccountUpdate, Params: []string{param}, Message: "Account Management: " + message})
+	return Accounts.Update(ctx, tx, a, store.Event{Action: ActionAccountUpdate, Params: []string{param},
+		Message: "Account Management: " + message})
 }
 
 func checkState(state string) error {

@@ -47,7 +47,8 @@ type Child struct {
 // account.
 func (s *Service) CreateAccount(ctx context.Context, at Place, v valid.Of[NewAccount]) (*Child, error) {
 	n := v.Value()
-	fresh := account.NewAccount{Name: n.Name, MFA: childMFA, Enterprise: at.Enterprise, ParentGroup: at.groupID(), EnterpriseManaged: n.Managed}
+	fresh := account.NewAccount{Name: n.Name, MFA: childMFA, EnterpriseManaged: n.Managed,
+		Enterprise: at.Enterprise, ParentGroup: at.groupID()}
 	if n.MFA != nil {
 		fresh.MFA = *n.MFA
 	}

@@ -285,7 +285,8 @@ func (s *Service) Create(ctx context.Context, who asker.Asker, source *account.A
 			return err
 		}
 		entID := s.ids.Hex(16)
-		root, err := s.accounts.CreateIn(ctx, tx, account.NewAccount{Name: n.Name, Enterprise: entID, EnterpriseRoot: true, Owner: contact.Elsewhere()})
+		root, err := s.accounts.CreateIn(ctx, tx, account.NewAccount{Name: n.Name, Owner: contact.Elsewhere(),
+			Enterprise: entID, EnterpriseRoot: true})
 		if err != nil {
 			return err
 		}

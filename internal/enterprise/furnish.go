@@ -52,7 +52,8 @@ func (s *Service) furnish(ctx context.Context, tx store.Tx, accountID string) (*
 		return policy.Attribute{Key: key, Operator: policy.OpStringEquals, Value: policy.String(value)}
 	}
 	for services, roles := range ownerPolicies {
-		doc := &policy.Policy{Version: policy.V2, Type: policy.TypeAccess, RoleIDs: roles, Subject: []policy.Attribute{is(policy.AttrIAMID, svc.Owner)},
+		doc := &policy.Policy{Version: policy.V2, Type: policy.TypeAccess, RoleIDs: roles,
+			Subject:  []policy.Attribute{is(policy.AttrIAMID, svc.Owner)},
 			Resource: []policy.Attribute{is(policy.AttrServiceType, services), is(policy.AttrAccountID, accountID)}}
 		if _, err := s.policies.CreatePolicyIn(ctx, tx, doc, nil); err != nil {
 			return nil, err

@@ -28,7 +28,8 @@ func (s *Service) CreateGroup(ctx context.Context, at Place, v valid.Of[NewGroup
 	// The enterprise is one tier, the groups above are the others, and accounts
 	// need one below.
 	if len(at.Above)+2 > s.limits.Tiers-1 {
-		return nil, &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("An enterprise has at most %d tiers.", s.limits.Tiers)}
+		return nil, &fault.Error{Kind: fault.Limit, Code: "limit_exceeded",
+			Message: fmt.Sprintf("An enterprise has at most %d tiers.", s.limits.Tiers)}
 	}
 	var g *Group
 	err := s.db.Update(ctx, func(tx store.Tx) error {

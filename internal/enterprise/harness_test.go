@@ -39,7 +39,8 @@ func (f *forest) grow(accountID, owner string) *enterprise.Enterprise {
 	f.T.Helper()
 	source, err := f.Tree.Account(f.T.Context(), accountID)
 	f.ok(err)
-	e, err := f.Tree.Create(f.T.Context(), asker.System, source, apitest.Checked(f.T, enterprise.NewEnterprise{Name: "Enterprise", Contact: owner}))
+	spec := apitest.Checked(f.T, enterprise.NewEnterprise{Name: "Enterprise", Contact: owner})
+	e, err := f.Tree.Create(f.T.Context(), asker.System, source, spec)
 	f.ok(err)
 	return e
 }

@@ -1,6 +1,7 @@
 package enterprise
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/kagiban/kagiban/internal/asker"
@@ -26,10 +27,7 @@ func (s *Service) Enterprises(ctx context.Context, who asker.Asker, w Which) ([]
 	for _, e := range found {
 		// of is the filter that found it: another one beside it says nothing, and
 		// a login that has not chosen an account has none.
-		of := w.Root
-		if of == "" {
-			of = w.Account
-		}
+		of := cmp.Or(w.Root, w.Account)
 		yes := of != "" && sub.Account == of || e.Owner == sub.IAMID
 		if !yes {
 			if _, yes, err = reach(ctx, who, "enterprise.enterprise.retrieve", e); err != nil {
@@ -118,7 +116,8 @@ func (s *Service) Members(ctx context.Context, who asker.Asker, sc Scope, p Page
 }
 
 // visible cuts a page out of the nodes on which the asker may do an action.
-func visible[T any, N node[T]](ctx context.Context, s *Service, c *store.Collection[T], who asker.Asker, action string, sc Scope, p Page) (page []N, next *store.Cursor, err error) {
+func visible[T any, N node[T]](ctx context.Context, s *Service, c *store.Collection[T], who asker.Asker, action string,
+	sc Scope, p Page) (page []N, next *store.Cursor, err error) {
 	err = scan(ctx, s, c, sc, p, func(n N) (bool, error) {
 		_, yes, err := reach(ctx, who, action, n)
 		if err != nil || !yes {
@@ -142,7 +141,8 @@ func (s *Service) EachMember(ctx context.Context, root string, visit func(*Membe
 
 // scan walks the nodes of a scope from a place on and calls visit until it says
 // stop.
-func scan[T any, N node[T]](ctx context.Context, s *Service, c *store.Collection[T], sc Scope, p Page, visit func(N) (more bool, err error)) error {
+func scan[T any, N node[T]](ctx context.Context, s *Service, c *store.Collection[T], sc Scope, p Page,
+	visit func(N) (more bool, err error)) error {
 	const batch = 100
 	q := store.Query{Account: sc.Root, Parent: sc.Parent, Order: store.ByID, Limit: batch, After: p.After}
 	for sc.Root != "" {

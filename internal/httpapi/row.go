@@ -9,6 +9,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Row is one operation as its family writes it down: an Op, a Raw or a NotBuilt.
@@ -51,6 +52,25 @@ type Op[In, Found, Out any] struct {
 	// Do does it, after the decision, with what was found. When the store says
 	// that the object has moved since (store.ErrMoved), all three begin again.
 	Do func(context.Context, *Call, *In, Found) (*Out, error)
+}
+
+// Given is what was found, and what the request says of it, checked.
+type Given[Found any, Spec valid.Checker] struct {
+	Found Found
+	Spec  valid.Of[Spec]
+}
+
+// Checking makes the Find of a row whose request says something of what another
+// Find finds. That is checked first: what is malformed is so whatever there is.
+func Checking[In, Found any, Spec valid.Checker](spec func(In) Spec, find func(context.Context, *Call, *In) (Found, Target, error),
+) func(context.Context, *Call, *In) (Given[Found, Spec], Target, error) {
+	return func(ctx context.Context, c *Call, in *In) (g Given[Found, Spec], on Target, err error) {
+		if g.Spec, err = valid.Check(spec(*in)); err != nil {
+			return g, on, err
+		}
+		g.Found, on, err = find(ctx, c, in)
+		return g, on, err
+	}
 }
 
 func (o Op[In, Found, Out]) operation(f *Family) Operation {

@@ -14,7 +14,8 @@ import (
 )
 
 // Family is the API's name, title and envelope.
-var Family = &httpapi.Family{Name: "accountmanagementv4", Title: "Account Management", Service: "account-management", WriteError: httpapi.WriteErrors}
+var Family = &httpapi.Family{Name: "accountmanagementv4", Title: "Account Management", Service: "account-management",
+	WriteError: httpapi.WriteErrors}
 
 // API serves the table. It is safe for concurrent use.
 type API struct{ accounts *account.Service }
@@ -25,8 +26,8 @@ func New(accounts *account.Service) *API { return &API{accounts} }
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
 	return httpapi.Table(Family,
-		httpapi.Op[getIn, *account.Account, accountOut]{ID: "get_account", Method: http.MethodGet, Path: "/v4/accounts/{account_id}", Status: http.StatusOK,
-			Self: "every identity may read what its own account is called", Find: a.find, Do: a.get},
+		httpapi.Op[getIn, *account.Account, accountOut]{ID: "get_account", Method: http.MethodGet, Path: "/v4/accounts/{account_id}",
+			Status: 200, Self: "every identity may read what its own account is called", Find: a.find, Do: a.get},
 	)
 }
 

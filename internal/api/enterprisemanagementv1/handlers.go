@@ -25,7 +25,7 @@ func (in *createEnterpriseIn) check() error {
 	return nil
 }
 
-func (in createEnterpriseIn) wish() enterprise.NewEnterprise {
+func (in createEnterpriseIn) spec() enterprise.NewEnterprise {
 	return enterprise.NewEnterprise{Name: in.Body.Name, Contact: in.Body.Contact, Domain: in.Body.Domain}
 }
 
@@ -34,8 +34,8 @@ type createEnterpriseOut struct {
 	Account string `json:"enterprise_account_id"`
 }
 
-func (a *API) createEnterprise(ctx context.Context, c *httpapi.Call, _ *createEnterpriseIn, w sourced) (*createEnterpriseOut, error) {
-	e, err := a.tree.Create(ctx, c, w.found, w.wish)
+func (a *API) createEnterprise(ctx context.Context, c *httpapi.Call, _ *createEnterpriseIn, g sourced) (*createEnterpriseOut, error) {
+	e, err := a.tree.Create(ctx, c, g.Found, g.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -61,12 +61,12 @@ type updateEnterpriseIn struct {
 	}
 }
 
-func (in updateEnterpriseIn) wish() enterprise.Change {
+func (in updateEnterpriseIn) spec() enterprise.Change {
 	return enterprise.Change{Name: in.Body.Name, Domain: in.Body.Domain, Contact: in.Body.Contact}
 }
 
-func (a *API) updateEnterprise(ctx context.Context, _ *httpapi.Call, _ *updateEnterpriseIn, w changed) (*httpapi.None, error) {
-	return nil, a.tree.Update(ctx, w.found, w.wish)
+func (a *API) updateEnterprise(ctx context.Context, _ *httpapi.Call, _ *updateEnterpriseIn, g changed) (*httpapi.None, error) {
+	return nil, a.tree.Update(ctx, g.Found, g.Spec)
 }
 
 type importIn struct {
@@ -111,7 +111,7 @@ func needParent(parent string) error {
 	return nil
 }
 
-func (in createAccountIn) wish() enterprise.NewAccount {
+func (in createAccountIn) spec() enterprise.NewAccount {
 	n := enterprise.NewAccount{Name: in.Body.Name, Owner: in.Body.Owner}
 	if t := in.Body.Traits; t != nil {
 		n.MFA, n.Managed = t.MFA, t.Managed
@@ -134,8 +134,8 @@ type ownerServiceID struct {
 	Key       string `json:"iam_apikey"`
 }
 
-func (a *API) createAccount(ctx context.Context, _ *httpapi.Call, _ *createAccountIn, w newChild) (*createAccountOut, error) {
-	child, err := a.tree.CreateAccount(ctx, w.found, w.wish)
+func (a *API) createAccount(ctx context.Context, _ *httpapi.Call, _ *createAccountIn, g newChild) (*createAccountOut, error) {
+	child, err := a.tree.CreateAccount(ctx, g.Found, g.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (in createGroupIn) parent() string { return in.Body.Parent }
 
 func (in *createGroupIn) check() error { return needParent(in.Body.Parent) }
 
-func (in createGroupIn) wish() enterprise.NewGroup {
+func (in createGroupIn) spec() enterprise.NewGroup {
 	return enterprise.NewGroup{Name: in.Body.Name, Contact: in.Body.Contact}
 }
 
@@ -212,12 +212,12 @@ type createGroupOut struct {
 	ID string `json:"account_group_id"`
 }
 
-func (a *API) createGroup(ctx context.Context, _ *httpapi.Call, _ *createGroupIn, w newGroup) (*createGroupOut, error) {
-	g, err := a.tree.CreateGroup(ctx, w.found, w.wish)
+func (a *API) createGroup(ctx context.Context, _ *httpapi.Call, _ *createGroupIn, g newGroup) (*createGroupOut, error) {
+	made, err := a.tree.CreateGroup(ctx, g.Found, g.Spec)
 	if err != nil {
 		return nil, err
 	}
-	return &createGroupOut{g.ID}, nil
+	return &createGroupOut{made.ID}, nil
 }
 
 type groupRef struct {
@@ -238,12 +238,12 @@ type updateGroupIn struct {
 	}
 }
 
-func (in updateGroupIn) wish() enterprise.Change {
+func (in updateGroupIn) spec() enterprise.Change {
 	return enterprise.Change{Name: in.Body.Name, Contact: in.Body.Contact}
 }
 
-func (a *API) updateGroup(ctx context.Context, _ *httpapi.Call, _ *updateGroupIn, w regroup) (*httpapi.None, error) {
-	return nil, a.tree.UpdateGroup(ctx, w.found, w.wish)
+func (a *API) updateGroup(ctx context.Context, _ *httpapi.Call, _ *updateGroupIn, g regroup) (*httpapi.None, error) {
+	return nil, a.tree.UpdateGroup(ctx, g.Found, g.Spec)
 }
 
 func (a *API) deleteGroup(ctx context.Context, _ *httpapi.Call, _ *groupRef, g *enterprise.Group) (*httpapi.None, error) {

@@ -13,7 +13,6 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/lists"
-	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Family is the API's name, title and envelope. The SDK's service URL ends in
@@ -64,13 +63,13 @@ type API struct {
 // New makes the API over the tree.
 func New(tree *enterprise.Service, pages *lists.Sealer) *API { return &API{tree, pages} }
 
-// What is found, beside single nodes.
+// What is found, with what the request says of it.
 type (
-	sourced  = wished[*account.Account, enterprise.NewEnterprise]
-	changed  = wished[*enterprise.Enterprise, enterprise.Change]
-	regroup  = wished[*enterprise.Group, enterprise.Change]
-	newGroup = wished[enterprise.Place, enterprise.NewGroup]
-	newChild = wished[enterprise.Place, enterprise.NewAccount]
+	sourced  = httpapi.Given[*account.Account, enterprise.NewEnterprise]
+	changed  = httpapi.Given[*enterprise.Enterprise, enterprise.Change]
+	regroup  = httpapi.Given[*enterprise.Group, enterprise.Change]
+	newGroup = httpapi.Given[enterprise.Place, enterprise.NewGroup]
+	newChild = httpapi.Given[enterprise.Place, enterprise.NewAccount]
 )
 
 // Operations is the table of the API.
@@ -82,107 +81,93 @@ func (a *API) Operations() []httpapi.Operation {
 		own                        = "lists only what the caller may read"
 	)
 	return httpapi.Table(Family,
-		httpapi.Op[createEnterpriseIn, sourced, createEnterpriseOut]{ID: "create_enterprise", Method: http.MethodPost, Path: enterprises, Status: 202,
-			Action: enterprise.ActionMake, Check: (*createEnterpriseIn).check, Find: wish(a.findSource), Do: a.createEnterprise},
-		httpapi.Op[listEnterprisesIn, httpapi.None, list[enterpriseOut]]{ID: "list_enterprises", Method: http.MethodGet, Path: enterprises, Status: 200,
-			Self: own, Check: (*listEnterprisesIn).check, Do: a.listEnterprises},
-		httpapi.Op[enterpriseRef, *enterprise.Enterprise, enterpriseOut]{ID: "get_enterprise", Method: http.MethodGet, Path: oneEnterprise, Status: 200,
-			Action: "enterprise.enterprise.retrieve", Find: findEnterprise[enterpriseRef](a, "enterprise.enterprise.retrieve"), Do: a.getEnterprise},
-		httpapi.Op[updateEnterpriseIn, changed, httpapi.None]{ID: "update_enterprise", Method: http.MethodPatch, Path: oneEnterprise, Status: 204,
-			Action: "enterprise.enterprise.update", Find: wish(findEnterprise[updateEnterpriseIn](a, "enterprise.enterprise.update")), Do: a.updateEnterprise},
+		httpapi.Op[createEnterpriseIn, sourced, createEnterpriseOut]{ID: "create_enterprise", Method: http.MethodPost, Path: enterprises,
+			Status: 202, Action: enterprise.ActionMake, Check: (*createEnterpriseIn).check,
+			Find: httpapi.Checking(createEnterpriseIn.spec, a.findSource), Do: a.createEnterprise},
+		httpapi.Op[listEnterprisesIn, httpapi.None, list[enterpriseOut]]{ID: "list_enterprises", Method: http.MethodGet, Path: enterprises,
+			Status: 200, Self: own, Check: (*listEnterprisesIn).check, Do: a.listEnterprises},
+		httpapi.Op[enterpriseRef, *enterprise.Enterprise, enterpriseOut]{ID: "get_enterprise", Method: http.MethodGet, Path: oneEnterprise,
+			Status: 200, Action: "enterprise.enterprise.retrieve", Find: findEnterprise[enterpriseRef](a), Do: a.getEnterprise},
+		httpapi.Op[updateEnterpriseIn, changed, httpapi.None]{ID: "update_enterprise", Method: http.MethodPatch, Path: oneEnterprise,
+			Status: 204, Action: "enterprise.enterprise.update",
+			Find: httpapi.Checking(updateEnterpriseIn.spec, findEnterprise[updateEnterpriseIn](a)), Do: a.updateEnterprise},
 		httpapi.Op[importIn, *enterprise.Enterprise, httpapi.None]{ID: "import_account_to_enterprise", Method: http.MethodPut,
 			Path: oneEnterprise + "/import/accounts/{account_id}", Status: 202,
-			Action: "enterprise.enterprise.import", Find: findEnterprise[importIn](a, "enterprise.enterprise.import"), Do: a.importAccount},
-		httpapi.Op[createAccountIn, newChild, createAccountOut]{ID: "create_account", Method: http.MethodPost, Path: accounts, Status: 202, Limit: 16 << 10,
-			Action: "enterprise.account.create", Check: (*createAccountIn).check, Find: wish(findPlace[createAccountIn](a, "enterprise.account.create")),
-			Do: a.createAccount},
-		httpapi.Op[listAccountsIn, enterprise.Scope, list[accountOut]]{ID: "list_accounts", Method: http.MethodGet, Path: accounts, Status: 200,
-			Self: own, Check: (*listAccountsIn).check, Find: findScope[listAccountsIn](a), Do: a.listAccounts},
-		httpapi.Op[accountRef, *enterprise.Member, accountOut]{ID: "get_account", Method: http.MethodGet, Path: oneAccount, Status: 200,
-			Action: "enterprise.account.retrieve", Find: findAccount[accountRef](a, "enterprise.account.retrieve"), Do: a.getAccount},
-		httpapi.Op[moveIn, *enterprise.Member, httpapi.None]{ID: "update_account", Method: http.MethodPatch, Path: oneAccount, Status: 202,
-			Action: "enterprise.account.move", Check: (*moveIn).check, Find: findAccount[moveIn](a, "enterprise.account.move"), Do: a.moveAccount},
-		httpapi.Op[accountRef, *enterprise.Member, httpapi.None]{ID: "delete_account", Method: http.MethodDelete, Path: oneAccount, Status: 204,
-			Action: "enterprise.account.delete", Find: findAccount[accountRef](a, "enterprise.account.delete"), Do: a.deleteAccount},
-		httpapi.Op[traitsIn, *enterprise.Member, traitsOut]{ID: "update_account_traits", Method: http.MethodPatch, Path: oneAccount + "/traits", Status: 200,
-			Action: "iam-identity.account.update", Find: a.findTraits, Do: a.updateTraits},
-		httpapi.Op[createGroupIn, newGroup, createGroupOut]{ID: "create_account_group", Method: http.MethodPost, Path: groups, Status: 201,
-			Action: "enterprise.account-group.create", Check: (*createGroupIn).check, Find: wish(findPlace[createGroupIn](a, "enterprise.account-group.create")),
-			Do: a.createGroup},
-		httpapi.Op[listGroupsIn, enterprise.Scope, list[groupOut]]{ID: "list_account_groups", Method: http.MethodGet, Path: groups, Status: 200,
-			Self: own, Check: (*listGroupsIn).check, Find: findScope[listGroupsIn](a), Do: a.listGroups},
-		httpapi.Op[groupRef, *enterprise.Group, groupOut]{ID: "get_account_group", Method: http.MethodGet, Path: oneGroup, Status: 200,
-			Action: "enterprise.account-group.retrieve", Find: findGroup[groupRef](a, "enterprise.account-group.retrieve"), Do: a.getGroup},
-		httpapi.Op[updateGroupIn, regroup, httpapi.None]{ID: "update_account_group", Method: http.MethodPatch, Path: oneGroup, Status: 204,
-			Action: "enterprise.account-group.update", Find: wish(findGroup[updateGroupIn](a, "enterprise.account-group.update")), Do: a.updateGroup},
-		httpapi.Op[groupRef, *enterprise.Group, httpapi.None]{ID: "delete_account_group", Method: http.MethodDelete, Path: oneGroup, Status: 204,
-			Action: "enterprise.account-group.delete", Find: findGroup[groupRef](a, "enterprise.account-group.delete"), Do: a.deleteGroup},
+			Action: "enterprise.enterprise.import", Find: findEnterprise[importIn](a), Do: a.importAccount},
+		httpapi.Op[createAccountIn, newChild, createAccountOut]{ID: "create_account", Method: http.MethodPost, Path: accounts,
+			Status: 202, Limit: 16 << 10, Action: "enterprise.account.create", Check: (*createAccountIn).check,
+			Find: httpapi.Checking(createAccountIn.spec, findPlace[createAccountIn](a)), Do: a.createAccount},
+		httpapi.Op[listAccountsIn, enterprise.Scope, list[accountOut]]{ID: "list_accounts", Method: http.MethodGet, Path: accounts,
+			Status: 200, Self: own, Check: (*listAccountsIn).check, Find: findScope[listAccountsIn](a), Do: a.listAccounts},
+		httpapi.Op[accountRef, *enterprise.Member, accountOut]{ID: "get_account", Method: http.MethodGet, Path: oneAccount,
+			Status: 200, Action: "enterprise.account.retrieve", Find: findAccount[accountRef](a), Do: a.getAccount},
+		httpapi.Op[moveIn, *enterprise.Member, httpapi.None]{ID: "update_account", Method: http.MethodPatch, Path: oneAccount,
+			Status: 202, Action: "enterprise.account.move", Check: (*moveIn).check, Find: findAccount[moveIn](a), Do: a.moveAccount},
+		httpapi.Op[accountRef, *enterprise.Member, httpapi.None]{ID: "delete_account", Method: http.MethodDelete, Path: oneAccount,
+			Status: 204, Action: "enterprise.account.delete", Find: findAccount[accountRef](a), Do: a.deleteAccount},
+		httpapi.Op[traitsIn, *enterprise.Member, traitsOut]{ID: "update_account_traits", Method: http.MethodPatch, Path: oneAccount + "/traits",
+			Status: 200, Action: "iam-identity.account.update", Find: a.findTraits, Do: a.updateTraits},
+		httpapi.Op[createGroupIn, newGroup, createGroupOut]{ID: "create_account_group", Method: http.MethodPost, Path: groups,
+			Status: 201, Action: "enterprise.account-group.create", Check: (*createGroupIn).check,
+			Find: httpapi.Checking(createGroupIn.spec, findPlace[createGroupIn](a)), Do: a.createGroup},
+		httpapi.Op[listGroupsIn, enterprise.Scope, list[groupOut]]{ID: "list_account_groups", Method: http.MethodGet, Path: groups,
+			Status: 200, Self: own, Check: (*listGroupsIn).check, Find: findScope[listGroupsIn](a), Do: a.listGroups},
+		httpapi.Op[groupRef, *enterprise.Group, groupOut]{ID: "get_account_group", Method: http.MethodGet, Path: oneGroup,
+			Status: 200, Action: "enterprise.account-group.retrieve", Find: findGroup[groupRef](a), Do: a.getGroup},
+		httpapi.Op[updateGroupIn, regroup, httpapi.None]{ID: "update_account_group", Method: http.MethodPatch, Path: oneGroup,
+			Status: 204, Action: "enterprise.account-group.update",
+			Find: httpapi.Checking(updateGroupIn.spec, findGroup[updateGroupIn](a)), Do: a.updateGroup},
+		httpapi.Op[groupRef, *enterprise.Group, httpapi.None]{ID: "delete_account_group", Method: http.MethodDelete, Path: oneGroup,
+			Status: 204, Action: "enterprise.account-group.delete", Find: findGroup[groupRef](a), Do: a.deleteGroup},
 	)
 }
 
 // find is how rows find an N: it gives with it the resource to decide on.
 type find[In, N any] = func(context.Context, *httpapi.Call, *In) (N, httpapi.Target, error)
 
-// wished is what was found and what the caller wishes to be done with it.
-type wished[N any, V valid.Checker] struct {
-	found N
-	wish  valid.Of[V]
-}
-
-// wish finds what other finds, after the caller's wish was checked.
-func wish[In interface{ wish() V }, N any, V valid.Checker](other find[In, N]) find[In, wished[N, V]] {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (w wished[N, V], on httpapi.Target, err error) {
-		if w.wish, err = valid.Check((*in).wish()); err != nil {
-			return w, on, err
-		}
-		w.found, on, err = other(ctx, c, in)
-		return w, on, err
-	}
-}
-
-// reached gives a node that was found with the resource on which the action on
-// it is decided.
-func reached[N enterprise.Node](ctx context.Context, c *httpapi.Call, action string, n N, err error) (N, httpapi.Target, error) {
+// reached gives a node that was found with the resource on which the row's action
+// on it is decided.
+func reached[N enterprise.Node](ctx context.Context, c *httpapi.Call, n N, err error) (N, httpapi.Target, error) {
 	if err != nil {
 		return n, httpapi.Target{}, err
 	}
-	on, err := enterprise.Reach(ctx, c, action, n)
+	on, err := enterprise.Reach(ctx, c, c.Op.Access.Action, n)
 	return n, on, err
 }
 
-func findEnterprise[In interface{ enterpriseID() string }](a *API, action string) find[In, *enterprise.Enterprise] {
+func findEnterprise[In interface{ enterpriseID() string }](a *API) find[In, *enterprise.Enterprise] {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*enterprise.Enterprise, httpapi.Target, error) {
 		entID := (*in).enterpriseID()
 		c.SeeksOr(enterprise.NoNode("enterprise", entID))
 		e, err := a.tree.Enterprise(ctx, entID)
-		return reached(ctx, c, action, e, err)
+		return reached(ctx, c, e, err)
 	}
 }
 
-func findGroup[In interface{ groupID() string }](a *API, action string) find[In, *enterprise.Group] {
+func findGroup[In interface{ groupID() string }](a *API) find[In, *enterprise.Group] {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*enterprise.Group, httpapi.Target, error) {
 		groupID := (*in).groupID()
 		c.SeeksOr(enterprise.NoNode("account-group", groupID))
 		g, err := a.tree.Group(ctx, groupID)
-		return reached(ctx, c, action, g, err)
+		return reached(ctx, c, g, err)
 	}
 }
 
-func findAccount[In interface{ accountID() string }](a *API, action string) find[In, *enterprise.Member] {
+func findAccount[In interface{ accountID() string }](a *API) find[In, *enterprise.Member] {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*enterprise.Member, httpapi.Target, error) {
 		accountID := (*in).accountID()
 		c.SeeksOr(enterprise.NoNode("account", accountID))
 		m, err := a.tree.Member(ctx, accountID)
-		return reached(ctx, c, action, m, err)
+		return reached(ctx, c, m, err)
 	}
 }
 
-func findPlace[In interface{ parent() string }](a *API, action string) find[In, enterprise.Place] {
+func findPlace[In interface{ parent() string }](a *API) find[In, enterprise.Place] {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (enterprise.Place, httpapi.Target, error) {
 		parent := (*in).parent()
 		c.SeeksOr(enterprise.NoNode("parent", parent))
 		p, err := a.tree.Place(ctx, parent)
-		return reached(ctx, c, action, p, err)
+		return reached(ctx, c, p, err)
 	}
 }
 

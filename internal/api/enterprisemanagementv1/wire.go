@@ -40,7 +40,8 @@ type enterpriseOut struct {
 
 func wireEnterprise(e *enterprise.Enterprise) *enterpriseOut {
 	return &enterpriseOut{URL: "/v1/enterprises/" + e.ID, ID: e.ID, EnterpriseAccountID: e.Account, CRN: e.CRN(),
-		Name: e.Name, Domain: e.Domain, State: e.State, ContactIAMID: e.Owner, ContactEmail: e.ContactEmail, SourceAccountID: e.SourceAccount, stamps: wireStamps(&e.Meta)}
+		Name: e.Name, Domain: e.Domain, State: e.State, ContactIAMID: e.Owner, ContactEmail: e.ContactEmail, SourceAccountID: e.SourceAccount,
+		stamps: wireStamps(&e.Meta)}
 }
 
 // place words where a node stands: its parent's CRN and the path from the root.
