@@ -12,6 +12,7 @@ import (
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Bounds of a group's texts: the documented ones of group templates.
@@ -30,40 +31,57 @@ func groupEvent(verb string, g *Group, params ...string) store.Event {
 		Message: "IAM Access Groups: " + verb + " group " + g.Name}
 }
 
-// CheckGroupTexts validates the name (nil: unchanged) and description of a group.
-func CheckGroupTexts(name, description *string) error {
-	if name != nil {
-		switch n := utf8.RuneCountInString(*name); {
-		case strings.TrimSpace(*name) == "":
+// GroupResource is what decisions about a group are made on.
+func GroupResource(g *Group) policy.Resource {
+	return policy.Resource{ServiceName: "iam-groups", Account: g.Account, ResourceType: "group", Resource: g.ID}
+}
+
+// NewGroup is a group that is to be.
+type NewGroup struct{ Name, Description string }
+
+// Validate implements valid.Checker.
+func (n NewGroup) Validate() error { return GroupChange{&n.Name, &n.Description}.Validate() }
+
+// GroupChange changes the texts of a group; nil leaves one.
+type GroupChange struct{ Name, Description *string }
+
+// Validate implements valid.Checker.
+func (c GroupChange) Validate() error {
+	if c.Name != nil {
+		switch n := utf8.RuneCountInString(*c.Name); {
+		case strings.TrimSpace(*c.Name) == "":
 			return fault.Missing("name")
 		case n > maxGroupName:
 			return fault.Field("name", "Property 'name' must have at most %d characters.", maxGroupName)
 		}
 	}
-	if description != nil && utf8.RuneCountInString(*description) > maxGroupDescription {
+	if c.Description != nil && utf8.RuneCountInString(*c.Description) > maxGroupDescription {
 		return fault.Field("description", "Property 'description' must have at most %d characters.", maxGroupDescription)
 	}
 	return nil
 }
 
 // CreateGroup makes a group. Names need not be unique.
-func (s *Service) CreateGroup(ctx context.Context, account, name, description string) (*Group, error) {
-	if err := CheckGroupTexts(&name, &description); err != nil {
-		return nil, err
-	}
+func (s *Service) CreateGroup(ctx context.Context, account string, n valid.Of[NewGroup]) (*Group, error) {
 	var g *Group
 	err := s.db.Update(ctx, func(tx store.Tx) error {
-		n, err := Groups.Count(ctx, tx, store.Query{Account: account})
-		if err != nil {
-			return err
-		}
-		if n >= s.limits.Groups {
-			return limitReached("access groups", s.limits.Groups)
-		}
-		g = &Group{Meta: store.Meta{Account: account, ID: s.ids.New(id.AccessGroup), Name: name, Description: description}}
-		return Groups.Create(ctx, tx, g, groupEvent("create", g))
+		g = &Group{Meta: store.Meta{Account: account, Name: n.Value().Name, Description: n.Value().Description}}
+		return s.found(ctx, tx, g)
 	})
 	return g, err
+}
+
+// found stores a new group under a new id, when the account has room for it.
+func (s *Service) found(ctx context.Context, tx store.Tx, g *Group) error {
+	n, err := Groups.Count(ctx, tx, store.Query{Account: g.Account})
+	if err != nil {
+		return err
+	}
+	if n >= s.limits.Groups {
+		return limitReached("access groups", s.limits.Groups)
+	}
+	g.ID = s.ids.New(id.AccessGroup)
+	return Groups.Create(ctx, tx, g, groupEvent("create", g))
 }
 
 // PublicGroupName is the name of the built-in group of everybody.
@@ -93,81 +111,92 @@ func NoGroup(groupID string) *fault.Error {
 	return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "Access group with Id " + groupID + " not found."}
 }
 
-// change reads a group in a transaction, checks the precondition and applies fn.
-func (s *Service) changeGroup(ctx context.Context, groupID, ifMatch string, fn func(store.Tx, *Group) error) (*Group, error) {
-	var g *Group
-	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
-		if groupID == policy.PublicAccessGroupID {
-			return &fault.Error{Kind: fault.Forbidden, Code: "forbidden", Message: "The public access group cannot be changed."}
-		}
-		if g, err = Groups.Get(ctx, tx, "", groupID); err != nil {
-			if errors.Is(err, fault.NotFound) {
-				return NoGroup(groupID)
-			}
-			return err
-		}
-		if ifMatch != "" {
-			if err := g.Match(ifMatch); err != nil {
-				return err
-			}
-		}
-		return fn(tx, g)
-	})
-	return g, err
+// changeable refuses to change the built-in group.
+func changeable(g *Group) error {
+	if g.ID == policy.PublicAccessGroupID {
+		return &fault.Error{Kind: fault.Forbidden, Code: "forbidden", Message: "The public access group cannot be changed."}
+	}
+	return nil
 }
 
-// UpdateGroup changes name and description; nil leaves them.
-func (s *Service) UpdateGroup(ctx context.Context, groupID, ifMatch string, name, description *string) (*Group, error) {
-	if err := CheckGroupTexts(name, description); err != nil {
+// own refuses to change a group that is not the account's own: the built-in one
+// and those of the enterprise.
+func own(g *Group) error {
+	if g.Template != nil {
+		return managedByEnterprise("access group")
+	}
+	return changeable(g)
+}
+
+// within changes the parts of a group that was found: fn runs in a transaction
+// in which the group is as it was found.
+func (s *Service) within(ctx context.Context, g *Group, fn func(store.Tx) error) error {
+	if err := changeable(g); err != nil {
+		return err
+	}
+	return s.db.Update(ctx, func(tx store.Tx) error {
+		if err := Groups.Hold(ctx, tx, g); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+// UpdateGroup changes a group that was found, at the version that ifMatch names.
+func (s *Service) UpdateGroup(ctx context.Context, found *Group, ifMatch string, c valid.Of[GroupChange]) (*Group, error) {
+	if err := own(found); err != nil {
 		return nil, err
 	}
-	if ifMatch == "" {
-		return nil, fault.Missing("If-Match")
+	if err := found.Match(ifMatch); err != nil {
+		return nil, err
 	}
-	return s.changeGroup(ctx, groupID, ifMatch, func(tx store.Tx, g *Group) error {
-		if g.Template != nil {
-			return managedByEnterprise("access group")
-		}
+	return Groups.Edit(ctx, s.db, found, func(_ store.Tx, g *Group) (store.Event, error) {
 		var params []string
-		if name != nil {
+		if name := c.Value().Name; name != nil {
 			g.Name = *name
 			params = append(params, "name")
 		}
-		if description != nil {
+		if description := c.Value().Description; description != nil {
 			g.Description = *description
 			params = append(params, "description")
 		}
-		return Groups.Update(ctx, tx, g, groupEvent("update", g, params...))
+		return groupEvent("update", g, params...), nil
 	})
 }
 
-// DeleteGroup deletes a group with its policies. With members or rules it
-// needs force, which deletes them too.
-func (s *Service) DeleteGroup(ctx context.Context, groupID string, force bool) error {
-	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
-		if g.Template != nil {
-			return managedByEnterprise("access group")
+// DeleteGroup deletes a group that was found, with its policies. With members or
+// rules it needs force, which deletes them too.
+func (s *Service) DeleteGroup(ctx context.Context, found *Group, force bool) error {
+	if err := own(found); err != nil {
+		return err
+	}
+	return Groups.Remove(ctx, s.db, found, func(tx store.Tx) (store.Event, error) {
+		if !force {
+			if err := unoccupied(ctx, tx, found); err != nil {
+				return store.Event{}, err
+			}
 		}
-		parts := store.Query{Account: g.Account, Parent: g.ID}
-		members, err := Members.Count(ctx, tx, parts)
-		if err != nil {
-			return err
-		}
-		rules, err := GroupRules.Count(ctx, tx, parts)
-		if err != nil {
-			return err
-		}
-		if !force && members+rules > 0 {
-			return &fault.Error{Kind: fault.Conflict, Code: "group_not_empty", Message: "Access group " + g.ID + " has members or rules.",
-				Details: "Remove them first, or delete with force=true."}
-		}
-		return dissolve(ctx, tx, g)
+		return groupEvent("delete", found), empty(ctx, tx, found)
 	})
+}
+
+// unoccupied refuses a group with members or rules.
+func unoccupied(ctx context.Context, r store.Reader, g *Group) error {
+	parts := store.Query{Account: g.Account, Parent: g.ID}
+	members, err := Members.Count(ctx, r, parts)
+	if err != nil {
+		return err
+	}
+	rules, err := GroupRules.Count(ctx, r, parts)
+	if err == nil && members+rules > 0 {
+		err = &fault.Error{Kind: fault.Conflict, Code: "group_not_empty", Message: "Access group " + g.ID + " has members or rules.",
+			Details: "Remove them first, or delete with force=true."}
+	}
 	return err
 }
 
-// dissolve deletes a group with its members, rules and policies.
-func dissolve(ctx context.Context, tx store.Tx, g *Group) error {
+// empty deletes the members, rules and policies of a group.
+func empty(ctx context.Context, tx store.Tx, g *Group) error {
 	parts := store.Query{Account: g.Account, Parent: g.ID}
 	members, err := Members.List(ctx, tx, parts)
 	if err != nil {
@@ -187,10 +216,7 @@ func dissolve(ctx context.Context, tx store.Tx, g *Group) error {
 			return err
 		}
 	}
-	if err := deleteOwnPolicies(ctx, tx, g.Account, g.ID); err != nil {
-		return err
-	}
-	return Groups.Delete(ctx, tx, g, groupEvent("delete", g))
+	return deleteOwnPolicies(ctx, tx, g.Account, g.ID)
 }
 
 // deleteOwnPolicies removes the policies that an account itself gave a subject

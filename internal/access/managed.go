@@ -1,13 +1,14 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
 	"github.com/kagiban/kagiban/internal/fault"
-	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // What enterprise templates lay on accounts. All functions work inside the
@@ -135,27 +136,43 @@ func (s *Service) CheckControl(service string, actions []string) error {
 
 // ManagedGroup is an access group as a template lays it on an account.
 type ManagedGroup struct {
-	Name, Description string
-	Members           []NewMember
-	Rules             []*GroupRule
-	Controls          GroupControls
-	Template          *TemplateMark
+	NewGroup
+	Members  []NewMember
+	Rules    []ManagedRule
+	Controls GroupControls
+	Template *TemplateMark
+}
+
+// ManagedRule is a dynamic rule of a template with its action controls.
+type ManagedRule struct {
+	RuleSpec
+	Removable, Updatable bool
+}
+
+// Validate implements valid.Checker.
+func (m ManagedGroup) Validate() error {
+	err := m.NewGroup.Validate()
+	for _, n := range m.Members {
+		err = cmp.Or(err, n.Validate())
+	}
+	for _, r := range m.Rules {
+		err = cmp.Or(err, r.Validate())
+	}
+	return err
 }
 
 // LayGroup makes or changes the access group of a template. What the account
 // added stays; controls that would not have let it add that are a fault.Conflict.
-func (s *Service) LayGroup(ctx context.Context, tx store.Tx, account, groupID string, m *ManagedGroup) (*Group, error) {
-	if err := CheckGroupTexts(&m.Name, &m.Description); err != nil {
-		return nil, err
-	}
-	g, err := s.managedGroup(ctx, tx, account, groupID, m)
+func (s *Service) LayGroup(ctx context.Context, tx store.Tx, account, groupID string, m valid.Of[ManagedGroup]) (*Group, error) {
+	want := m.Value()
+	g, err := s.managedGroup(ctx, tx, account, groupID, &want)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.layMembers(ctx, tx, g, m.Members); err != nil {
+	if err := layMembers(ctx, tx, g, want.Members); err != nil {
 		return nil, err
 	}
-	return g, s.layGroupRules(ctx, tx, g, m.Rules)
+	return g, s.layGroupRules(ctx, tx, g, want.Rules)
 }
 
 func (s *Service) managedGroup(ctx context.Context, tx store.Tx, account, groupID string, m *ManagedGroup) (*Group, error) {
@@ -172,26 +189,19 @@ func (s *Service) managedGroup(ctx context.Context, tx store.Tx, account, groupI
 			return nil, err
 		}
 	}
-	same, err := Groups.List(ctx, tx, store.Query{Account: account, Name: m.Name})
+	same, err := Groups.Count(ctx, tx, store.Query{Account: account, Name: m.Name})
 	if err != nil {
 		return nil, err
 	}
-	if len(same) > 0 {
+	if same > 0 {
 		return nil, fault.New(fault.Conflict, "The account has an access group named '%s' already.", m.Name)
 	}
-	n, err := Groups.Count(ctx, tx, store.Query{Account: account})
-	if err != nil {
-		return nil, err
-	}
-	if n >= s.limits.Groups {
-		return nil, limitReached("access groups", s.limits.Groups)
-	}
-	g := &Group{Meta: store.Meta{Account: account, ID: s.ids.New(id.AccessGroup), Name: m.Name, Description: m.Description}, Template: m.Template, Controls: m.Controls}
-	return g, Groups.Create(ctx, tx, g, groupEvent("create", g))
+	g := &Group{Meta: store.Meta{Account: account, Name: m.Name, Description: m.Description}, Template: m.Template, Controls: m.Controls}
+	return g, s.found(ctx, tx, g)
 }
 
 // layMembers makes the managed members of a group those of the template.
-func (s *Service) layMembers(ctx context.Context, tx store.Tx, g *Group, want []NewMember) error {
+func layMembers(ctx context.Context, tx store.Tx, g *Group, want []NewMember) error {
 	have, err := Members.List(ctx, tx, store.Query{Account: g.Account, Parent: g.ID})
 	if err != nil {
 		return err
@@ -218,7 +228,8 @@ func (s *Service) layMembers(ctx context.Context, tx store.Tx, g *Group, want []
 		if present[n.IAMID] {
 			continue
 		}
-		m := &Member{Meta: store.Meta{Account: g.Account, ID: MemberID(g.ID, n.IAMID), Parent: g.ID, Owner: n.IAMID, Name: n.IAMID}, Type: n.Type, Managed: true}
+		m := n.of(g)
+		m.Managed = true
 		if err := Members.Create(ctx, tx, m, memberEvent("add", g, m)); err != nil {
 			return err
 		}
@@ -227,7 +238,7 @@ func (s *Service) layMembers(ctx context.Context, tx store.Tx, g *Group, want []
 }
 
 // layGroupRules replaces the managed rules of a group.
-func (s *Service) layGroupRules(ctx context.Context, tx store.Tx, g *Group, want []*GroupRule) error {
+func (s *Service) layGroupRules(ctx context.Context, tx store.Tx, g *Group, want []ManagedRule) error {
 	have, err := GroupRules.List(ctx, tx, store.Query{Account: g.Account, Parent: g.ID})
 	if err != nil {
 		return err
@@ -241,10 +252,9 @@ func (s *Service) layGroupRules(ctx context.Context, tx store.Tx, g *Group, want
 		}
 	}
 	for _, r := range want {
-		fresh := *r
-		fresh.Meta = store.Meta{Account: g.Account, ID: s.ids.New(id.ClaimRule), Parent: g.ID, Name: r.Name}
-		fresh.Managed = true
-		if err := GroupRules.Create(ctx, tx, &fresh, ruleEvent("create", g, &fresh)); err != nil {
+		rule := s.rule(g, r.RuleSpec)
+		rule.Managed, rule.Removable, rule.Updatable = true, r.Removable, r.Updatable
+		if err := GroupRules.Create(ctx, tx, rule, ruleEvent("create", g, rule)); err != nil {
 			return err
 		}
 	}
@@ -253,10 +263,13 @@ func (s *Service) layGroupRules(ctx context.Context, tx store.Tx, g *Group, want
 
 // LiftGroup takes a template's group from an account with its members, rules
 // and policies.
-func (s *Service) LiftGroup(ctx context.Context, tx store.Tx, account, groupID string) error {
+func LiftGroup(ctx context.Context, tx store.Tx, account, groupID string) error {
 	g, err := Groups.Get(ctx, tx, account, groupID)
 	if err != nil {
 		return fault.Ignore(fault.NotFound, err)
 	}
-	return dissolve(ctx, tx, g)
+	if err := empty(ctx, tx, g); err != nil {
+		return err
+	}
+	return Groups.Delete(ctx, tx, g, groupEvent("delete", g))
 }

@@ -18,9 +18,10 @@ func layGroup(s *apitest.Server, groupID, member string) *access.Group {
 	s.T.Helper()
 	var g *access.Group
 	s.Update(func(ctx context.Context, tx store.Tx) (err error) {
-		g, err = s.Access.LayGroup(ctx, tx, acct, groupID, &access.ManagedGroup{Name: "of the enterprise", Template: &access.TemplateMark{ID: "t"},
+		g, err = s.Access.LayGroup(ctx, tx, acct, groupID, apitest.Checked(s.T, access.ManagedGroup{
+			NewGroup: access.NewGroup{Name: "of the enterprise"}, Template: &access.TemplateMark{ID: "t"},
 			Controls: access.GroupControls{AddMembers: true},
-			Members:  []access.NewMember{{IAMID: member, Type: access.MemberUser}}})
+			Members:  []access.NewMember{{IAMID: member, Type: access.MemberUser}}}))
 		return err
 	})
 	return g
@@ -30,14 +31,8 @@ func TestAnAccountCannotRemoveMembersThatTheEnterpriseSet(t *testing.T) {
 	s := serve(t)
 	ctx := t.Context()
 	g := layGroup(s, "", "IBMid-AUDITOR")
-	own, err := s.Access.CreateGroup(ctx, acct, "own", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Access.AddMembers(ctx, own.ID, []access.NewMember{{IAMID: "IBMid-AUDITOR", Type: "user"}}); err != nil {
-		t.Fatal(err)
-	}
-	out, err := s.Access.RemoveFromAll(ctx, acct, "IBMid-AUDITOR")
+	own := s.NewGroup(acct, "own", access.NewMember{IAMID: "IBMid-AUDITOR", Type: access.MemberUser})
+	out, err := s.Access.RemoveFromAll(ctx, asker.System, acct, "IBMid-AUDITOR")
 	if err != nil || len(out) != 2 {
 		t.Fatalf("%v, %v", out, err)
 	}
@@ -59,11 +54,9 @@ func TestATemplateTakesOverMembersThatAreThere(t *testing.T) {
 	s := serve(t)
 	ctx := t.Context()
 	g := layGroup(s, "", "IBMid-FIRST")
-	if out, err := s.Access.AddMembers(ctx, g.ID, []access.NewMember{{IAMID: "IBMid-AUDITOR", Type: "user"}}); err != nil || out[0].Err != nil {
-		t.Fatal(out, err)
-	}
-	layGroup(s, g.ID, "IBMid-AUDITOR")
-	if err := s.Access.RemoveMember(ctx, g.ID, "IBMid-AUDITOR"); !errors.Is(err, fault.Forbidden) {
+	s.Join(g, access.NewMember{IAMID: "IBMid-AUDITOR", Type: access.MemberUser})
+	g = layGroup(s, g.ID, "IBMid-AUDITOR")
+	if err := s.Access.RemoveMember(ctx, asker.System, g, "IBMid-AUDITOR"); !errors.Is(err, fault.Forbidden) {
 		t.Errorf("removing a member of the template: %v", err)
 	}
 }

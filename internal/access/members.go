@@ -8,15 +8,23 @@ import (
 	"strings"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
-// MaxBulk is the documented largest number of members or groups in one request.
-const MaxBulk = 50
+// maxBulk is the documented largest number of members or groups in one request.
+const maxBulk = 50
+
+// What whoever changes a group's members must be allowed to do to the group.
+const (
+	addMembers    = "iam-groups.members.add"
+	removeMembers = "iam-groups.members.delete"
+)
 
 // Types of members.
 const (
@@ -33,8 +41,8 @@ func memberEvent(verb string, g *Group, m *Member) store.Event {
 // NewMember names an identity that is to join a group.
 type NewMember struct{ IAMID, Type string }
 
-// Check validates the identity and its type against each other.
-func (n NewMember) Check() error {
+// Validate checks the identity and its type against each other.
+func (n NewMember) Validate() error {
 	prefix := map[string]string{MemberUser: "", MemberService: "iam-ServiceId-", MemberProfile: "iam-Profile-"}
 	want, ok := prefix[n.Type]
 	switch {
@@ -48,23 +56,125 @@ func (n NewMember) Check() error {
 	return nil
 }
 
+// of gives the member that the identity becomes in a group.
+func (n NewMember) of(g *Group) *Member {
+	at := store.Meta{Account: g.Account, ID: MemberID(g.ID, n.IAMID), Parent: g.ID, Owner: n.IAMID, Name: n.IAMID}
+	return &Member{Meta: at, Type: n.Type}
+}
+
+// Joining are identities that are to join one group. Each is judged by itself;
+// Validate bounds their number.
+type Joining []NewMember
+
+// Validate implements valid.Checker.
+func (l Joining) Validate() error { return bulk("members", len(l)) }
+
+// Leaving are the IAM ids of members who are to leave one group.
+type Leaving []string
+
+// Validate implements valid.Checker.
+func (l Leaving) Validate() error { return bulk("members", len(l)) }
+
+// Spread is an identity that is to join several groups.
+type Spread struct {
+	NewMember
+	Groups []string
+}
+
+// Validate implements valid.Checker.
+func (j Spread) Validate() error {
+	if err := bulk("groups", len(j.Groups)); err != nil {
+		return err
+	}
+	return j.NewMember.Validate()
+}
+
+func bulk(field string, n int) error {
+	if n == 0 {
+		return fault.Missing(field)
+	}
+	if n > maxBulk {
+		return fault.Field(field, "Property '%s' must hold at most %d entries.", field, maxBulk)
+	}
+	return nil
+}
+
 // Outcome is what became of one item of a bulk request.
 type Outcome struct {
 	IAMID, Type, Group string
 	Member             *Member // nil when Err is set or when the member was removed
-	Err                error
+	Err                error   // a refusal
 }
 
-// AddMembers makes each identity a static member of a group and tells of each
-// what became of it; being one already is success. The error is for the whole:
-// the group is not there, or the store failed.
-func (s *Service) AddMembers(ctx context.Context, groupID string, list []NewMember) ([]Outcome, error) {
+// manager is who changes members, as it is known inside a transaction.
+type manager struct {
+	policy.Subject
+	asker.Rights
+}
+
+func managing(ctx context.Context, who asker.Asker, account string) (manager, error) {
+	rights, err := who.Rights(ctx, account)
+	return manager{who.Subject(), rights}, err
+}
+
+// may refuses a manager who may not do an action to a group.
+func (m manager) may(action string, g *Group) error {
+	on := GroupResource(g)
+	if m.Lacks(on, []string{action}) == "" {
+		return nil
+	}
+	return asker.Refusal(&m.Subject, action, on, NoGroup(g.ID))
+}
+
+// AddMembers makes each identity a static member of a group that was found and
+// tells of each what became of it; being one already is success. The error is for
+// the whole: who asks may not add members to the group, or the store failed.
+func (s *Service) AddMembers(ctx context.Context, who asker.Asker, g *Group, list valid.Of[Joining]) ([]Outcome, error) {
+	if err := asker.Need(ctx, who, addMembers, GroupResource(g), NoGroup(g.ID)); err != nil {
+		return nil, err
+	}
 	var out []Outcome
-	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
-		out = make([]Outcome, len(list))
-		for i, n := range list {
-			out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: groupID}
+	err := s.within(ctx, g, func(tx store.Tx) error {
+		out = make([]Outcome, len(list.Value()))
+		for i, n := range list.Value() {
+			out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: g.ID}
+			if out[i].Err = n.Validate(); out[i].Err != nil {
+				continue
+			}
 			if err := s.join(ctx, tx, g, n, &out[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// AddToGroups adds one identity to several groups of an account and tells of
+// each group what became of it: who asks needs the right for each.
+func (s *Service) AddToGroups(ctx context.Context, who asker.Asker, account string, n valid.Of[Spread]) ([]Outcome, error) {
+	by, err := managing(ctx, who, account)
+	if err != nil {
+		return nil, err
+	}
+	joining := n.Value()
+	var out []Outcome
+	err = s.db.Update(ctx, func(tx store.Tx) error {
+		out = make([]Outcome, len(joining.Groups))
+		for i, groupID := range joining.Groups {
+			out[i] = Outcome{IAMID: joining.IAMID, Type: joining.Type, Group: groupID}
+			g, err := Groups.Get(ctx, tx, account, groupID)
+			switch {
+			case errors.Is(err, fault.NotFound):
+				out[i].Err = NoGroup(groupID)
+				continue
+			case err != nil:
+				return err
+			}
+			if out[i].Err = by.may(addMembers, g); out[i].Err != nil {
+				continue
+			}
+			if err := s.join(ctx, tx, g, joining.NewMember, &out[i]); err != nil {
 				return err
 			}
 		}
@@ -75,9 +185,6 @@ func (s *Service) AddMembers(ctx context.Context, groupID string, list []NewMemb
 
 // join adds one member; a refusal goes into the outcome, a failure is returned.
 func (s *Service) join(ctx context.Context, tx store.Tx, g *Group, n NewMember, out *Outcome) error {
-	if out.Err = n.Check(); out.Err != nil {
-		return nil
-	}
 	m, err := Members.Get(ctx, tx, g.Account, MemberID(g.ID, n.IAMID))
 	if err == nil {
 		out.Member = m
@@ -98,14 +205,13 @@ func (s *Service) join(ctx context.Context, tx store.Tx, g *Group, n NewMember, 
 		out.Err = limitReached("groups of one member", s.limits.GroupsPerMember)
 		return nil
 	}
-	m = &Member{Meta: store.Meta{Account: g.Account, ID: MemberID(g.ID, n.IAMID), Parent: g.ID, Owner: n.IAMID, Name: n.IAMID}, Type: n.Type}
-	out.Member = m
-	return Members.Create(ctx, tx, m, memberEvent("add", g, m))
+	out.Member = n.of(g)
+	return Members.Create(ctx, tx, out.Member, memberEvent("add", g, out.Member))
 }
 
-// RemoveMember ends a static membership.
-func (s *Service) RemoveMember(ctx context.Context, groupID, iamID string) error {
-	out, err := s.removeMembers(ctx, groupID, []string{iamID})
+// RemoveMember ends a static membership of a group that was found.
+func (s *Service) RemoveMember(ctx context.Context, who asker.Asker, g *Group, iamID string) error {
+	out, err := s.remove(ctx, who, g, []string{iamID})
 	if err != nil {
 		return err
 	}
@@ -113,34 +219,34 @@ func (s *Service) RemoveMember(ctx context.Context, groupID, iamID string) error
 }
 
 // RemoveMembers removes each identity. When none was a member the whole is NotFound.
-func (s *Service) RemoveMembers(ctx context.Context, groupID string, iamIDs []string) ([]Outcome, error) {
-	out, err := s.removeMembers(ctx, groupID, iamIDs)
+func (s *Service) RemoveMembers(ctx context.Context, who asker.Asker, g *Group, list valid.Of[Leaving]) ([]Outcome, error) {
+	out, err := s.remove(ctx, who, g, list.Value())
 	if err != nil {
 		return nil, err
 	}
 	if !slices.ContainsFunc(out, func(o Outcome) bool { return o.Err == nil }) {
-		return nil, &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("No member %s of access group %s found.", strings.Join(iamIDs, ", "), groupID)}
+		return nil, &fault.Error{Kind: fault.NotFound, Code: "not_found",
+			Message: fmt.Sprintf("No member %s of access group %s found.", strings.Join(list.Value(), ", "), g.ID)}
 	}
 	return out, nil
 }
 
-func (s *Service) removeMembers(ctx context.Context, groupID string, iamIDs []string) ([]Outcome, error) {
+func (s *Service) remove(ctx context.Context, who asker.Asker, g *Group, iamIDs []string) ([]Outcome, error) {
+	if err := asker.Need(ctx, who, removeMembers, GroupResource(g), NoGroup(g.ID)); err != nil {
+		return nil, err
+	}
 	var out []Outcome
-	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
+	err := s.within(ctx, g, func(tx store.Tx) error {
 		out = make([]Outcome, len(iamIDs))
 		for i, iamID := range iamIDs {
-			out[i] = Outcome{IAMID: iamID, Group: groupID}
+			out[i] = Outcome{IAMID: iamID, Group: g.ID}
 			m, err := Members.Get(ctx, tx, g.Account, MemberID(g.ID, iamID))
 			if errors.Is(err, fault.NotFound) {
 				out[i].Err = noMember(g.ID, iamID)
 				continue
 			}
-			if err == nil && m.Managed && !g.Controls.RemoveMembers {
-				out[i].Err = managedByEnterprise("member")
-				continue
-			}
 			if err == nil {
-				err = Members.Delete(ctx, tx, m, memberEvent("delete", g, m))
+				err = leave(ctx, tx, g, m, &out[i])
 			}
 			if err != nil {
 				return err
@@ -151,21 +257,37 @@ func (s *Service) removeMembers(ctx context.Context, groupID string, iamIDs []st
 	return out, err
 }
 
-func noMember(groupID, iamID string) error {
-	return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("Member %s of access group %s not found.", iamID, groupID)}
+// leave ends one membership; a refusal goes into the outcome, a failure is returned.
+func leave(ctx context.Context, tx store.Tx, g *Group, m *Member, out *Outcome) error {
+	if m.Managed && !g.Controls.RemoveMembers {
+		out.Err = managedByEnterprise("member")
+		return nil
+	}
+	return Members.Delete(ctx, tx, m, memberEvent("delete", g, m))
 }
 
-// RemoveFromAll removes an identity from every group of an account; being in
-// none is NotFound.
-func (s *Service) RemoveFromAll(ctx context.Context, account, iamID string) ([]Outcome, error) {
+func noMember(groupID, iamID string) error {
+	return &fault.Error{Kind: fault.NotFound, Code: "not_found",
+		Message: fmt.Sprintf("Member %s of access group %s not found.", iamID, groupID)}
+}
+
+// RemoveFromAll removes an identity from every group of an account and tells of
+// each what became of it: who asks needs the right for each. Being in none is
+// NotFound.
+func (s *Service) RemoveFromAll(ctx context.Context, who asker.Asker, account, iamID string) ([]Outcome, error) {
+	by, err := managing(ctx, who, account)
+	if err != nil {
+		return nil, err
+	}
 	var out []Outcome
-	err := s.db.Update(ctx, func(tx store.Tx) error {
+	err = s.db.Update(ctx, func(tx store.Tx) error {
 		list, err := Members.List(ctx, tx, store.Query{Account: account, Owner: iamID})
 		if err != nil {
 			return err
 		}
 		if len(list) == 0 {
-			return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: fmt.Sprintf("Member %s is in no access group of the account.", iamID)}
+			return &fault.Error{Kind: fault.NotFound, Code: "not_found",
+				Message: fmt.Sprintf("Member %s is in no access group of the account.", iamID)}
 		}
 		out = make([]Outcome, len(list))
 		for i, m := range list {
@@ -174,39 +296,10 @@ func (s *Service) RemoveFromAll(ctx context.Context, account, iamID string) ([]O
 			if err != nil {
 				return fmt.Errorf("reading the group of a member: %w", err)
 			}
-			if m.Managed && !g.Controls.RemoveMembers {
-				out[i].Err = managedByEnterprise("member")
+			if out[i].Err = by.may(removeMembers, g); out[i].Err != nil {
 				continue
 			}
-			if err := Members.Delete(ctx, tx, m, memberEvent("delete", g, m)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return out, err
-}
-
-// AddToGroups adds one identity to several groups of an account and tells of
-// each group what became of it.
-func (s *Service) AddToGroups(ctx context.Context, account string, n NewMember, groups []string) ([]Outcome, error) {
-	if err := n.Check(); err != nil {
-		return nil, err
-	}
-	var out []Outcome
-	err := s.db.Update(ctx, func(tx store.Tx) error {
-		out = make([]Outcome, len(groups))
-		for i, groupID := range groups {
-			out[i] = Outcome{IAMID: n.IAMID, Type: n.Type, Group: groupID}
-			g, err := Groups.Get(ctx, tx, account, groupID)
-			if errors.Is(err, fault.NotFound) {
-				out[i].Err = NoGroup(groupID)
-				continue
-			}
-			if err == nil {
-				err = s.join(ctx, tx, g, n, &out[i])
-			}
-			if err != nil {
+			if err := leave(ctx, tx, g, m, &out[i]); err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func ruleEvent(verb string, g *Group, r *GroupRule) store.Event {
@@ -24,8 +26,15 @@ var claimOperators = []policy.ClaimOperator{policy.ClaimEquals, policy.ClaimEqua
 // maxConditions bounds the conditions of a rule (documented for templates).
 const maxConditions = 50
 
-// CheckRule validates a dynamic rule.
-func CheckRule(r *GroupRule) error {
+// RuleSpec is what a dynamic rule says.
+type RuleSpec struct {
+	Name, RealmName string
+	Hours           int // 1 to 24
+	Conditions      []policy.ClaimCondition
+}
+
+// Validate implements valid.Checker.
+func (r RuleSpec) Validate() error {
 	switch {
 	case r.Hours < 1 || r.Hours > 24:
 		return fault.Field("expiration", "Property 'expiration' must be a number of hours from 1 to 24.")
@@ -54,12 +63,16 @@ func CheckRule(r *GroupRule) error {
 	return nil
 }
 
-// CreateRule adds a dynamic rule to a group.
-func (s *Service) CreateRule(ctx context.Context, groupID string, rule *GroupRule) (*GroupRule, error) {
-	if err := CheckRule(rule); err != nil {
-		return nil, err
-	}
-	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
+// rule gives a new rule of a group.
+func (s *Service) rule(g *Group, r RuleSpec) *GroupRule {
+	return &GroupRule{Meta: store.Meta{Account: g.Account, ID: s.ids.New(id.ClaimRule), Parent: g.ID, Name: r.Name},
+		RealmName: r.RealmName, Hours: r.Hours, Conditions: r.Conditions}
+}
+
+// CreateRule adds a dynamic rule to a group that was found.
+func (s *Service) CreateRule(ctx context.Context, g *Group, r valid.Of[RuleSpec]) (*GroupRule, error) {
+	var rule *GroupRule
+	err := s.within(ctx, g, func(tx store.Tx) error {
 		if g.Template != nil && !g.Controls.AddRules {
 			return closedByEnterprise("rules to this access group")
 		}
@@ -70,7 +83,7 @@ func (s *Service) CreateRule(ctx context.Context, groupID string, rule *GroupRul
 		if n >= s.limits.RulesPerGroup {
 			return limitReached("rules of a group", s.limits.RulesPerGroup)
 		}
-		rule.Meta = store.Meta{Account: g.Account, ID: s.ids.New(id.ClaimRule), Parent: g.ID, Name: rule.Name}
+		rule = s.rule(g, r.Value())
 		return GroupRules.Create(ctx, tx, rule, ruleEvent("create", g, rule))
 	})
 	return rule, err
@@ -94,38 +107,31 @@ func ruleOf(ctx context.Context, r store.Reader, g *Group, ruleID string) (*Grou
 	return rule, err
 }
 
-// ReplaceRule replaces a rule. A replacement without name keeps the stored
-// one: Terraform leaves it out.
-func (s *Service) ReplaceRule(ctx context.Context, groupID, ruleID, ifMatch string, next *GroupRule) (*GroupRule, error) {
-	if err := CheckRule(next); err != nil {
-		return nil, err
-	}
-	var out *GroupRule
-	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
-		old, err := ruleOf(ctx, tx, g, ruleID)
-		if err != nil {
+// ReplaceRule replaces a rule of a group that was found, at the version that
+// ifMatch names. A replacement without name keeps the stored one: Terraform
+// leaves it out.
+func (s *Service) ReplaceRule(ctx context.Context, g *Group, ruleID, ifMatch string, next valid.Of[RuleSpec]) (*GroupRule, error) {
+	var rule *GroupRule
+	err := s.within(ctx, g, func(tx store.Tx) (err error) {
+		if rule, err = ruleOf(ctx, tx, g, ruleID); err != nil {
 			return err
 		}
-		if err := old.Match(ifMatch); err != nil {
+		if err := rule.Match(ifMatch); err != nil {
 			return err
 		}
-		if old.Managed && !old.Updatable {
+		if rule.Managed && !rule.Updatable {
 			return managedByEnterprise("rule")
 		}
-		replaced := *next
-		replaced.Meta, replaced.Managed, replaced.Removable, replaced.Updatable = old.Meta, old.Managed, old.Removable, old.Updatable
-		if next.Name != "" {
-			replaced.Name = next.Name
-		}
-		out = &replaced
-		return GroupRules.Update(ctx, tx, out, ruleEvent("update", g, out))
+		r := next.Value()
+		rule.Name, rule.RealmName, rule.Hours, rule.Conditions = cmp.Or(r.Name, rule.Name), r.RealmName, r.Hours, r.Conditions
+		return GroupRules.Update(ctx, tx, rule, ruleEvent("update", g, rule))
 	})
-	return out, err
+	return rule, err
 }
 
-// DeleteRule deletes a rule.
-func (s *Service) DeleteRule(ctx context.Context, groupID, ruleID string) error {
-	_, err := s.changeGroup(ctx, groupID, "", func(tx store.Tx, g *Group) error {
+// DeleteRule deletes a rule of a group that was found.
+func (s *Service) DeleteRule(ctx context.Context, g *Group, ruleID string) error {
+	return s.within(ctx, g, func(tx store.Tx) error {
 		rule, err := ruleOf(ctx, tx, g, ruleID)
 		if err != nil {
 			return err
@@ -135,7 +141,6 @@ func (s *Service) DeleteRule(ctx context.Context, groupID, ruleID string) error 
 		}
 		return GroupRules.Delete(ctx, tx, rule, ruleEvent("delete", g, rule))
 	})
-	return err
 }
 
 // CountRules counts the dynamic rules of an access group; one that the account

@@ -40,12 +40,12 @@ func equip(t *testing.T, w *walker, iamID, kind string) *access.Group {
 	if err := s.DeletePolicy(ctx, give("iam_id", iamID, "watson")); err != nil {
 		t.Fatal(err)
 	}
-	g, err := s.CreateGroup(ctx, w.acct, "of "+iamID, "")
+	g, err := s.CreateGroup(ctx, w.acct, apitest.Checked(t, access.NewGroup{Name: "of " + iamID}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	give("access_group_id", g.ID, "project")
-	if _, err := s.AddMembers(ctx, g.ID, []access.NewMember{{IAMID: iamID, Type: kind}}); err != nil {
+	if _, err := s.AddMembers(ctx, asker.System, g, apitest.Checked(t, access.Joining{{IAMID: iamID, Type: kind}})); err != nil {
 		t.Fatal(err)
 	}
 	return g

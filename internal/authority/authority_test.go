@@ -92,40 +92,61 @@ func (a *actor) step(ctx context.Context) (string, error) {
 	case n == 5:
 		return "restore policy", a.s.RestorePolicy(asker.System, pick(a.r, a.ids))
 	case n == 6 || len(a.groups) == 0:
-		g, err := a.s.Access.CreateGroup(ctx, acct, fmt.Sprint("group ", a.r.Int()), "")
+		g, err := a.s.Access.CreateGroup(ctx, acct, apitest.Checked(a.s.T, access.NewGroup{Name: fmt.Sprint("group ", a.r.Int())}))
 		if err == nil {
 			a.groups = append(a.groups, g.ID)
 		}
 		return "create group", err
 	case n == 7:
-		_, err := a.s.Access.AddMembers(ctx, pick(a.r, a.groups), []access.NewMember{{IAMID: pick(a.r, people[:3]), Type: "user"}, {IAMID: people[3], Type: "service"}})
-		return "add members", err
-	case n == 8:
-		return "remove member", a.s.Access.RemoveMember(ctx, pick(a.r, a.groups), pick(a.r, people))
-	case n == 9:
-		return "delete group", a.s.Access.DeleteGroup(ctx, pick(a.r, a.groups), a.r.IntN(2) == 0)
-	case n == 10:
 		return a.changeRule(ctx)
-	case n == 11:
+	case n == 8:
 		return a.changeRole(ctx)
-	case n == 12:
-		name := fmt.Sprint("renamed ", a.r.Int())
-		_, err := a.s.Access.UpdateGroup(ctx, pick(a.r, a.groups), "*", &name, nil)
-		return "rename group", err
+	case n == 9:
+		return a.changeSettings(ctx)
 	}
-	return a.changeSettings(ctx)
+	return a.changeGroup(ctx)
+}
+
+func (a *actor) changeGroup(ctx context.Context) (string, error) {
+	g, err := a.s.Access.GetGroup(ctx, acct, pick(a.r, a.groups))
+	if err != nil {
+		return "find group", err
+	}
+	switch a.r.IntN(4) {
+	case 0:
+		list := access.Joining{{IAMID: pick(a.r, people[:3]), Type: "user"}, {IAMID: people[3], Type: "service"}}
+		_, err = a.s.Access.AddMembers(ctx, asker.System, g, apitest.Checked(a.s.T, list))
+		return "add members", err
+	case 1:
+		return "remove member", a.s.Access.RemoveMember(ctx, asker.System, g, pick(a.r, people))
+	case 2:
+		if err = a.s.Access.DeleteGroup(ctx, g, a.r.IntN(2) == 0); err == nil {
+			a.groups = slices.DeleteFunc(a.groups, func(groupID string) bool { return groupID == g.ID })
+		}
+		return "delete group", err
+	}
+	name := fmt.Sprint("renamed ", a.r.Int())
+	_, err = a.s.Access.UpdateGroup(ctx, g, "*", apitest.Checked(a.s.T, access.GroupChange{Name: &name}))
+	return "rename group", err
 }
 
 func (a *actor) changeRule(ctx context.Context) (string, error) {
 	if len(a.rules) > 0 && a.r.IntN(2) == 0 {
 		r := pick(a.r, a.rules)
-		return "delete rule", a.s.Access.DeleteRule(ctx, r[0], r[1])
+		g, err := a.s.Access.GetGroup(ctx, acct, r[0])
+		if err == nil {
+			err = a.s.Access.DeleteRule(ctx, g, r[1])
+		}
+		return "delete rule", err
 	}
-	group := pick(a.r, a.groups)
-	rule, err := a.s.Access.CreateRule(ctx, group, &access.GroupRule{RealmName: "idp", Hours: 1 + a.r.IntN(24),
-		Conditions: []policy.ClaimCondition{{Claim: "team", Operator: policy.ClaimEquals, Value: `"x"`}}})
+	g, err := a.s.Access.GetGroup(ctx, acct, pick(a.r, a.groups))
+	if err != nil {
+		return "find group", err
+	}
+	rule, err := a.s.Access.CreateRule(ctx, g, apitest.Checked(a.s.T, access.RuleSpec{RealmName: "idp", Hours: 1 + a.r.IntN(24),
+		Conditions: []policy.ClaimCondition{{Claim: "team", Operator: policy.ClaimEquals, Value: `"x"`}}}))
 	if err == nil {
-		a.rules = append(a.rules, [2]string{group, rule.ID})
+		a.rules = append(a.rules, [2]string{g.ID, rule.ID})
 	}
 	return "create rule", err
 }

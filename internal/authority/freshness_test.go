@@ -26,7 +26,7 @@ import (
 type writer struct {
 	s     *apitest.Server
 	iamID string
-	group string // "" writes policies
+	group *access.Group // nil writes policies
 	// state counts: odd while a write is under way; after it, a multiple of 4
 	// when the right is taken, else given.
 	state  atomic.Int64
@@ -38,10 +38,10 @@ func (w *writer) write(ctx context.Context) error {
 	defer w.state.Add(1)
 	var err error
 	switch {
-	case w.group != "" && give:
-		_, err = w.s.Access.AddMembers(ctx, w.group, []access.NewMember{{IAMID: w.iamID, Type: "user"}})
-	case w.group != "":
-		err = w.s.Access.RemoveMember(ctx, w.group, w.iamID)
+	case w.group != nil && give:
+		_, err = w.s.Access.AddMembers(ctx, asker.System, w.group, apitest.Checked(w.s.T, access.Joining{{IAMID: w.iamID, Type: "user"}}))
+	case w.group != nil:
+		err = w.s.Access.RemoveMember(ctx, asker.System, w.group, w.iamID)
 	case give:
 		var p *access.Policy
 		if p, err = w.s.CreatePolicy(asker.System, doc(w.iamID, "Viewer", "watson")); err == nil {
@@ -66,10 +66,7 @@ func (w *writer) check(ctx context.Context) (policy.Decision, error) {
 func TestNoDecisionIsOlderThanAWriteThatHasReturned(t *testing.T) {
 	s := serve(t)
 	ctx := t.Context()
-	group, err := s.Access.CreateGroup(ctx, acct, "readers", "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	group := s.NewGroup(acct, "readers")
 	if _, err := s.CreatePolicy(asker.System, doc(group.ID, "Viewer", "watson")); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +75,7 @@ func TestNoDecisionIsOlderThanAWriteThatHasReturned(t *testing.T) {
 	for i := range writers {
 		writers[i] = &writer{s: s, iamID: fmt.Sprint("IBMid-W", i)}
 		if i%2 == 0 {
-			writers[i].group = group.ID
+			writers[i].group = group
 		}
 	}
 	var writing, deciding sync.WaitGroup

@@ -198,13 +198,13 @@ func TestActionControlsOfAGroupSayWhatTheAccountMayDo(t *testing.T) {
 			add, remove := c.add == true, c.remove == true
 
 			mine := access.NewMember{IAMID: "IBMid-550000MINE", Type: access.MemberUser}
-			out := must(f.Access.AddMembers(f.ctx, g.ID, []access.NewMember{mine}))(t)
+			out := must(f.Access.AddMembers(f.ctx, asker.System, g, apitest.Checked(t, access.Joining{mine})))(t)
 			f.verdict("adding a member", out[0].Err, add)
-			out = must(f.Access.AddToGroups(f.ctx, child, mine, []string{g.ID}))(t)
+			out = must(f.Access.AddToGroups(f.ctx, asker.System, child, apitest.Checked(t, access.Spread{NewMember: mine, Groups: []string{g.ID}})))(t)
 			f.verdict("adding a member from its side", out[0].Err, add)
-			rule := &access.GroupRule{Meta: store.Meta{Name: "mine"}, RealmName: "mine", Hours: 1,
-				Conditions: []policy.ClaimCondition{{Claim: "team", Operator: policy.ClaimEquals, Value: `"mine"`}}}
-			_, err := f.Access.CreateRule(f.ctx, g.ID, rule)
+			spec := apitest.Checked(t, access.RuleSpec{Name: "mine", RealmName: "mine", Hours: 1,
+				Conditions: []policy.ClaimCondition{{Claim: "team", Operator: policy.ClaimEquals, Value: `"mine"`}}})
+			rule, err := f.Access.CreateRule(f.ctx, g, spec)
 			f.verdict("adding a rule", err, add)
 			_, err = f.give(child, policy.AttrAccessGroupID, g.ID)
 			f.verdict("adding a policy", err, c.policies == true)
@@ -212,18 +212,16 @@ func TestActionControlsOfAGroupSayWhatTheAccountMayDo(t *testing.T) {
 			all := must(f.Access.ListRules(f.ctx, g))(t)
 			rules := []*access.GroupRule{managed(t, all, func(r *access.GroupRule) bool { return r.Name == "first" }),
 				managed(t, all, func(r *access.GroupRule) bool { return r.Name == "second" })}
-			changed := *rules[0]
-			changed.Hours = 1
-			_, err = f.Access.ReplaceRule(f.ctx, g.ID, rules[0].ID, "*", &changed)
+			_, err = f.Access.ReplaceRule(f.ctx, g, rules[0].ID, "*", spec)
 			f.verdict("changing the template's rule", err, remove)
-			_, err = f.Access.ReplaceRule(f.ctx, g.ID, rules[1].ID, "*", &changed)
+			_, err = f.Access.ReplaceRule(f.ctx, g, rules[1].ID, "*", spec)
 			f.verdict("changing a rule with controls of its own", err, false)
-			f.verdict("removing the template's rule", f.Access.DeleteRule(f.ctx, g.ID, rules[0].ID), remove)
-			f.verdict("removing a rule with controls of its own", f.Access.DeleteRule(f.ctx, g.ID, rules[1].ID), false)
-			f.verdict("removing the template's member", f.Access.RemoveMember(f.ctx, g.ID, "IBMid-550000AUDI"), remove)
+			f.verdict("removing the template's rule", f.Access.DeleteRule(f.ctx, g, rules[0].ID), remove)
+			f.verdict("removing a rule with controls of its own", f.Access.DeleteRule(f.ctx, g, rules[1].ID), false)
+			f.verdict("removing the template's member", f.Access.RemoveMember(f.ctx, asker.System, g, "IBMid-550000AUDI"), remove)
 			if add {
-				f.verdict("removing a member of its own", f.Access.RemoveMember(f.ctx, g.ID, mine.IAMID), true)
-				f.verdict("removing a rule of its own", f.Access.DeleteRule(f.ctx, g.ID, rule.ID), true)
+				f.verdict("removing a member of its own", f.Access.RemoveMember(f.ctx, asker.System, g, mine.IAMID), true)
+				f.verdict("removing a rule of its own", f.Access.DeleteRule(f.ctx, g, rule.ID), true)
 			}
 		})
 	}
@@ -235,11 +233,11 @@ func TestAStricterGroupVersionFailsUntilTheAccountsAdditionsAreGone(t *testing.T
 	tmpl := f.template(kinds.Group, draft("auditors", groupDoc(true, false, true)))
 	a := f.assign(tmpl, child)
 	g := f.theGroup(child)
-	must(f.Access.AddMembers(f.ctx, g.ID, []access.NewMember{{IAMID: "IBMid-550000MINE", Type: access.MemberUser}}))(t)
+	f.Join(g, access.NewMember{IAMID: "IBMid-550000MINE", Type: access.MemberUser})
 	f.next(tmpl, draft("auditors", groupDoc(false, false, true)))
 	a = f.reassign(a, 2)
 	f.want(a, template.Failed, results{child: template.Failed})
-	f.ok(f.Access.RemoveMember(f.ctx, g.ID, "IBMid-550000MINE"))
+	f.ok(f.Access.RemoveMember(f.ctx, asker.System, g, "IBMid-550000MINE"))
 	a = f.reassign(a, 2)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 }
@@ -249,14 +247,14 @@ func TestAStricterGroupVersionFailsUntilTheAccountsAdditionsAreGone(t *testing.T
 func TestAnAccountCannotDeleteATemplatesPolicyThroughItsSubject(t *testing.T) {
 	f := plant(t)
 	child := f.child(f.ent, "child")
-	own := must(f.Access.CreateGroup(f.ctx, child, "own", ""))(t)
+	own := f.NewGroup(child, "own")
 	for _, subject := range []string{own.ID, policy.PublicAccessGroupID} {
 		tmpl := f.template(kinds.Policy, draft("to "+subject, policyDoc("serviceName", "kms", "Viewer")))
 		must(f.ts.Assign(f.ctx, asker.System, tmpl, template.Wish{Number: 1, TargetType: template.TargetAccount, Target: child,
 			Subject: &template.Subject{ID: subject, Type: policy.AttrAccessGroupID}}))(t)
 		must(f.give(child, policy.AttrAccessGroupID, subject))(t)
 	}
-	f.ok(f.Access.DeleteGroup(f.ctx, own.ID, true))
+	f.ok(f.Access.DeleteGroup(f.ctx, own, true))
 	must(f.Access.SetPublicAccess(f.ctx, child, false))(t)
 	left := f.policies(child)
 	if len(left) != 2 || left[0].Template == nil || left[1].Template == nil {

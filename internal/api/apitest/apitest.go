@@ -220,6 +220,28 @@ func (s *Server) NewChild(parent string, n enterprise.NewAccount) string {
 	return child.ID
 }
 
+// NewGroup makes an access group of an account with members.
+func (s *Server) NewGroup(accountID, name string, members ...access.NewMember) *access.Group {
+	s.T.Helper()
+	g, err := s.Access.CreateGroup(context.Background(), accountID, Checked(s.T, access.NewGroup{Name: name}))
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	for _, m := range members {
+		s.Join(g, m)
+	}
+	return g
+}
+
+// Join makes an identity a member of a group.
+func (s *Server) Join(g *access.Group, m access.NewMember) {
+	s.T.Helper()
+	out, err := s.Access.AddMembers(context.Background(), asker.System, g, Checked(s.T, access.Joining{m}))
+	if err != nil || out[0].Err != nil {
+		s.T.Fatal(out, err)
+	}
+}
+
 // Update writes to the store.
 func (s *Server) Update(fn func(context.Context, store.Tx) error) {
 	s.T.Helper()

@@ -16,13 +16,7 @@ import (
 
 func TestExplanationShowsWhatLedToTheAnswer(t *testing.T) {
 	s := serve(t)
-	group, err := s.Access.CreateGroup(t.Context(), acct, "readers", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Access.AddMembers(t.Context(), group.ID, []access.NewMember{{IAMID: member, Type: "user"}}); err != nil {
-		t.Fatal(err)
-	}
+	group := s.NewGroup(acct, "readers", access.NewMember{IAMID: member, Type: access.MemberUser})
 	policyID := s.Grant("IBMid-PLACE", "Reader", "serviceName=kms", "serviceInstance=i1")
 	p, err := s.Access.GetPolicy(t.Context(), policyID, false)
 	if err != nil {

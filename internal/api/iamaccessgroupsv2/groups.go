@@ -2,6 +2,7 @@ package iamaccessgroupsv2
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -9,7 +10,28 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/lists"
+	"github.com/kagiban/kagiban/internal/valid"
 )
+
+func (a *API) groupRows() []httpapi.Row {
+	const all, settings = "/v2/groups", "/v2/groups/settings"
+	return []httpapi.Row{
+		httpapi.Op[createIn, valid.Of[access.NewGroup], group]{ID: "create_access_group", Method: http.MethodPost, Path: all, Status: 201,
+			Action: "iam-groups.groups.create", Find: intoAccount[createIn, access.NewGroup], Do: a.create},
+		httpapi.Op[listIn, httpapi.None, groupList]{ID: "list_access_groups", Method: http.MethodGet, Path: all, Status: 200,
+			Action: "iam-groups.groups.list", Check: (*listIn).check, Find: inAccount[listIn], Do: a.list},
+		httpapi.Op[getIn, *access.Group, group]{ID: "get_access_group", Method: http.MethodGet, Path: one, Status: 200,
+			Action: "iam-groups.groups.read", Find: findGroup[getIn](a), Do: a.get},
+		httpapi.Op[updateIn, toGroup[access.GroupChange], group]{ID: "update_access_group", Method: http.MethodPatch, Path: one, Status: 200,
+			Action: "iam-groups.groups.update", Check: (*updateIn).check, Find: findGroupFor[updateIn, access.GroupChange](a), Do: a.update},
+		httpapi.Op[deleteIn, *access.Group, httpapi.None]{ID: "delete_access_group", Method: http.MethodDelete, Path: one, Status: 204,
+			Action: "iam-groups.groups.delete", Find: findGroup[deleteIn](a), Do: a.delete},
+		httpapi.Op[accountIn, httpapi.None, settingsOut]{ID: "get_account_settings", Method: http.MethodGet, Path: settings, Status: 200,
+			Action: "iam-groups.account-settings.read", Find: inAccount[accountIn], Do: a.getSettings},
+		httpapi.Op[updateSettingsIn, httpapi.None, settingsOut]{ID: "update_account_settings", Method: http.MethodPatch, Path: settings,
+			Status: 200, Action: "iam-groups.account-settings.update", Find: inAccount[updateSettingsIn], Do: a.updateSettings},
+	}
+}
 
 // group is an access group on the wire. description is never absent: the
 // suites compare it with the empty string.
@@ -47,12 +69,12 @@ type createIn struct {
 	}
 }
 
-func (in *createIn) Validate() error {
-	return access.CheckGroupTexts(&in.Body.Name, &in.Body.Description)
+func (in createIn) spec() access.NewGroup {
+	return access.NewGroup{Name: in.Body.Name, Description: in.Body.Description}
 }
 
-func (a *API) create(ctx context.Context, c *httpapi.Call, in *createIn) (*group, error) {
-	g, err := a.groups.CreateGroup(ctx, in.AccountID, in.Body.Name, in.Body.Description)
+func (a *API) create(ctx context.Context, c *httpapi.Call, in *createIn, n valid.Of[access.NewGroup]) (*group, error) {
+	g, err := a.groups.CreateGroup(ctx, in.AccountID, n)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +100,7 @@ type listIn struct {
 	ShowCRN       bool   `query:"show_crn"`
 }
 
-func (in *listIn) Validate() error {
+func (in *listIn) check() error {
 	if in.Sort != "" && !slices.Contains([]string{"id", "name", "description", "is_federated"}, strings.TrimPrefix(in.Sort, "-")) {
 		return fault.Field("sort", "Parameter 'sort' must be id, name, description or is_federated.")
 	}
@@ -91,7 +113,7 @@ func (in *listIn) Validate() error {
 	return nil
 }
 
-func (a *API) list(ctx context.Context, c *httpapi.Call, in *listIn) (*groupList, error) {
+func (a *API) list(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi.None) (*groupList, error) {
 	key, text, _ := strings.Cut(in.Search, ":")
 	all, err := a.groups.ListGroups(ctx, access.GroupQuery{Account: in.AccountID, IAMID: in.IAMID,
 		Membership: access.MembershipFilter(in.Membership), SearchKey: key, Search: text, Sort: in.Sort, HidePublic: in.HidePublic})
@@ -119,11 +141,7 @@ type getIn struct {
 	ShowCRN       bool `query:"show_crn"`
 }
 
-func (a *API) get(ctx context.Context, c *httpapi.Call, in *getIn) (*group, error) {
-	g, err := a.group(ctx, c, in.GroupID)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) get(ctx context.Context, c *httpapi.Call, in *getIn, g *access.Group) (*group, error) {
 	var federated *bool
 	if in.ShowFederated {
 		rules, err := a.groups.ListRules(ctx, g)
@@ -146,15 +164,19 @@ type updateIn struct {
 	}
 }
 
-func (in *updateIn) Validate() error {
+func (in *updateIn) check() error {
 	if in.IfMatch == "" {
 		return fault.Missing("If-Match")
 	}
-	return access.CheckGroupTexts(in.Body.Name, in.Body.Description)
+	return nil
 }
 
-func (a *API) update(ctx context.Context, c *httpapi.Call, in *updateIn) (*group, error) {
-	g, err := a.groups.UpdateGroup(ctx, in.GroupID, in.IfMatch, in.Body.Name, in.Body.Description)
+func (in updateIn) spec() access.GroupChange {
+	return access.GroupChange{Name: in.Body.Name, Description: in.Body.Description}
+}
+
+func (a *API) update(ctx context.Context, c *httpapi.Call, in *updateIn, found toGroup[access.GroupChange]) (*group, error) {
+	g, err := a.groups.UpdateGroup(ctx, found.Group, in.IfMatch, found.sent)
 	if err != nil {
 		return nil, err
 	}
@@ -167,28 +189,28 @@ type deleteIn struct {
 	Force bool `query:"force"`
 }
 
-func (a *API) delete(ctx context.Context, _ *httpapi.Call, in *deleteIn) (*group, error) {
-	return nil, a.groups.DeleteGroup(ctx, in.GroupID, in.Force)
+func (a *API) delete(ctx context.Context, _ *httpapi.Call, in *deleteIn, g *access.Group) (*httpapi.None, error) {
+	return nil, a.groups.DeleteGroup(ctx, g, in.Force)
 }
 
 type accountIn struct{ accountParam }
 
-type settings struct {
+type settingsOut struct {
 	AccountID      string `json:"account_id"`
 	LastModifiedAt string `json:"last_modified_at,omitempty"`
 	LastModifiedBy string `json:"last_modified_by_id,omitempty"`
 	PublicAccess   bool   `json:"public_access_enabled"`
 }
 
-func wireSettings(s *access.Settings) *settings {
-	out := &settings{AccountID: s.Account, PublicAccess: !s.PublicAccessOff, LastModifiedBy: s.ModifiedBy}
+func wireSettings(s *access.Settings) *settingsOut {
+	out := &settingsOut{AccountID: s.Account, PublicAccess: !s.PublicAccessOff, LastModifiedBy: s.ModifiedBy}
 	if !s.ModifiedAt.IsZero() {
 		out.LastModifiedAt = httpapi.Millis(s.ModifiedAt)
 	}
 	return out
 }
 
-func (a *API) getSettings(ctx context.Context, _ *httpapi.Call, in *accountIn) (*settings, error) {
+func (a *API) getSettings(ctx context.Context, _ *httpapi.Call, in *accountIn, _ httpapi.None) (*settingsOut, error) {
 	s, err := a.groups.GetSettings(ctx, in.AccountID)
 	if err != nil {
 		return nil, err
@@ -203,9 +225,9 @@ type updateSettingsIn struct {
 	}
 }
 
-func (a *API) updateSettings(ctx context.Context, _ *httpapi.Call, in *updateSettingsIn) (*settings, error) {
+func (a *API) updateSettings(ctx context.Context, _ *httpapi.Call, in *updateSettingsIn, _ httpapi.None) (*settingsOut, error) {
 	if in.Body.PublicAccess == nil {
-		return a.getSettings(ctx, nil, &accountIn{in.accountParam})
+		return a.getSettings(ctx, nil, &accountIn{in.accountParam}, httpapi.None{})
 	}
 	s, err := a.groups.SetPublicAccess(ctx, in.AccountID, *in.Body.PublicAccess)
 	if err != nil {

@@ -259,10 +259,7 @@ func TestBulkItemsFailOneByOne(t *testing.T) {
 func TestOneIdentityInManyGroups(t *testing.T) {
 	s := serve(t)
 	one, two := newGroup(s, "one"), newGroup(s, "two")
-	foreign, err := s.Access.CreateGroup(t.Context(), apitest.Other, "foreign", "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	foreign := s.NewGroup(apitest.Other, "foreign")
 	path := "/v2/groups/_allgroups/members/" + member + "?account_id=" + acct
 	a := s.Do(owner, "PUT", path, m{"type": "user", "groups": []string{one, two, absent, foreign.ID}}).Want(207)
 	if got := strings.Join(a.Each("groups", "status_code"), " "); got != "200 200 404 404" || a.Text("iam_id") != member {

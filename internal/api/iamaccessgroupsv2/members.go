@@ -3,6 +3,7 @@ package iamaccessgroupsv2
 import (
 	"cmp"
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,7 +12,29 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/lists"
+	"github.com/kagiban/kagiban/internal/valid"
 )
+
+func (a *API) memberRows() []httpapi.Row {
+	const all, member, everywhere = one + "/members", one + "/members/{iam_id}", "/v2/groups/_allgroups/members/{iam_id}"
+	return []httpapi.Row{
+		httpapi.Op[memberIn, *access.Group, httpapi.None]{ID: "is_member_of_access_group", Method: http.MethodHead, Path: member, Status: 204,
+			Action: "iam-groups.members.read", Find: findGroup[memberIn](a), Do: a.isMember},
+		httpapi.Op[addMembersIn, toGroup[access.Joining], membersOut]{ID: "add_members_to_access_group", Method: http.MethodPut, Path: all,
+			Status: 207, Action: "iam-groups.members.add", Find: findGroupFor[addMembersIn, access.Joining](a), Do: a.addMembers},
+		httpapi.Op[listMembersIn, *access.Group, memberList]{ID: "list_access_group_members", Method: http.MethodGet, Path: all, Status: 200,
+			Action: "iam-groups.members.list", Check: (*listMembersIn).check, Find: findGroup[listMembersIn](a), Do: a.listMembers},
+		httpapi.Op[memberIn, *access.Group, httpapi.None]{ID: "remove_member_from_access_group", Method: http.MethodDelete, Path: member,
+			Status: 204, Action: "iam-groups.members.delete", Find: findGroup[memberIn](a), Do: a.removeMember},
+		httpapi.Op[removeMembersIn, toGroup[access.Leaving], removedOut]{ID: "remove_members_from_access_group", Method: http.MethodPost,
+			Path: all + "/delete", Status: 207, Action: "iam-groups.members.delete",
+			Find: findGroupFor[removeMembersIn, access.Leaving](a), Do: a.removeMembers},
+		httpapi.Op[allGroupsIn, httpapi.None, groupsOut]{ID: "remove_member_from_all_access_groups", Method: http.MethodDelete, Path: everywhere,
+			Status: 207, Action: "iam-groups.members.delete", Find: inAccount[allGroupsIn], Do: a.removeFromAll},
+		httpapi.Op[addToManyIn, valid.Of[access.Spread], groupsOut]{ID: "add_member_to_multiple_access_groups", Method: http.MethodPut,
+			Path: everywhere, Status: 207, Action: "iam-groups.members.add", Find: intoAccount[addToManyIn, access.Spread], Do: a.addToMany},
+	}
+}
 
 // item is one entry of a bulk answer: its own status and errors.
 type item struct {
@@ -53,11 +76,7 @@ type memberIn struct {
 	IAMID string `path:"iam_id"`
 }
 
-func (a *API) isMember(ctx context.Context, c *httpapi.Call, in *memberIn) (*item, error) {
-	g, err := a.group(ctx, c, in.GroupID)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) isMember(ctx context.Context, _ *httpapi.Call, in *memberIn, g *access.Group) (*httpapi.None, error) {
 	yes, err := a.groups.IsMember(ctx, g, in.IAMID)
 	if err == nil && !yes {
 		err = &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "Member " + in.IAMID + " not found."}
@@ -75,28 +94,20 @@ type addMembersIn struct {
 	}
 }
 
-func (in *addMembersIn) Validate() error { return bulk("members", len(in.Body.Members)) }
-
-func bulk(field string, n int) error {
-	if n == 0 {
-		return fault.Missing(field)
+func (in addMembersIn) spec() access.Joining {
+	list := make(access.Joining, len(in.Body.Members))
+	for i, m := range in.Body.Members {
+		list[i] = access.NewMember{IAMID: m.IAMID, Type: m.Type}
 	}
-	if n > access.MaxBulk {
-		return fault.Field(field, "Property '%s' must hold at most %d entries.", field, access.MaxBulk)
-	}
-	return nil
+	return list
 }
 
 type membersOut struct {
 	Members []item `json:"members"`
 }
 
-func (a *API) addMembers(ctx context.Context, c *httpapi.Call, in *addMembersIn) (*membersOut, error) {
-	list := make([]access.NewMember, len(in.Body.Members))
-	for i, m := range in.Body.Members {
-		list[i] = access.NewMember{IAMID: m.IAMID, Type: m.Type}
-	}
-	outcomes, err := a.groups.AddMembers(ctx, in.GroupID, list)
+func (a *API) addMembers(ctx context.Context, c *httpapi.Call, _ *addMembersIn, found toGroup[access.Joining]) (*membersOut, error) {
+	outcomes, err := a.groups.AddMembers(ctx, c, found.Group, found.sent)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +146,7 @@ type listMembersIn struct {
 	Sort       string `query:"sort"`
 }
 
-func (in *listMembersIn) Validate() error {
+func (in *listMembersIn) check() error {
 	if in.Type != "" && !slices.Contains([]string{access.MemberUser, access.MemberService, access.MemberProfile}, in.Type) {
 		return fault.Field("type", "Parameter 'type' must be user, service or profile.")
 	}
@@ -152,11 +163,7 @@ func (in *listMembersIn) Validate() error {
 	return nil
 }
 
-func (a *API) listMembers(ctx context.Context, c *httpapi.Call, in *listMembersIn) (*memberList, error) {
-	g, err := a.group(ctx, c, in.GroupID)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) listMembers(ctx context.Context, c *httpapi.Call, in *listMembersIn, g *access.Group) (*memberList, error) {
 	all, err := a.membersOf(ctx, g, in)
 	if err != nil {
 		return nil, err
@@ -250,8 +257,8 @@ func sortByPerson(list []*access.Member, people map[string]access.Person, key st
 	})
 }
 
-func (a *API) removeMember(ctx context.Context, _ *httpapi.Call, in *memberIn) (*item, error) {
-	return nil, a.groups.RemoveMember(ctx, in.GroupID, in.IAMID)
+func (a *API) removeMember(ctx context.Context, c *httpapi.Call, in *memberIn, g *access.Group) (*httpapi.None, error) {
+	return nil, a.groups.RemoveMember(ctx, c, g, in.IAMID)
 }
 
 type removeMembersIn struct {
@@ -261,15 +268,15 @@ type removeMembersIn struct {
 	}
 }
 
-func (in *removeMembersIn) Validate() error { return bulk("members", len(in.Body.Members)) }
+func (in removeMembersIn) spec() access.Leaving { return in.Body.Members }
 
 type removedOut struct {
 	GroupID string `json:"access_group_id"`
 	Members []item `json:"members"`
 }
 
-func (a *API) removeMembers(ctx context.Context, c *httpapi.Call, in *removeMembersIn) (*removedOut, error) {
-	outcomes, err := a.groups.RemoveMembers(ctx, in.GroupID, in.Body.Members)
+func (a *API) removeMembers(ctx context.Context, c *httpapi.Call, in *removeMembersIn, found toGroup[access.Leaving]) (*removedOut, error) {
+	outcomes, err := a.groups.RemoveMembers(ctx, c, found.Group, found.sent)
 	if err != nil {
 		return nil, err
 	}
@@ -300,8 +307,8 @@ func wireGroupOutcomes(c *httpapi.Call, iamID string, outcomes []access.Outcome,
 	return out
 }
 
-func (a *API) removeFromAll(ctx context.Context, c *httpapi.Call, in *allGroupsIn) (*groupsOut, error) {
-	outcomes, err := a.groups.RemoveFromAll(ctx, in.AccountID, in.IAMID)
+func (a *API) removeFromAll(ctx context.Context, c *httpapi.Call, in *allGroupsIn, _ httpapi.None) (*groupsOut, error) {
+	outcomes, err := a.groups.RemoveFromAll(ctx, c, in.AccountID, in.IAMID)
 	if err != nil {
 		return nil, err
 	}
@@ -317,10 +324,12 @@ type addToManyIn struct {
 	}
 }
 
-func (in *addToManyIn) Validate() error { return bulk("groups", len(in.Body.Groups)) }
+func (in addToManyIn) spec() access.Spread {
+	return access.Spread{NewMember: access.NewMember{IAMID: in.IAMID, Type: in.Body.Type}, Groups: in.Body.Groups}
+}
 
-func (a *API) addToMany(ctx context.Context, c *httpapi.Call, in *addToManyIn) (*groupsOut, error) {
-	outcomes, err := a.groups.AddToGroups(ctx, in.AccountID, access.NewMember{IAMID: in.IAMID, Type: in.Body.Type}, in.Body.Groups)
+func (a *API) addToMany(ctx context.Context, c *httpapi.Call, in *addToManyIn, n valid.Of[access.Spread]) (*groupsOut, error) {
+	outcomes, err := a.groups.AddToGroups(ctx, c, in.AccountID, n)
 	if err != nil {
 		return nil, err
 	}

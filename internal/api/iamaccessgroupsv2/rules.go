@@ -2,12 +2,28 @@ package iamaccessgroupsv2
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/policy"
-	"github.com/kagiban/kagiban/internal/store"
 )
+
+func (a *API) ruleRows() []httpapi.Row {
+	const all, rulePath = one + "/rules", one + "/rules/{rule_id}"
+	return []httpapi.Row{
+		httpapi.Op[createRuleIn, toGroup[access.RuleSpec], rule]{ID: "add_access_group_rule", Method: http.MethodPost, Path: all, Status: 201,
+			Action: "iam-groups.rules.create", Find: findGroupFor[createRuleIn, access.RuleSpec](a), Do: a.createRule},
+		httpapi.Op[groupIn, *access.Group, ruleList]{ID: "list_access_group_rules", Method: http.MethodGet, Path: all, Status: 200,
+			Action: "iam-groups.rules.list", Find: findGroup[groupIn](a), Do: a.listRules},
+		httpapi.Op[ruleIn, *access.Group, rule]{ID: "get_access_group_rule", Method: http.MethodGet, Path: rulePath, Status: 200,
+			Action: "iam-groups.rules.read", Find: findGroup[ruleIn](a), Do: a.getRule},
+		httpapi.Op[replaceRuleIn, toGroup[access.RuleSpec], rule]{ID: "replace_access_group_rule", Method: http.MethodPut, Path: rulePath,
+			Status: 200, Action: "iam-groups.rules.update", Find: findGroupFor[replaceRuleIn, access.RuleSpec](a), Do: a.replaceRule},
+		httpapi.Op[ruleIn, *access.Group, httpapi.None]{ID: "remove_access_group_rule", Method: http.MethodDelete, Path: rulePath, Status: 204,
+			Action: "iam-groups.rules.delete", Find: findGroup[ruleIn](a), Do: a.deleteRule},
+	}
+}
 
 type condition struct {
 	Claim    string `json:"claim"`
@@ -23,8 +39,8 @@ type ruleBody struct {
 	Conditions []condition `json:"conditions"`
 }
 
-func (b *ruleBody) rule() *access.GroupRule {
-	r := &access.GroupRule{Meta: store.Meta{Name: b.Name}, RealmName: b.RealmName, Hours: b.Expiration}
+func (b *ruleBody) spec() access.RuleSpec {
+	r := access.RuleSpec{Name: b.Name, RealmName: b.RealmName, Hours: b.Expiration}
 	for _, c := range b.Conditions {
 		r.Conditions = append(r.Conditions, policy.ClaimCondition{Claim: c.Claim, Operator: policy.ClaimOperator(c.Operator), Value: c.Value})
 	}
@@ -61,10 +77,10 @@ type createRuleIn struct {
 	Body ruleBody
 }
 
-func (in *createRuleIn) Validate() error { return access.CheckRule(in.Body.rule()) }
+func (in createRuleIn) spec() access.RuleSpec { return in.Body.spec() }
 
-func (a *API) createRule(ctx context.Context, c *httpapi.Call, in *createRuleIn) (*rule, error) {
-	r, err := a.groups.CreateRule(ctx, in.GroupID, in.Body.rule())
+func (a *API) createRule(ctx context.Context, c *httpapi.Call, _ *createRuleIn, found toGroup[access.RuleSpec]) (*rule, error) {
+	r, err := a.groups.CreateRule(ctx, found.Group, found.sent)
 	if err != nil {
 		return nil, err
 	}
@@ -78,11 +94,7 @@ type ruleList struct {
 	Rules []*rule `json:"rules"`
 }
 
-func (a *API) listRules(ctx context.Context, c *httpapi.Call, in *groupIn) (*ruleList, error) {
-	g, err := a.group(ctx, c, in.GroupID)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) listRules(ctx context.Context, _ *httpapi.Call, _ *groupIn, g *access.Group) (*ruleList, error) {
 	rules, err := a.groups.ListRules(ctx, g)
 	if err != nil {
 		return nil, err
@@ -99,11 +111,7 @@ type ruleIn struct {
 	RuleID string `path:"rule_id"`
 }
 
-func (a *API) getRule(ctx context.Context, c *httpapi.Call, in *ruleIn) (*rule, error) {
-	g, err := a.group(ctx, c, in.GroupID)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) getRule(ctx context.Context, c *httpapi.Call, in *ruleIn, g *access.Group) (*rule, error) {
 	r, err := a.groups.GetRule(ctx, g, in.RuleID)
 	if err != nil {
 		return nil, err
@@ -118,10 +126,10 @@ type replaceRuleIn struct {
 	Body    ruleBody
 }
 
-func (in *replaceRuleIn) Validate() error { return access.CheckRule(in.Body.rule()) }
+func (in replaceRuleIn) spec() access.RuleSpec { return in.Body.spec() }
 
-func (a *API) replaceRule(ctx context.Context, c *httpapi.Call, in *replaceRuleIn) (*rule, error) {
-	r, err := a.groups.ReplaceRule(ctx, in.GroupID, in.RuleID, in.IfMatch, in.Body.rule())
+func (a *API) replaceRule(ctx context.Context, c *httpapi.Call, in *replaceRuleIn, found toGroup[access.RuleSpec]) (*rule, error) {
+	r, err := a.groups.ReplaceRule(ctx, found.Group, in.RuleID, in.IfMatch, found.sent)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +137,6 @@ func (a *API) replaceRule(ctx context.Context, c *httpapi.Call, in *replaceRuleI
 	return wireRule(r), nil
 }
 
-func (a *API) deleteRule(ctx context.Context, _ *httpapi.Call, in *ruleIn) (*rule, error) {
-	return nil, a.groups.DeleteRule(ctx, in.GroupID, in.RuleID)
+func (a *API) deleteRule(ctx context.Context, _ *httpapi.Call, in *ruleIn, g *access.Group) (*httpapi.None, error) {
+	return nil, a.groups.DeleteRule(ctx, g, in.RuleID)
 }

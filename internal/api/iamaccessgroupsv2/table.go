@@ -6,6 +6,7 @@ package iamaccessgroupsv2
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -13,6 +14,7 @@ import (
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Family is the API's name, title and envelope.
@@ -57,33 +59,19 @@ func New(groups *access.Service, t *template.Service) *API { return &API{groups,
 
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {
-	on := httpapi.Action
-	return append([]httpapi.Operation{
-		httpapi.OldOp(Family, "create_access_group", http.MethodPost, "/v2/groups", 201, on("iam-groups.groups.create"), inAccount[createIn], a.create),
-		httpapi.OldOp(Family, "list_access_groups", http.MethodGet, "/v2/groups", 200, on("iam-groups.groups.list"), inAccount[listIn], a.list),
-		httpapi.OldOp(Family, "get_access_group", http.MethodGet, "/v2/groups/{access_group_id}", 200, on("iam-groups.groups.read"), onGroup[getIn](a), a.get),
-		httpapi.OldOp(Family, "update_access_group", http.MethodPatch, "/v2/groups/{access_group_id}", 200, on("iam-groups.groups.update"), onGroup[updateIn](a), a.update),
-		httpapi.OldOp(Family, "delete_access_group", http.MethodDelete, "/v2/groups/{access_group_id}", 204, on("iam-groups.groups.delete"), onGroup[deleteIn](a), a.delete),
-		httpapi.OldOp(Family, "is_member_of_access_group", http.MethodHead, "/v2/groups/{access_group_id}/members/{iam_id}", 204, on("iam-groups.members.read"), onGroup[memberIn](a), a.isMember),
-		httpapi.OldOp(Family, "add_members_to_access_group", http.MethodPut, "/v2/groups/{access_group_id}/members", 207, on("iam-groups.members.add"), onGroup[addMembersIn](a), a.addMembers),
-		httpapi.OldOp(Family, "list_access_group_members", http.MethodGet, "/v2/groups/{access_group_id}/members", 200, on("iam-groups.members.list"), onGroup[listMembersIn](a), a.listMembers),
-		httpapi.OldOp(Family, "remove_member_from_access_group", http.MethodDelete, "/v2/groups/{access_group_id}/members/{iam_id}", 204, on("iam-groups.members.delete"), onGroup[memberIn](a), a.removeMember),
-		httpapi.OldOp(Family, "remove_members_from_access_group", http.MethodPost, "/v2/groups/{access_group_id}/members/delete", 207, on("iam-groups.members.delete"), onGroup[removeMembersIn](a), a.removeMembers),
-		httpapi.OldOp(Family, "remove_member_from_all_access_groups", http.MethodDelete, "/v2/groups/_allgroups/members/{iam_id}", 207, on("iam-groups.members.delete"), inAccount[allGroupsIn], a.removeFromAll),
-		httpapi.OldOp(Family, "add_member_to_multiple_access_groups", http.MethodPut, "/v2/groups/_allgroups/members/{iam_id}", 207, on("iam-groups.members.add"), inAccount[addToManyIn], a.addToMany),
-		httpapi.OldOp(Family, "add_access_group_rule", http.MethodPost, "/v2/groups/{access_group_id}/rules", 201, on("iam-groups.rules.create"), onGroup[createRuleIn](a), a.createRule),
-		httpapi.OldOp(Family, "list_access_group_rules", http.MethodGet, "/v2/groups/{access_group_id}/rules", 200, on("iam-groups.rules.list"), onGroup[groupIn](a), a.listRules),
-		httpapi.OldOp(Family, "get_access_group_rule", http.MethodGet, "/v2/groups/{access_group_id}/rules/{rule_id}", 200, on("iam-groups.rules.read"), onGroup[ruleIn](a), a.getRule),
-		httpapi.OldOp(Family, "replace_access_group_rule", http.MethodPut, "/v2/groups/{access_group_id}/rules/{rule_id}", 200, on("iam-groups.rules.update"), onGroup[replaceRuleIn](a), a.replaceRule),
-		httpapi.OldOp(Family, "remove_access_group_rule", http.MethodDelete, "/v2/groups/{access_group_id}/rules/{rule_id}", 204, on("iam-groups.rules.delete"), onGroup[ruleIn](a), a.deleteRule),
-		httpapi.OldOp(Family, "get_account_settings", http.MethodGet, "/v2/groups/settings", 200, on("iam-groups.account-settings.read"), inAccount[accountIn], a.getSettings),
-		httpapi.OldOp(Family, "update_account_settings", http.MethodPatch, "/v2/groups/settings", 200, on("iam-groups.account-settings.update"), inAccount[updateSettingsIn], a.updateSettings),
-	}, a.templateRows()...)
+	return append(httpapi.Table(Family, slices.Concat(a.groupRows(), a.memberRows(), a.ruleRows())...), a.templateRows()...)
 }
 
+// one is the path of a group.
+const one = "/v2/groups/{access_group_id}"
+
 // inAccount is the target of operations on an account's groups as a whole.
-func inAccount[In any](_ context.Context, _ *httpapi.Call, in *In) (httpapi.Target, error) {
-	account := any(in).(interface{ accountID() string }).accountID()
+func inAccount[In interface{ accountID() string }](_ context.Context, _ *httpapi.Call, in *In) (httpapi.None, httpapi.Target, error) {
+	target, err := accountTarget((*in).accountID())
+	return httpapi.None{}, target, err
+}
+
+func accountTarget(account string) (httpapi.Target, error) {
 	if account == "" {
 		return httpapi.Target{}, fault.Missing("account_id")
 	}
@@ -93,26 +81,54 @@ func inAccount[In any](_ context.Context, _ *httpapi.Call, in *In) (httpapi.Targ
 	return httpapi.Target{ServiceName: "iam-groups", Account: account}, nil
 }
 
-// onGroup is the target of operations on one group. The public group lives in
+// sent is an input that sends something to the domain.
+type sent[T any] interface{ spec() T }
+
+// intoAccount is inAccount for what is sent into the account.
+func intoAccount[In interface {
+	accountID() string
+	sent[T]
+}, T valid.Checker](_ context.Context, _ *httpapi.Call, in *In) (spec valid.Of[T], target httpapi.Target, err error) {
+	if spec, err = valid.Check((*in).spec()); err == nil {
+		target, err = accountTarget((*in).accountID())
+	}
+	return spec, target, err
+}
+
+// findGroup finds the group that a request is about. The public group lives in
 // the caller's account.
-func onGroup[In any](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		groupID := any(in).(interface{ groupID() string }).groupID()
-		c.SeeksOr(access.NoGroup(groupID))
-		g, err := a.group(ctx, c, groupID)
-		if err != nil {
-			return httpapi.Target{}, err
+func findGroup[In interface{ groupID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*access.Group, httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (*access.Group, httpapi.Target, error) {
+		groupID, account := (*in).groupID(), ""
+		if groupID == policy.PublicAccessGroupID {
+			account = c.Caller.Account
 		}
-		return httpapi.Target{ServiceName: "iam-groups", Account: g.Account, ResourceType: "group", Resource: g.ID}, nil
+		c.SeeksOr(access.NoGroup(groupID))
+		g, err := a.groups.GetGroup(ctx, account, groupID)
+		if err != nil {
+			return nil, httpapi.Target{}, err
+		}
+		return g, access.GroupResource(g), nil
 	}
 }
 
-func (a *API) group(ctx context.Context, c *httpapi.Call, groupID string) (*access.Group, error) {
-	account := ""
-	if groupID == policy.PublicAccessGroupID {
-		account = c.Caller.Account
+// toGroup is a group and what is sent to it.
+type toGroup[T valid.Checker] struct {
+	*access.Group
+	sent valid.Of[T]
+}
+
+// findGroupFor is findGroup for what is sent to the group.
+func findGroupFor[In interface {
+	groupID() string
+	sent[T]
+}, T valid.Checker](a *API) func(context.Context, *httpapi.Call, *In) (toGroup[T], httpapi.Target, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (found toGroup[T], target httpapi.Target, err error) {
+		if found.sent, err = valid.Check((*in).spec()); err == nil {
+			found.Group, target, err = findGroup[In](a)(ctx, c, in)
+		}
+		return found, target, err
 	}
-	return a.groups.GetGroup(ctx, account, groupID)
 }
 
 type accountParam struct {

@@ -9,7 +9,6 @@ import (
 	"github.com/kagiban/kagiban/internal/api/templatewire"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
@@ -33,7 +32,7 @@ func (a *API) templateRows() []httpapi.Operation {
 		httpapi.Op[createTemplateIn, template.Checked, templateOut]{ID: "create_template", Method: http.MethodPost, Path: all, Status: 201,
 			Action: on + "create", Find: a.findNewTemplate, Do: a.createTemplate},
 		httpapi.Op[listTemplatesIn, httpapi.None, templateList]{ID: "list_templates", Method: http.MethodGet, Path: all, Status: 200,
-			Action: on + "read", Find: findTemplateList[listTemplatesIn], Do: a.listTemplates},
+			Action: on + "read", Find: inAccount[listTemplatesIn], Do: a.listTemplates},
 		httpapi.Op[newVersionIn, newVersion, templateOut]{ID: "create_template_version", Method: http.MethodPost, Path: one + "/versions", Status: 201,
 			Action: on + "create", Find: a.findNewVersion, Do: a.addVersion},
 		httpapi.Op[listVersionsIn, *template.Template, versionList]{ID: "list_template_versions", Method: http.MethodGet, Path: one + "/versions", Status: 200,
@@ -53,7 +52,7 @@ func (a *API) templateRows() []httpapi.Operation {
 		httpapi.Op[assignIn, *template.Template, assignmentOut]{ID: "create_assignment", Method: http.MethodPost, Path: assignments, Status: 202,
 			Action: as + "create", Check: (*assignIn).check, Find: a.findAssigned, Do: a.assign},
 		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_assignments", Method: http.MethodGet, Path: assignments, Status: 200,
-			Action: as + "read", Find: findTemplateList[listAssignmentsIn], Do: a.listAssignments},
+			Action: as + "read", Find: inAccount[listAssignmentsIn], Do: a.listAssignments},
 		httpapi.Op[assignmentIn, *template.Assignment, assignmentOut]{ID: "get_assignment", Method: http.MethodGet, Path: assigned, Status: 200,
 			Action: as + "read", Find: templatewire.FindAssignment[assignmentIn](k), Do: a.assignment},
 		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_assignment", Method: http.MethodPatch, Path: assigned, Status: 202,
@@ -144,21 +143,10 @@ type templateIn struct {
 // VersionNumber says that the latest version is meant.
 func (templateIn) VersionNumber() string { return "" }
 
-// inEnterprise is the target of operations on all templates of an account.
-func inEnterprise(account string) (httpapi.Target, error) {
-	switch {
-	case account == "":
-		return httpapi.Target{}, fault.Missing("account_id")
-	case !id.IsAccount(account):
-		return httpapi.Target{}, fault.Field("account_id", "Parameter 'account_id' is no account id.")
-	}
-	return httpapi.Target{ServiceName: "iam-groups", Account: account}, nil
-}
-
 type createTemplateIn struct{ Body templateBody }
 
 func (a *API) findNewTemplate(_ context.Context, _ *httpapi.Call, in *createTemplateIn) (found template.Checked, target httpapi.Target, err error) {
-	if target, err = inEnterprise(in.Body.AccountID); err != nil {
+	if target, err = accountTarget(in.Body.AccountID); err != nil {
 		return found, target, err
 	}
 	d, err := in.Body.draft(nil)
@@ -290,11 +278,6 @@ type offsetIn struct {
 type listTemplatesIn struct {
 	accountParam
 	offsetIn
-}
-
-func findTemplateList[In interface{ accountID() string }](_ context.Context, _ *httpapi.Call, in *In) (none httpapi.None, target httpapi.Target, err error) {
-	target, err = inEnterprise((*in).accountID())
-	return none, target, err
 }
 
 type templateList struct {

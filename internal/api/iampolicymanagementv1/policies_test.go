@@ -430,14 +430,7 @@ func TestPoliciesOfALockedServiceIDStay(t *testing.T) {
 
 func TestGroupsGetAccessOnlyInTheirOwnAccount(t *testing.T) {
 	s := serve(t)
-	mine, err := s.Access.CreateGroup(t.Context(), acct, "mine", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err := s.Access.CreateGroup(t.Context(), apitest.Other, "theirs", "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	mine, theirs := s.NewGroup(acct, "mine"), s.NewGroup(apitest.Other, "theirs")
 	to := func(group string) m {
 		return with(v1("", "Viewer", "serviceName=kms"), "subjects", []m{{"attributes": []m{{"name": "access_group_id", "value": group}}}})
 	}
@@ -455,7 +448,7 @@ func TestGroupsGetAccessOnlyInTheirOwnAccount(t *testing.T) {
 		t.Errorf("%d policies of the group are listed", got)
 	}
 	// Its policies go with it.
-	if err := s.Access.DeleteGroup(t.Context(), mine.ID, false); err != nil {
+	if err := s.Access.DeleteGroup(t.Context(), mine, false); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.Do(owner, "GET", "/v2/policies?account_id="+acct, nil).Want(200).Len("policies"); got != 0 {

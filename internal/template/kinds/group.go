@@ -9,6 +9,7 @@ import (
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // GroupPayload is what an access group template says.
@@ -88,8 +89,8 @@ type GroupRuleDoc struct {
 	ActionControls *GroupControl        `json:"action_controls,omitempty"`
 }
 
-func (d *GroupDoc) managed() (*access.ManagedGroup, error) {
-	m := &access.ManagedGroup{Name: d.Name, Description: d.Description, Controls: d.controls()}
+func (d *GroupDoc) managed() *access.ManagedGroup {
+	m := &access.ManagedGroup{NewGroup: access.NewGroup{Name: d.Name, Description: d.Description}, Controls: d.controls()}
 	if d.Members != nil {
 		for _, u := range d.Members.Users {
 			m.Members = append(m.Members, access.NewMember{IAMID: u, Type: access.MemberUser})
@@ -98,26 +99,18 @@ func (d *GroupDoc) managed() (*access.ManagedGroup, error) {
 			m.Members = append(m.Members, access.NewMember{IAMID: s, Type: access.MemberService})
 		}
 	}
-	for _, n := range m.Members {
-		if err := n.Check(); err != nil {
-			return nil, err
-		}
-	}
 	if d.Assertions == nil {
-		return m, nil
+		return m
 	}
 	for _, r := range d.Assertions.Rules {
-		rule := &access.GroupRule{Meta: store.Meta{Name: r.Name}, RealmName: r.RealmName, Hours: r.Expiration}
+		rule := access.ManagedRule{RuleSpec: access.RuleSpec{Name: r.Name, RealmName: r.RealmName, Hours: r.Expiration}}
 		for _, c := range r.Conditions {
 			rule.Conditions = append(rule.Conditions, policy.ClaimCondition{Claim: c.Claim, Operator: policy.ClaimOperator(c.Operator), Value: c.Value})
 		}
 		rule.Removable, rule.Updatable = r.ActionControls.over(d.Assertions.ActionControls)
-		if err := access.CheckRule(rule); err != nil {
-			return nil, err
-		}
 		m.Rules = append(m.Rules, rule)
 	}
-	return m, nil
+	return m
 }
 
 // groupDocument is an access group template.
@@ -136,11 +129,10 @@ func groupKind(acc *access.Service) *template.Kind {
 			if err := decode(payload, &p); err != nil || p.Group == nil {
 				return groupDocument{}, err
 			}
-			m, err := p.Group.managed()
-			return groupDocument{acc: acc, group: m}, err
+			return groupDocument{acc: acc, group: p.Group.managed()}, nil
 		},
 		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
-			return acc.LiftGroup(ctx, tx, accountID, m.ID)
+			return access.LiftGroup(ctx, tx, accountID, m.ID)
 		},
 	}
 }
@@ -150,14 +142,18 @@ func (d groupDocument) Check(final bool) error {
 	if d.group == nil {
 		return missing("group", final)
 	}
-	return access.CheckGroupTexts(&d.group.Name, &d.group.Description)
+	return d.group.Validate()
 }
 
 // Apply implements template.Document.
 func (d groupDocument) Apply(ctx context.Context, l *template.Lay) ([]template.Made, error) {
 	m := *d.group
 	m.Name, m.Template = expand(m.Name, l), mark(l)
-	g, err := d.acc.LayGroup(ctx, l.Tx, l.Account.ID, l.Held(), &m)
+	checked, err := valid.Check(m) // names grow in an account
+	if err != nil {
+		return nil, err
+	}
+	g, err := d.acc.LayGroup(ctx, l.Tx, l.Account.ID, l.Held(), checked)
 	if err != nil {
 		return nil, err
 	}
