@@ -75,8 +75,9 @@ type Server struct {
 	Standing  authority.Standing
 	Router    *httpapi.Router
 
-	start  time.Time
-	passed *atomic.Int64 // since start
+	start     time.Time
+	passed    *atomic.Int64 // since start
+	meanwhile *meanwhile
 }
 
 // Options are what a test may want otherwise.
@@ -107,6 +108,8 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*O
 			t.Fatal(err)
 		}
 	}
+	s.meanwhile = &meanwhile{DB: s.DB}
+	s.DB = s.meanwhile
 	set, err := catalog.BuiltinSet()
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +181,25 @@ func (s *Server) newServices(o *Options) {
 	s.Reports = report.New(report.Config{DB: s.DB, Now: s.Now, Run: func(job func()) { job() }})
 	s.IdPs = idp.New(idp.Config{DB: s.DB, Now: s.Now, Sealer: sealer, Limit: o.IdPs,
 		NewKey: func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }}) // as those of RSA, and at once
+}
+
+// Meanwhile has something happen before the next write begins: between what it
+// found, and was decided on, and the write itself.
+func (s *Server) Meanwhile(happens func()) { s.meanwhile.happens = happens }
+
+// meanwhile is a store in which something may happen before a transaction begins.
+type meanwhile struct {
+	store.DB
+	happens func()
+}
+
+// Update implements store.DB.
+func (m *meanwhile) Update(ctx context.Context, fn func(store.Tx) error) error {
+	if happens := m.happens; happens != nil {
+		m.happens = nil
+		happens()
+	}
+	return m.DB.Update(ctx, fn)
 }
 
 // Checked gives input of domain functions as its own check leaves it.
