@@ -154,13 +154,16 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		Activity: c.tokens, Departed: access.Depart, Limits: a.cfg.identityLimits(),
 	})
 	c.modules.add(module{jobs: c.identity.Jobs()})
-	c.tree = enterprise.New(enterprise.Config{DB: a.db, Accounts: c.accounts, Identities: c.identity, Policies: c.access, Limits: a.cfg.treeLimits()})
+	c.tree = enterprise.New(enterprise.Config{
+		DB: a.db, Accounts: c.accounts, Identities: c.identity, Policies: c.access, Limits: a.cfg.treeLimits(), Moved: template.Moved,
+	})
 	c.templates = template.New(template.Config{
 		DB: a.db, Now: a.now, Tree: c.tree, Kinds: kinds.All(c.identity, c.access), Limits: a.cfg.templateLimits(), Meter: a.metrics,
 		Trouble: func(accountID string, err error) {
 			a.cfg.Log.Error("an account is not settled and is tried again later", "account", accountID, "error", err.Error())
 		},
 	})
+	c.modules.add(module{jobs: c.templates.Jobs()})
 	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens, Log: a.cfg.Log})
 	c.modules.add(module{close: quietly(c.reports.Close)})
 	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer, Limit: a.cfg.Settings.Identity.IdentityProviders})

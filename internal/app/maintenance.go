@@ -28,18 +28,13 @@ func (a *App) newJobs() *job.Runner {
 func (a *App) startWork(ctx context.Context) <-chan struct{} {
 	idle := make(chan struct{})
 	jobs := make(chan struct{})
-	reconciled := make(chan struct{})
-	go func() {
-		defer close(reconciled)
-		a.core.templates.Run(ctx, func(err error) { a.cfg.Log.Error("templates wait for the next round", "error", err.Error()) })
-	}()
 	go func() {
 		defer close(jobs)
 		a.newJobs().Run(ctx)
 	}()
 	go func() {
 		defer close(idle)
-		defer func() { <-reconciled; <-jobs }()
+		defer func() { <-jobs }()
 		tick := time.NewTicker(maintenanceInterval)
 		defer tick.Stop()
 		for {

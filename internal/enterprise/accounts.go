@@ -132,7 +132,7 @@ func (s *Service) Move(ctx context.Context, who asker.Asker, found *Member, pare
 	if at.Enterprise != found.Enterprise || found.Root || found.gone() {
 		return fault.Field("parent", "Account '%s' cannot be moved there.", found.ID)
 	}
-	_, err = Members.Edit(ctx, s.db, found, func(tx store.Tx, m *Member) (ev store.Event, err error) {
+	_, err = s.edit(ctx, found, func(tx store.Tx, m *Member) (ev store.Event, err error) {
 		if err := at.take(ctx, tx); err != nil {
 			return ev, err
 		}
@@ -140,6 +140,17 @@ func (s *Service) Move(ctx context.Context, who asker.Asker, found *Member, pare
 		return event(kindAccount, "move", m.Account, m.ID, m.Name, "parent"), s.accounts.MoveIn(ctx, tx, m.ID, at.groupID())
 	})
 	return err
+}
+
+// edit changes an account's place, state or part in enterprise-managed IAM.
+func (s *Service) edit(ctx context.Context, found *Member, change func(store.Tx, *Member) (store.Event, error)) (*Member, error) {
+	return Members.Edit(ctx, s.db, found, func(tx store.Tx, m *Member) (store.Event, error) {
+		ev, err := change(tx, m)
+		if err != nil {
+			return ev, err
+		}
+		return ev, s.moved(ctx, tx, m.Account)
+	})
 }
 
 // SetManaged switches enterprise-managed IAM of an account on; nil changes
@@ -155,7 +166,7 @@ func (s *Service) SetManaged(ctx context.Context, who asker.Asker, found *Member
 	case !*on:
 		return nil, fault.New(fault.Conflict, "Enterprise-managed IAM cannot be switched off.")
 	}
-	return Members.Edit(ctx, s.db, found, func(tx store.Tx, m *Member) (store.Event, error) {
+	return s.edit(ctx, found, func(tx store.Tx, m *Member) (store.Event, error) {
 		m.Managed = true
 		return event(kindAccount, "update", m.Account, m.ID, m.Name, "enterprise_iam_managed"), s.accounts.ManageIn(ctx, tx, m.ID)
 	})
@@ -169,7 +180,7 @@ func (s *Service) DeleteAccount(ctx context.Context, found *Member) error {
 	if found.gone() {
 		return NoNode(kindAccount, found.ID)
 	}
-	_, err := Members.Edit(ctx, s.db, found, func(tx store.Tx, m *Member) (store.Event, error) {
+	_, err := s.edit(ctx, found, func(tx store.Tx, m *Member) (store.Event, error) {
 		m.State = account.Canceled
 		return event(kindAccount, "delete", m.Account, m.ID, m.Name, "state"), s.accounts.SetStateIn(ctx, tx, m.ID, m.State)
 	})

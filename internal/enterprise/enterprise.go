@@ -87,6 +87,9 @@ type Config struct {
 	Policies   Policies
 	IDs        id.Generator // the zero value draws from crypto/rand
 	Limits     Limits       // what is 0 is the default
+	// Moved hears of a tree one of whose accounts joined, moved, left or changed
+	// its state, in the same transaction; nil: nobody.
+	Moved func(ctx context.Context, tx store.Tx, root string) error
 }
 
 // Service changes trees. It is safe for concurrent use.
@@ -97,11 +100,15 @@ type Service struct {
 	policies   Policies
 	ids        id.Generator
 	limits     Limits
+	moved      func(ctx context.Context, tx store.Tx, root string) error
 }
 
 // New makes the service.
 func New(c Config) *Service {
-	return &Service{db: c.DB, accounts: c.Accounts, identities: c.Identities, policies: c.Policies, ids: c.IDs, limits: Limits{
+	if c.Moved == nil {
+		c.Moved = func(context.Context, store.Tx, string) error { return nil }
+	}
+	return &Service{db: c.DB, accounts: c.Accounts, identities: c.Identities, policies: c.Policies, ids: c.IDs, moved: c.Moved, limits: Limits{
 		Tiers:    cmp.Or(c.Limits.Tiers, DefaultLimits.Tiers),
 		Groups:   cmp.Or(c.Limits.Groups, DefaultLimits.Groups),
 		Accounts: cmp.Or(c.Limits.Accounts, DefaultLimits.Accounts),
@@ -357,5 +364,8 @@ func (s *Service) join(ctx context.Context, tx store.Tx, at Place, a *account.Ac
 	}
 	m := &Member{Meta: store.Meta{Account: at.Root, ID: a.ID, Parent: at.ID, Name: a.Name, Owner: a.Owner}, Enterprise: at.Enterprise,
 		Above: at.Above, State: a.State, Managed: a.EnterpriseManaged, OwnerEmail: ownerEmail, Root: a.EnterpriseRoot}
-	return Members.Create(ctx, tx, m, event(kindAccount, verb, at.Root, a.ID, a.Name))
+	if err := Members.Create(ctx, tx, m, event(kindAccount, verb, at.Root, a.ID, a.Name)); err != nil {
+		return err
+	}
+	return s.moved(ctx, tx, at.Root)
 }

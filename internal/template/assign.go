@@ -49,6 +49,9 @@ func (s *Service) Assign(ctx context.Context, who asker.Asker, t *Template, w Wi
 		}
 		a = &Assignment{Meta: store.Meta{Account: t.Account, ID: s.ids.New(k.AssignmentPrefix), Parent: t.ID, Owner: w.Target, Name: k.Name},
 			Number: w.Number, TargetType: w.TargetType, Status: Accepted, Operation: OpAssign, Revision: 1, Subject: w.Subject}
+		if err := s.order(ctx, tx, a); err != nil {
+			return err
+		}
 		return Assignments.Create(ctx, tx, a, s.assignmentEvent(k, "assign", t, a))
 	})
 	if err != nil {
@@ -60,10 +63,9 @@ func (s *Service) Assign(ctx context.Context, who asker.Asker, t *Template, w Wi
 // start does account targets at once and leaves the others to the reconciler.
 func (s *Service) start(ctx context.Context, a *Assignment) (*Assignment, error) {
 	if a.TargetType != TargetAccount {
-		s.agenda.add(a.Account, false)
 		return a, nil
 	}
-	if err := s.run(ctx, a); err != nil {
+	if _, err := s.work(ctx, a, func(int, int, string) {}); err != nil {
 		return nil, err
 	}
 	now, err := s.Assignment(ctx, a.Kind(), a.ID)
@@ -209,7 +211,10 @@ func (s *Service) Reassign(ctx context.Context, found *Assignment, ifMatch strin
 	}
 	a, err := Assignments.Edit(ctx, s.db, found, func(tx store.Tx, a *Assignment) (store.Event, error) {
 		a.Number, a.Operation = number, OpUpdate
-		return s.wished("assignment-update", t, a), s.hold(ctx, tx, src)
+		if err := s.hold(ctx, tx, src); err != nil {
+			return store.Event{}, err
+		}
+		return s.wished(ctx, tx, "assignment-update", t, a)
 	})
 	if err != nil {
 		return nil, err
@@ -229,7 +234,7 @@ func (s *Service) Unassign(ctx context.Context, found *Assignment) error {
 			return ev, err
 		}
 		a.Operation = OpRemove
-		return s.wished("remove", t, a), nil
+		return s.wished(ctx, tx, "remove", t, a)
 	})
 	if err != nil {
 		return err
@@ -239,17 +244,17 @@ func (s *Service) Unassign(ctx context.Context, found *Assignment) error {
 }
 
 // wished makes an assignment's next revision work to do.
-func (s *Service) wished(verb string, t *Template, a *Assignment) store.Event {
+func (s *Service) wished(ctx context.Context, tx store.Tx, verb string, t *Template, a *Assignment) (store.Event, error) {
 	a.Status = InProgress
 	a.Revision++
-	return s.assignmentEvent(s.kind(t.Kind()), verb, t, a)
+	return s.assignmentEvent(s.kind(t.Kind()), verb, t, a), s.order(ctx, tx, a)
 }
 
 // idle refuses to wish something new of an assignment in progress, unless all
 // that it has left are accounts that an internal error put off: the error may be
 // without end and must not keep the enterprise from it.
 func (s *Service) idle(ctx context.Context, a *Assignment) error {
-	if a.Status != Accepted && a.Status != InProgress {
+	if !a.unfinished() {
 		return nil
 	}
 	if a.Status == InProgress {

@@ -20,6 +20,7 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/job"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
@@ -31,6 +32,7 @@ type forest struct {
 	ctx       context.Context
 	ts        *template.Service
 	kinds     []*template.Kind
+	runner    *job.Runner
 	root, ent string
 }
 
@@ -48,8 +50,14 @@ func plant(t *testing.T, changes ...func(*template.Config)) *forest {
 		}
 	})
 	f.ts = f.Templates
+	f.restart()
 	f.ent = f.enterprise(f.root)
 	return f
+}
+
+// restart makes a new runner, as after a restart of the server.
+func (f *forest) restart() {
+	f.runner = job.New(job.Config{DB: f.DB, Node: "node", Now: f.Now, Wall: f.Now}, f.ts.Jobs()...)
 }
 
 // kind gives a kind, whose functions a test may replace.
@@ -256,7 +264,7 @@ func (f *forest) assign(t *template.Template, target string) *template.Assignmen
 
 func (f *forest) pass() {
 	f.T.Helper()
-	f.ok(f.ts.Pass(f.ctx))
+	f.ok(f.runner.Pass(f.ctx))
 }
 
 // status is what an assignment says of itself, "" when it is gone.

@@ -16,39 +16,49 @@ import (
 // other writers hardly wait, and pay one sync of the disk together.
 const batch = 20
 
-// run settles every account that an assignment covers, or covered, and then
-// gives it its status.
-func (s *Service) run(ctx context.Context, a *Assignment) error {
+// work settles accounts that an assignment covers, or covered, and when none is
+// left gives it its status. again tells when there is more to do, because it is
+// another's turn or for accounts that an internal error put off; zero: never.
+func (s *Service) work(ctx context.Context, a *Assignment, progress func(done, total int, text string)) (again time.Time, err error) {
+	if !a.unfinished() {
+		return again, nil
+	}
+	began := s.now()
+	if a.Status == Accepted && a.TargetType != TargetAccount {
+		if err := s.begin(ctx, a); err != nil {
+			return again, err
+		}
+	}
 	todo, err := s.todo(ctx, a)
 	if err != nil {
-		return err
+		return again, err
 	}
-	j := s.jobOf(a, todo.ready)
-	for done := false; err == nil && !done; {
-		done, err = j.step(ctx)
+	total := todo.settled + todo.waiting + len(todo.ready)
+	defer s.pending(a.ID, 0)
+	late := todo.waiting > 0
+	for done := 0; done < min(turn, len(todo.ready)); done += batch {
+		progress(todo.settled+done, total, "accounts")
+		s.pending(a.ID, len(todo.ready)-done)
+		off, err := s.settleAll(ctx, a.Account, todo.ready[done:min(done+batch, len(todo.ready))], a.Template())
+		if err != nil {
+			return again, err
+		}
+		late = late || len(off) > 0
 	}
-	return err
-}
-
-// jobOf settles some accounts of an assignment. Those that an internal error
-// puts off are left to a later job.
-func (s *Service) jobOf(a *Assignment, ready []string) *job {
-	begun := a.Status != Accepted || a.TargetType == TargetAccount
-	return &job{name: a.ID, began: s.now(), left: func() int { return len(ready) }, step: func(ctx context.Context) (bool, error) {
-		if !begun {
-			begun = true
-			return false, s.begin(ctx, a)
-		}
-		if len(ready) == 0 {
-			return true, s.finish(ctx, a.Account, a)
-		}
-		n := min(batch, len(ready))
-		if _, err := s.settleAll(ctx, a.Account, ready[:n], a.Template()); err != nil {
-			return false, err
-		}
-		ready = ready[n:]
-		return false, nil
-	}}
+	if len(todo.ready) > turn {
+		return s.now(), nil
+	}
+	if err := s.finish(ctx, a.Account, a); err != nil {
+		return again, err
+	}
+	s.meter.Finished(s.now().Sub(began))
+	todo.waiting = 0
+	if late {
+		todo, err = s.todo(ctx, a)
+	}
+	progress(total-todo.waiting, total, "accounts")
+	s.waiting(a.ID, todo.waiting)
+	return todo.due, err
 }
 
 // begin shows that an accepted assignment is being worked on.
@@ -226,7 +236,7 @@ func (s *Service) finish(ctx context.Context, root string, about ...*Assignment)
 				if x.ID == a.ID && x.Revision != a.Revision {
 					continue // a newer wish came meanwhile and has its own run
 				}
-				if x.ID != a.ID && (x.Status == Accepted || x.Status == InProgress) {
+				if x.ID != a.ID && x.unfinished() {
 					continue
 				}
 				if err := s.conclude(ctx, tx, x); err != nil {
@@ -282,30 +292,43 @@ func statusOf(results []*Result) Status {
 	return Succeeded
 }
 
-// placesJob settles accounts whose place changed: whatever is assigned in the
+// workPlaces settles accounts whose place changed: whatever is assigned in the
 // tree or held by them. They count as settled only after the statuses of the
 // assignments were brought up to date, so that an end on the way repeats it.
-func (s *Service) placesJob(root string, moved []*enterprise.Member) *job {
-	settled, marked := 0, 0
+// again tells the same as that of work.
+func (s *Service) workPlaces(ctx context.Context, root string, progress func(done, total int, text string)) (again time.Time, err error) {
+	began, name := s.now(), jobPlaces+"/"+root
+	moved, waiting, due, err := s.moved(ctx, root)
+	if err != nil {
+		return again, err
+	}
+	s.waiting(name, waiting)
+	if len(moved) == 0 {
+		return due, nil
+	}
+	defer s.pending(name, 0)
+	mine := moved[:min(turn, len(moved))]
 	touched, off := map[string]bool{}, map[string]bool{}
-	return &job{name: placesOf(root), began: s.now(), left: func() int { return len(moved) - settled }, step: func(ctx context.Context) (bool, error) {
-		if settled < len(moved) {
-			next := moved[settled:min(settled+batch, len(moved))]
-			if err := s.settleMoved(ctx, root, next, touched, off); err != nil {
-				return false, err
-			}
-			settled += len(next)
-			return false, nil
+	for done := 0; done < len(mine); done += batch {
+		progress(done, len(moved), "moved accounts")
+		s.pending(name, len(moved)-done)
+		if err := s.settleMoved(ctx, root, mine[done:min(done+batch, len(mine))], touched, off); err != nil {
+			return again, err
 		}
-		if marked == 0 {
-			if err := s.finishTouched(ctx, root, touched); err != nil {
-				return false, err
-			}
+	}
+	if err := s.finishTouched(ctx, root, touched); err != nil {
+		return again, err
+	}
+	for done := 0; done < len(mine); done += 10 * batch {
+		if err := s.markSynced(ctx, root, mine[done:min(done+10*batch, len(mine))], off); err != nil {
+			return again, err
 		}
-		next := moved[marked:min(marked+10*batch, len(moved))]
-		marked += len(next)
-		return marked == len(moved), s.markSynced(ctx, root, next, off)
-	}}
+	}
+	s.meter.Finished(s.now().Sub(began))
+	if len(mine) < len(moved) || len(off) > 0 {
+		return s.now(), nil
+	}
+	return due, nil
 }
 
 // settleMoved settles some moved accounts, template by template, and notes the
@@ -379,7 +402,12 @@ func (s *Service) finishTouched(ctx context.Context, root string, touched map[st
 	}
 	var about []*Assignment
 	for _, a := range assigned {
-		if a.Status != Accepted && a.Status != InProgress && (touched[a.Template()] || a.Status != Succeeded) {
+		switch {
+		case a.unfinished(): // its own job will: what it waited for may have left
+			if err := scheduleAssignment(ctx, s.db, a, time.Time{}); err != nil {
+				return err
+			}
+		case touched[a.Template()] || a.Status != Succeeded:
 			about = append(about, a)
 			delete(touched, a.Template())
 		}

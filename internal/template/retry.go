@@ -3,7 +3,6 @@ package template
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/enterprise"
@@ -106,44 +105,4 @@ func concerned(ctx context.Context, p *plan, m *enterprise.Member) (*Assignment,
 		}
 	}
 	return nil, nil
-}
-
-// rests keeps jobs that failed as a whole from being taken up at once again.
-// Other than that of accounts this is not stored: whether the store answers,
-// each node finds out for itself.
-type rests struct {
-	mu   sync.Mutex
-	jobs map[string]Retry
-}
-
-// failed notes a failure and gives the time of the next attempt. Where the
-// store does not answer it is soon.
-func (r *rests) failed(name string, err error, now time.Time) time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	next := r.jobs[name].next(now)
-	if errors.Is(err, fault.Unavailable) {
-		next = Retry{0, now.Add(firstRetry)}
-	}
-	if r.jobs == nil {
-		r.jobs = map[string]Retry{}
-	}
-	r.jobs[name] = next
-	return next.At
-}
-
-func (r *rests) done(name string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.jobs, name)
-}
-
-// until tells when a job may be tried again, zero when now.
-func (r *rests) until(name string, now time.Time) time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if at := r.jobs[name].At; now.Before(at) {
-		return at
-	}
-	return time.Time{}
 }

@@ -207,38 +207,47 @@ func TestAnAccountThatMovedIsTriedAgainToo(t *testing.T) {
 	f.want(a, template.Succeeded, results{})
 }
 
-// The reconciler itself wakes up when the time has come; nothing else happens.
+// The reconciler itself wakes up when the time has come, after a restart too;
+// nothing else happens.
 func TestTheReconcilerWakesUpForWhatWasPutOff(t *testing.T) {
 	var x *sick
-	f := plant(t, func(c *template.Config) {
-		c.Now = time.Now
-		c.Trouble = func(string, error) { x.heal() }
-	})
-	x = f.sicken(f.child(f.ent, "bad"))
-	done := make(chan struct{}, 1)
-	cancel := f.DB.Subscribe(func(events []store.Event) {
-		for i := range events {
-			if events[i].Written().Kind == template.Helds.Kind() {
-				done <- struct{}{}
-			}
+	f := plant(t, func(c *template.Config) { c.Trouble = func(string, error) { x.heal() } })
+	child := f.child(f.ent, "bad")
+	f.pass()
+	x = f.sicken(child)
+	a := f.assign(f.operators(), f.ent)
+	f.want(a, template.InProgress, results{child: template.InProgress})
+	f.restart()
+	f.Pass(time.Second - time.Millisecond)
+	f.pass()
+	f.wantNothing(child)
+	f.Pass(time.Millisecond)
+	f.pass()
+	f.want(a, template.Succeeded, results{child: template.Succeeded})
+}
+
+// A node that dies between the wish and its fulfilment leaves a job behind.
+func TestAnAssignmentToAnAccountIsFinishedByAnotherRun(t *testing.T) {
+	f := plant(t)
+	child := f.child(f.ent, "child")
+	f.pass()
+	tmpl := f.operators()
+	k := f.kind(kinds.Profile)
+	decode, calls := k.Decode, 0
+	k.Decode = func(payload json.RawMessage) (template.Document, error) {
+		if calls++; calls > 1 { // the wish is written; laying it is not
+			return nil, fault.New(fault.Unavailable, "the node is going")
 		}
-	})
-	defer cancel()
-	ctx, stop := context.WithCancel(f.ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		f.ts.Run(ctx, func(err error) { t.Error(err) })
-	}()
-	_, err := f.try(f.operators(), 1, f.ent)
-	f.ok(err)
-	select {
-	case <-done:
-	case <-time.After(20 * time.Second):
-		t.Error("the account was not tried again")
+		return decode(payload)
 	}
-	stop()
-	<-ended
+	_, err := f.try(tmpl, 1, child)
+	f.refused(err, fault.Unavailable, "going")
+	f.wantNothing(child)
+	k.Decode = decode
+	f.restart()
+	f.Pass(time.Second)
+	f.pass()
+	f.wantWhole("Operators: first", child)
 }
 
 // When the store does not answer nobody is put off: it is about no account.
@@ -253,9 +262,7 @@ func TestAStoreThatDoesNotAnswerPutsNoAccountOff(t *testing.T) {
 	k.Decode = func(json.RawMessage) (template.Document, error) {
 		return nil, fault.New(fault.Unavailable, "the store is away")
 	}
-	if err := f.ts.Pass(f.ctx); !errors.Is(err, fault.Unavailable) {
-		t.Errorf("a pass without store: %v", err)
-	}
+	f.pass()
 	f.want(a, template.InProgress, results{})
 	k.Decode = decode
 	f.Pass(time.Second)

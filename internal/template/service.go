@@ -53,14 +53,13 @@ type Service struct {
 	meter   Meter
 	trouble func(accountID string, err error)
 	kinds   map[string]*Kind
-	agenda  agenda
-	rests   rests
+	tally   tally
 }
 
 // New makes the service.
 func New(c Config) *Service {
 	s := &Service{db: c.DB, now: c.Now, ids: c.IDs, tree: c.Tree, limits: cmp.Or(c.Limits, DefaultLimits), meter: c.Meter, trouble: c.Trouble,
-		kinds: map[string]*Kind{}, agenda: agenda{wake: make(chan struct{}, 1)}}
+		kinds: map[string]*Kind{}}
 	if s.now == nil {
 		s.now = time.Now
 	}

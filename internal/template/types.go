@@ -97,6 +97,9 @@ type Subject struct {
 	Type string `json:"type"`
 }
 
+// unfinished tells that the wish of the assignment is still being fulfilled.
+func (a *Assignment) unfinished() bool { return a.Status == Accepted || a.Status == InProgress }
+
 // Kind gives the name of the template's kind.
 func (a *Assignment) Kind() string { return a.Name }
 

@@ -59,7 +59,7 @@ func child(path string) error {
 		return err
 	}
 	fmt.Println("begin")
-	if err := w.templates.Pass(ctx); err != nil {
+	if err := w.runner.Pass(ctx); err != nil {
 		return err
 	}
 	fmt.Println("end")
@@ -201,7 +201,7 @@ func verify(t *testing.T, w *world, a *template.Assignment, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.templates.Pass(ctx); err != nil {
+	if err := w.runner.Pass(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := w.db.Head(ctx, root); err != nil || after != before {

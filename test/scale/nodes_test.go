@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func openPG(ctx context.Context, dsn string) (*world, error) {
 	if err := db.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	return found(ctx, db)
+	return found(ctx, db, strconv.Itoa(os.Getpid()))
 }
 
 // node says that it begins, reconciles like a server until its assignments are
@@ -64,7 +65,7 @@ func node(dsn string) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		w.templates.Run(ctx, func(err error) { fmt.Fprintln(os.Stderr, err) })
+		w.runner.Run(ctx)
 	}()
 	for done := false; !done; {
 		if done, err = finished(ctx, w); err != nil && !errors.Is(err, fault.Unavailable) {

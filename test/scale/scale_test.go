@@ -19,6 +19,7 @@ import (
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/job"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
 	"github.com/kagiban/kagiban/internal/template"
@@ -38,6 +39,7 @@ type world struct {
 	registry  *catalog.Registry
 	authority *authority.Authority
 	templates *template.Service
+	runner    *job.Runner // of the jobs of templates
 }
 
 // open puts the services on a SQLite file.
@@ -49,11 +51,12 @@ func open(ctx context.Context, path string) (*world, error) {
 	if err := db.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	return found(ctx, db)
+	return found(ctx, db, "node")
 }
 
-// found puts the services on a migrated store.
-func found(ctx context.Context, db store.DB) (*world, error) {
+// found puts the services on a migrated store. A node that comes back under its
+// name has its jobs back.
+func found(ctx context.Context, db store.DB, node string) (*world, error) {
 	set, err := catalog.BuiltinSet()
 	if err != nil {
 		return nil, err
@@ -64,11 +67,15 @@ func found(ctx context.Context, db store.DB) (*world, error) {
 	}
 	w.authority = authority.New(authority.Config{DB: db, Catalogs: w.registry})
 	acc := access.New(access.Config{DB: db, Authority: w.authority, Now: time.Now, Limits: access.DefaultLimits})
-	tree := enterprise.New(enterprise.Config{DB: db, Accounts: account.New(account.Config{DB: db, Now: time.Now}), Limits: enterprise.Limits{Accounts: 1 << 20}})
+	tree := enterprise.New(enterprise.Config{DB: db, Accounts: account.New(account.Config{DB: db, Now: time.Now}), Limits: enterprise.Limits{Accounts: 1 << 20}, Moved: template.Moved})
 	ids := identity.New(identity.Config{DB: db, Now: time.Now})
 	w.templates = template.New(template.Config{DB: db, Tree: tree, Kinds: kinds.All(ids, acc)})
+	w.runner = job.New(job.Config{DB: db, Node: node, Lease: lease}, w.templates.Jobs()...)
 	return w, nil
 }
+
+// lease is how long a killed node keeps others waiting.
+const lease = 2 * time.Second
 
 func (w *world) close() error {
 	w.authority.Close()
@@ -101,7 +108,7 @@ func (w *world) populate(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	return w.templates.Pass(ctx)
+	return w.runner.Pass(ctx)
 }
 
 func member(ctx context.Context, tx store.Tx, i int) error {
@@ -180,7 +187,7 @@ func assignOnce(b *testing.B, n int) {
 	}
 	b.StartTimer()
 	began = time.Now()
-	if err := w.templates.Pass(ctx); err != nil {
+	if err := w.runner.Pass(ctx); err != nil {
 		b.Fatal(err)
 	}
 	b.StopTimer()

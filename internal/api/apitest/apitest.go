@@ -172,7 +172,7 @@ func (s *Server) newServices(o *Options) {
 	s.Access = access.New(access.Config{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: o.Access})
 	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher, Sealer: sealer, Pages: s.Pages,
 		Departed: access.Depart, Limits: o.Identity})
-	s.Tree = enterprise.New(enterprise.Config{DB: s.DB, Accounts: s.Accounts, Identities: s.Identity, Policies: s.Access, Limits: o.Tree})
+	s.Tree = enterprise.New(enterprise.Config{DB: s.DB, Accounts: s.Accounts, Identities: s.Identity, Policies: s.Access, Limits: o.Tree, Moved: template.Moved})
 	templates := template.Config{DB: s.DB, Now: s.Now, Tree: s.Tree, Kinds: kinds.All(s.Identity, s.Access)}
 	if o.Templates != nil {
 		o.Templates(&templates)
