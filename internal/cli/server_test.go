@@ -123,7 +123,7 @@ func TestServeNamesEveryFault(t *testing.T) {
 func TestAnAbsentDatabaseIsOneLine(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key")
 	run(t, nil, "init", "--generate-master-key", key).wants(t, 0)
-	c := run(t, map[string]string{
+	c := run(t, map[string]string{"KAGIBAN_LISTEN": "127.0.0.1:0",
 		"KAGIBAN_DATABASE": "postgres://nobody:hidden@127.0.0.1:1/x", "KAGIBAN_MASTER_KEY_FILE": key, "KAGIBAN_ISSUER": "https://iam.example.com",
 	}, "serve").wants(t, 1, "127.0.0.1:1")
 	if strings.Count(c.err, "\n") != 1 || strings.Contains(c.err, "hidden") {
