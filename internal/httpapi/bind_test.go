@@ -33,8 +33,8 @@ type wideBody struct {
 	} `json:"inner"`
 }
 
-// Validate asks for a name.
-func (w *wide) Validate() error {
+// check asks for a name.
+func (w *wide) check() error {
 	if w.Body.Name == "" {
 		return fault.Missing("name")
 	}
@@ -42,7 +42,8 @@ func (w *wide) Validate() error {
 }
 
 func bindBench(t testing.TB) *bench {
-	op := httpapi.OldOp(family, "put", http.MethodPut, "/v1/{id}", 200, public(), nil, echo[wide]).Limited(1000)
+	op := one(httpapi.Op[wide, httpapi.None, wide]{ID: "put", Method: http.MethodPut, Path: "/v1/{id}", Status: 200, Public: public, Limit: 1000,
+		Check: (*wide).check, Do: echo[wide]})
 	b := &bench{}
 	var err error
 	b.Router, err = httpapi.NewRouter(httpapi.Config{Operations: []httpapi.Operation{op}, Log: discard, Default: family})
@@ -111,9 +112,9 @@ func TestARequestTypeThatCannotBeBoundIsRefusedAtStart(t *testing.T) {
 		ID string `path:"nowhere"`
 	}
 	for name, build := range map[string]func(){
-		"a float":           func() { httpapi.OldOp(family, "x", "GET", "/x", 200, public(), nil, echo[floats]) },
-		"a missing segment": func() { httpapi.OldOp(family, "x", "GET", "/x", 200, public(), nil, echo[stray]) },
-		"no struct":         func() { httpapi.OldOp(family, "x", "GET", "/x", 200, public(), nil, echo[int]) },
+		"a float":           func() { get[floats]("x", "/x") },
+		"a missing segment": func() { get[stray]("x", "/x") },
+		"no struct":         func() { get[int]("x", "/x") },
 	} {
 		func() {
 			defer func() {

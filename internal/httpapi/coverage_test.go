@@ -12,12 +12,12 @@ func TestCoverageComparesTheTableWithTheSDK(t *testing.T) {
 	type keyID struct {
 		ID string `path:"key_id"`
 	}
-	covered, err := httpapi.Cover([]httpapi.Operation{
-		httpapi.OldOp(identity, "get_api_key", http.MethodGet, "/v1/apikeys/{key_id}", 200, public(), nil, echo[keyID]),
-		httpapi.OldNotBuilt(identity, "list_idps", http.MethodGet, "/v1/idps", 200, public()),
-		httpapi.OldOp(identity, "delete_api_key", http.MethodPost, "/v1/apikeys/{key_id}", 204, public(), nil, echo[keyID]),
-		httpapi.OldOp(identity, "our_own", http.MethodGet, "/own", 200, public(), nil, echo[empty]),
-	})
+	covered, err := httpapi.Cover(httpapi.Table(identity,
+		httpapi.Op[keyID, httpapi.None, keyID]{ID: "get_api_key", Method: http.MethodGet, Path: "/v1/apikeys/{key_id}", Status: 200, Public: public, Do: echo[keyID]},
+		httpapi.NotBuilt{ID: "list_idps", Method: http.MethodGet, Path: "/v1/idps", Status: 200, Public: public},
+		httpapi.Op[keyID, httpapi.None, keyID]{ID: "delete_api_key", Method: http.MethodPost, Path: "/v1/apikeys/{key_id}", Status: 204, Public: public, Do: echo[keyID]},
+		httpapi.Op[empty, httpapi.None, empty]{ID: "our_own", Method: http.MethodGet, Path: "/own", Status: 200, Public: public, Do: echo[empty]},
+	))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,18 +116,39 @@ func refused(t *testing.T, w *httptest.ResponseRecorder, status int) (code, mess
 type empty struct{}
 
 // echo answers what it was asked.
-func echo[T any](_ context.Context, _ *httpapi.Call, in *T) (*T, error) { return in, nil }
+func echo[T any](_ context.Context, _ *httpapi.Call, in *T, _ httpapi.None) (*T, error) {
+	return in, nil
+}
 
-func inAccount[T any](account string) func(context.Context, *httpapi.Call, *T) (httpapi.Target, error) {
-	return func(context.Context, *httpapi.Call, *T) (httpapi.Target, error) {
-		return httpapi.Target{Account: account, ServiceName: "thing"}, nil
+// inAccount finds nothing but a place in an account.
+func inAccount[T any](account string) func(context.Context, *httpapi.Call, *T) (httpapi.None, httpapi.Target, error) {
+	return func(context.Context, *httpapi.Call, *T) (httpapi.None, httpapi.Target, error) {
+		return httpapi.None{}, httpapi.Target{Account: account, ServiceName: "thing"}, nil
 	}
 }
 
-func public() httpapi.Access { return httpapi.Public("for the test") }
+// public is the reason of rows that need no token.
+const public = "for the test"
 
-func get[T any](id, path string, access httpapi.Access) httpapi.Operation {
-	return httpapi.OldOp(family, id, http.MethodGet, path, http.StatusOK, access, inAccount[T](home), echo[T])
+// one gives the operation of a row.
+func one(r httpapi.Row) httpapi.Operation { return httpapi.Table(family, r)[0] }
+
+// get is a public row that echoes.
+func get[T any](id, path string) httpapi.Operation {
+	return one(httpapi.Op[T, httpapi.None, T]{ID: id, Method: http.MethodGet, Path: path, Status: 200, Public: public, Do: echo[T]})
+}
+
+// mine is a row for any caller with a token.
+func mine[T any](id, path string) httpapi.Operation {
+	return one(httpapi.Op[T, httpapi.None, T]{ID: id, Method: http.MethodGet, Path: path, Status: 200, Self: "for the test", Do: echo[T]})
+}
+
+// plain is a public row without anything coming in or found.
+func plain(id string, do func(context.Context) error) httpapi.Operation {
+	return one(httpapi.Op[empty, httpapi.None, empty]{ID: id, Method: http.MethodGet, Path: "/" + id, Status: 204, Public: public,
+		Do: func(ctx context.Context, _ *httpapi.Call, _ *empty, _ httpapi.None) (*empty, error) {
+			return nil, do(ctx)
+		}})
 }
 
 var discard = slog.New(slog.DiscardHandler)

@@ -68,8 +68,9 @@ func at(t *testing.T, v any, path ...string) any {
 
 func TestTheDocumentDescribesWhatTheBinderReads(t *testing.T) {
 	doc := describe(t,
-		httpapi.OldOp(family, "plant", http.MethodPost, "/v1/{garden}", 201, httpapi.Action("thing.do"), inAccount[plant](home), echo[plant]),
-		httpapi.OldOp(family, "get", http.MethodGet, "/v1/{garden}", 200, public(), nil, echo[named2]))
+		one(httpapi.Op[plant, httpapi.None, plant]{ID: "plant", Method: http.MethodPost, Path: "/v1/{garden}", Status: 201, Action: "thing.do",
+			Find: inAccount[plant](home), Do: echo[plant]}),
+		get[named2]("get", "/v1/{garden}"))
 	row := at(t, doc, "paths", "/v1/{garden}", "post")
 	if got := at(t, row, "operationId"); got != "things_plant" {
 		t.Errorf("operationId is %v", got)
@@ -112,7 +113,8 @@ type named2 struct {
 
 func TestOnlyAnswersHaveRequiredProperties(t *testing.T) {
 	doc := describe(t,
-		httpapi.Describing[struct{ Body onlySent }, onlyGiven](get[empty]("x", "/x", public())))
+		one(httpapi.Raw{ID: "x", Method: http.MethodGet, Path: "/x", Status: 200, Public: public,
+			Takes: httpapi.Type[struct{ Body onlySent }](), Gives: httpapi.Type[onlyGiven]()}))
 	if got := at(t, doc, "components", "schemas", "httpapi_test.onlyGiven", "required").([]any); len(got) != 2 || got[0] != "id" || got[1] != "text" {
 		t.Errorf("required in an answer: %v", got)
 	}
@@ -141,7 +143,7 @@ type always string
 func (always) IsZero() bool { return false }
 
 func TestTheDocumentIsStable(t *testing.T) {
-	ops := []httpapi.Operation{get[named]("a", "/a/{name}", public()), get[empty]("b", "/b", public())}
+	ops := []httpapi.Operation{get[named]("a", "/a/{name}"), get[empty]("b", "/b")}
 	one, _ := httpapi.OpenAPI(ops, httpapi.Info{})
 	two, _ := httpapi.OpenAPI(ops, httpapi.Info{})
 	if string(one) != string(two) {
@@ -150,7 +152,7 @@ func TestTheDocumentIsStable(t *testing.T) {
 }
 
 func TestComponentNamesHaveNoBrackets(t *testing.T) {
-	doc := describe(t, httpapi.Describing[empty, page[tree]](get[empty]("a", "/a", public())))
+	doc := describe(t, one(httpapi.Raw{ID: "a", Method: http.MethodGet, Path: "/a", Status: 200, Public: public, Gives: httpapi.Type[page[tree]]()}))
 	for name := range at(t, doc, "components", "schemas").(map[string]any) {
 		if !regexp.MustCompile(`^[A-Za-z0-9._-]+$`).MatchString(name) {
 			t.Errorf("component name %q is not allowed", name)

@@ -21,16 +21,16 @@ type named struct {
 }
 
 func TestARowThatNobodyDecidedOnDoesNotStart(t *testing.T) {
-	good := get[empty]("one", "/one", public())
+	good := get[empty]("one", "/one")
 	bare := good
 	bare.Access = httpapi.Access{}
 	both := good
 	both.Access = httpapi.Access{Self: "a", Public: "b"}
-	slash := get[empty]("slash", "/slash/", public())
-	overlap := get[empty]("other", "/one", public())
+	slash := get[empty]("slash", "/slash/")
+	overlap := get[empty]("other", "/one")
 	for name, ops := range map[string][]httpapi.Operation{
 		"without access rule": {bare}, "with two access rules": {both}, "twice": {good, good},
-		"with a trailing slash": {slash}, "on the path of another": {good, overlap}, "without handler": {{ID: "x", Family: family, Access: public(), Success: 200}},
+		"with a trailing slash": {slash}, "on the path of another": {good, overlap}, "without handler": {{ID: "x", Family: family, Access: httpapi.Access{Public: public}, Success: 200}},
 	} {
 		if _, err := httpapi.NewRouter(httpapi.Config{Operations: ops}); err == nil {
 			t.Errorf("a row %s was taken", name)
@@ -44,7 +44,7 @@ func TestAnActionWithoutResourceCannotBeWritten(t *testing.T) {
 			t.Error("a row with an action and no target was taken")
 		}
 	}()
-	httpapi.OldOp(family, "x", http.MethodGet, "/x", 200, httpapi.Action("thing.do"), nil, echo[empty])
+	one(httpapi.Op[empty, httpapi.None, empty]{ID: "x", Method: http.MethodGet, Path: "/x", Status: 200, Action: "thing.do", Do: echo[empty]})
 }
 
 func TestRefusalsComeInTheDocumentedOrder(t *testing.T) {
@@ -55,13 +55,13 @@ func TestRefusalsComeInTheDocumentedOrder(t *testing.T) {
 		}
 	}
 	var found error
-	op := httpapi.OldOp(family, "change", http.MethodPut, "/change", http.StatusOK, httpapi.Action("thing.forbidden"),
-		func(context.Context, *httpapi.Call, *in) (httpapi.Target, error) {
-			return httpapi.Target{Account: home}, found
+	op := one(httpapi.Op[in, httpapi.None, in]{ID: "change", Method: http.MethodPut, Path: "/change", Status: 200, Action: "thing.forbidden",
+		Find: func(context.Context, *httpapi.Call, *in) (httpapi.None, httpapi.Target, error) {
+			return httpapi.None{}, httpapi.Target{Account: home}, found
 		},
-		func(context.Context, *httpapi.Call, *in) (*in, error) {
+		Do: func(context.Context, *httpapi.Call, *in, httpapi.None) (*in, error) {
 			return nil, fault.New(fault.Conflict, "taken")
-		})
+		}})
 	b := newBench(t, nil, op)
 
 	found = fault.NoObject("Thing", "1")
@@ -86,7 +86,8 @@ func TestRefusalsComeInTheDocumentedOrder(t *testing.T) {
 
 func TestAnotherAccountsObjectLooksLikeNone(t *testing.T) {
 	row := func(id, account string) httpapi.Operation {
-		return httpapi.OldOp(family, id, http.MethodGet, "/"+id, 200, httpapi.Action("thing.forbidden"), inAccount[empty](account), echo[empty])
+		return one(httpapi.Op[empty, httpapi.None, empty]{ID: id, Method: http.MethodGet, Path: "/" + id, Status: 200, Action: "thing.forbidden",
+			Find: inAccount[empty](account), Do: echo[empty]})
 	}
 	b := newBench(t, nil, row("own", home), row("foreign", foreign))
 	refused(t, b.do("GET", "/own", ""), 403)
@@ -94,7 +95,7 @@ func TestAnotherAccountsObjectLooksLikeNone(t *testing.T) {
 }
 
 func TestBearerTokens(t *testing.T) {
-	b := newBench(t, nil, get[empty]("mine", "/mine", httpapi.Self("for the test")))
+	b := newBench(t, nil, mine[empty]("mine", "/mine"))
 	for header, want := range map[string]int{
 		"Bearer good": 200, "bearer good": 200, "BEARER  good": 200, "": 401, "good": 401, "Basic good": 401, "Bearer": 401, "Bearer bad": 401,
 	} {
@@ -105,7 +106,7 @@ func TestBearerTokens(t *testing.T) {
 }
 
 func TestStandardHeadersAreOnEveryAnswer(t *testing.T) {
-	b := newBench(t, nil, get[empty]("one", "/one", public()))
+	b := newBench(t, nil, get[empty]("one", "/one"))
 	for _, target := range []string{"/one", "/none"} {
 		h := b.do("GET", target, "").Header()
 		for _, name := range []string{"Transaction-Id", "X-Correlation-Id", "X-Request-Id", "Cache-Control", "Pragma", "Expires", "X-Content-Type-Options"} {
@@ -120,7 +121,7 @@ func TestStandardHeadersAreOnEveryAnswer(t *testing.T) {
 }
 
 func TestACallersTransactionIDIsKeptWhenItIsFitForLogs(t *testing.T) {
-	b := newBench(t, nil, get[empty]("one", "/one", public()))
+	b := newBench(t, nil, get[empty]("one", "/one"))
 	if got := b.do("GET", "/one", "", "Transaction-Id", "abc-123").Header().Get("Transaction-Id"); got != "abc-123" {
 		t.Errorf("got %q", got)
 	}
@@ -132,7 +133,7 @@ func TestACallersTransactionIDIsKeptWhenItIsFitForLogs(t *testing.T) {
 }
 
 func TestUnknownPathAndWrongMethodGetTheEnvelope(t *testing.T) {
-	b := newBench(t, nil, get[named]("one", "/one/{name}", public()))
+	b := newBench(t, nil, get[named]("one", "/one/{name}"))
 	refused(t, b.do("GET", "/nothing", ""), 404)
 	w := b.do("DELETE", "/one/x", "")
 	refused(t, w, 405)
@@ -142,7 +143,7 @@ func TestUnknownPathAndWrongMethodGetTheEnvelope(t *testing.T) {
 }
 
 func TestSlashesNeverRedirect(t *testing.T) {
-	b := newBench(t, nil, get[named]("one", "/v1/one/{name}", public()))
+	b := newBench(t, nil, get[named]("one", "/v1/one/{name}"))
 	for _, target := range []string{"/v1/one/x/", "//v1/one/x", "/v1//one///x//"} {
 		w := b.do("GET", target, "")
 		if w.Code != 200 || !strings.Contains(w.Body.String(), `"Name":"x"`) {
@@ -152,7 +153,7 @@ func TestSlashesNeverRedirect(t *testing.T) {
 }
 
 func TestAnEscapedSlashStaysInItsSegment(t *testing.T) {
-	b := newBench(t, nil, get[named]("one", "/v1/one/{name}", public()), get[named]("two", "/v1/one/{name}/two", public()))
+	b := newBench(t, nil, get[named]("one", "/v1/one/{name}"), get[named]("two", "/v1/one/{name}/two"))
 	const crn = "crn:v1:bluemix:public:is::a/0123::instance:x"
 	for _, target := range []string{"/v1/one/" + escape(crn), "//v1/one/" + escape(crn) + "/", "/v1/one/" + escape(crn) + "/two"} {
 		w := b.do("GET", target, "")
@@ -166,8 +167,7 @@ func TestAnEscapedSlashStaysInItsSegment(t *testing.T) {
 func escape(s string) string { return strings.NewReplacer("/", "%2F", ":", "%3A").Replace(s) }
 
 func TestAPanicIsHiddenFromTheClientAndKeptInTheLog(t *testing.T) {
-	b := newBench(t, nil, httpapi.OldOp(family, "boom", http.MethodGet, "/boom", 200, public(), nil,
-		func(context.Context, *httpapi.Call, *empty) (*empty, error) { panic("secret inside") }))
+	b := newBench(t, nil, plain("boom", func(context.Context) error { panic("secret inside") }))
 	w := b.do("GET", "/boom", "")
 	if code, _ := refused(t, w, 500); code != "internal_error" {
 		t.Errorf("code is %q", code)
@@ -184,10 +184,7 @@ func TestAPanicIsHiddenFromTheClientAndKeptInTheLog(t *testing.T) {
 }
 
 func TestAnInternalErrorShowsNoText(t *testing.T) {
-	b := newBench(t, nil, httpapi.OldOp(family, "broken", http.MethodGet, "/broken", 200, public(), nil,
-		func(context.Context, *httpapi.Call, *empty) (*empty, error) {
-			return nil, errors.New("dial tcp 10.0.0.1: password rejected")
-		}))
+	b := newBench(t, nil, plain("broken", func(context.Context) error { return errors.New("dial tcp 10.0.0.1: password rejected") }))
 	w := b.do("GET", "/broken", "")
 	refused(t, w, 500)
 	if strings.Contains(w.Body.String(), "10.0.0.1") {
@@ -208,10 +205,9 @@ func TestKindsOfFaultHaveTheirStatus(t *testing.T) {
 }
 
 func TestTooManyRequestsSayWhenToComeBack(t *testing.T) {
-	b := newBench(t, nil, httpapi.OldOp(family, "busy", http.MethodGet, "/busy", 200, public(), nil,
-		func(context.Context, *httpapi.Call, *empty) (*empty, error) {
-			return nil, &fault.Error{Kind: fault.RateLimited, RetryAfter: 1500 * time.Millisecond}
-		}))
+	b := newBench(t, nil, plain("busy", func(context.Context) error {
+		return &fault.Error{Kind: fault.RateLimited, RetryAfter: 1500 * time.Millisecond}
+	}))
 	w := b.do("GET", "/busy", "")
 	refused(t, w, 429)
 	if got := w.Header().Get("Retry-After"); got != "2" {
@@ -220,7 +216,7 @@ func TestTooManyRequestsSayWhenToComeBack(t *testing.T) {
 }
 
 func TestAnOperationThatIsNotBuiltAuthenticatesAndSaysSo(t *testing.T) {
-	b := newBench(t, nil, httpapi.OldNotBuilt(family, "later", http.MethodGet, "/later", 200, httpapi.Action("thing.do")))
+	b := newBench(t, nil, one(httpapi.NotBuilt{ID: "later", Method: http.MethodGet, Path: "/later", Status: 200, Action: "thing.do"}))
 	refused(t, b.do("GET", "/later", "", "Authorization", ""), 401)
 	if _, message := refused(t, b.do("GET", "/later", ""), 501); !strings.Contains(message, "later") {
 		t.Errorf("message %q does not name the operation", message)
@@ -231,8 +227,7 @@ func TestInterceptedCallsNeverReachTheHandler(t *testing.T) {
 	reached := false
 	b := newBench(t, func(c *httpapi.Config) {
 		c.Intercept = func(context.Context, *httpapi.Call) error { return fault.New(fault.Unavailable, "ordered") }
-	}, httpapi.OldOp(family, "one", http.MethodGet, "/one", 200, public(), nil,
-		func(context.Context, *httpapi.Call, *empty) (*empty, error) { reached = true; return nil, nil }))
+	}, plain("one", func(context.Context) error { reached = true; return nil }))
 	refused(t, b.do("GET", "/one", ""), 503)
 	if reached {
 		t.Error("the handler ran")
@@ -241,11 +236,11 @@ func TestInterceptedCallsNeverReachTheHandler(t *testing.T) {
 
 func TestWritesKnowTheirOrigin(t *testing.T) {
 	var got store.Origin
-	b := newBench(t, nil, httpapi.OldOp(family, "one", http.MethodGet, "/one", 204, httpapi.Self("for the test"), nil,
-		func(ctx context.Context, _ *httpapi.Call, _ *empty) (*empty, error) {
+	b := newBench(t, nil, one(httpapi.Op[empty, httpapi.None, empty]{ID: "one", Method: http.MethodGet, Path: "/one", Status: 204, Self: "for the test",
+		Do: func(ctx context.Context, _ *httpapi.Call, _ *empty, _ httpapi.None) (*empty, error) {
 			got = store.OriginOf(ctx)
 			return nil, nil
-		}))
+		}}))
 	w := b.do("GET", "/one", "", "User-Agent", "agent\x01/1", "Transaction-Id", "t-1")
 	want := store.Origin{IAMID: "IBMid-TEST", Account: home, Credential: "token", TransactionID: "t-1", Operation: "one", Address: "192.0.2.1", Agent: "agent/1"}
 	if w.Code != 204 || got != want {
@@ -255,12 +250,12 @@ func TestWritesKnowTheirOrigin(t *testing.T) {
 
 func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
 	proxy := netip.MustParsePrefix("192.0.2.0/24")
-	b := newBench(t, func(c *httpapi.Config) { c.Trusted = []netip.Prefix{proxy} }, get[empty]("one", "/one", public()))
+	b := newBench(t, func(c *httpapi.Config) { c.Trusted = []netip.Prefix{proxy} }, get[empty]("one", "/one"))
 	b.do("GET", "/one", "", "X-Forwarded-For", "6.6.6.6, 203.0.113.9, 192.0.2.7")
 	if got := b.calls[0].Address.String(); got != "203.0.113.9" {
 		t.Errorf("behind a trusted proxy: %s", got)
 	}
-	b = newBench(t, nil, get[empty]("one", "/one", public()))
+	b = newBench(t, nil, get[empty]("one", "/one"))
 	b.do("GET", "/one", "", "X-Forwarded-For", "203.0.113.9")
 	if got := b.calls[0].Address.String(); got != "192.0.2.1" {
 		t.Errorf("without trusted proxies: %s", got)
@@ -268,7 +263,7 @@ func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
 }
 
 func TestTheLogHasOneLinePerCallAndNoSecrets(t *testing.T) {
-	b := newBench(t, nil, get[empty]("one", "/one", httpapi.Self("for the test")))
+	b := newBench(t, nil, mine[empty]("one", "/one"))
 	b.do("GET", "/one?apikey=swordfish", "", "Cookie", "swordfish")
 	lines := strings.Split(strings.TrimSpace(b.log.String()), "\n")
 	if len(lines) != 1 {
@@ -287,10 +282,10 @@ func TestTheLogHasOneLinePerCallAndNoSecrets(t *testing.T) {
 }
 
 func TestAnAbortedHandlerIsNotAnswered(t *testing.T) {
-	b := newBench(t, nil, httpapi.OldRaw(family, "abort", http.MethodGet, "/abort", 200, public(),
-		func(context.Context, *httpapi.Call, http.ResponseWriter, *http.Request) error {
+	b := newBench(t, nil, one(httpapi.Raw{ID: "abort", Method: http.MethodGet, Path: "/abort", Status: 200, Public: public,
+		Serve: func(context.Context, *httpapi.Call, http.ResponseWriter, *http.Request) error {
 			panic(http.ErrAbortHandler)
-		}))
+		}}))
 	defer func() {
 		if recover() != http.ErrAbortHandler {
 			t.Error("the abort did not reach the server")
