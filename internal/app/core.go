@@ -232,7 +232,7 @@ func (a *App) families(c *core) []module {
 		{rows: enterprisemanagementv1.New(c.tree, lists.NewSealer(c.secrets.pageKey)).Operations()},
 		{rows: iampolicymanagementv1.New(c.access, c.templates).Operations()},
 		{rows: iamaccessgroupsv2.New(c.access, c.templates).Operations()},
-		{rows: authz.New(c.access, c.authority, authority.NewStanding(c.objects)).Operations()},
+		{rows: authz.New(c.access, c.authority, authority.NewPresence(c.objects)).Operations()},
 		{rows: catalogadmin.New(c.services, a.home).Operations()},
 		{rows: kagibanv1.New(kagibanv1.Config{
 			DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending, Identities: c.identity, Home: a.home,

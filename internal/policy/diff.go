@@ -124,8 +124,8 @@ func affectedHolders(before, after *Snapshot, h *held) []Grantee {
 }
 
 func shift(before, after *Snapshot, g Grantee, target Resource) (Shift, bool) {
-	was, wasWhen := standing(before, g, target)
-	is, isWhen := standing(after, g, target)
+	was, wasWhen := allowedTo(before, g, target)
+	is, isWhen := allowedTo(after, g, target)
 	s := Shift{
 		Grantee: g, Resource: target,
 		Gained: without(is, was), Lost: without(was, is),
@@ -134,9 +134,9 @@ func shift(before, after *Snapshot, g Grantee, target Resource) (Shift, bool) {
 	return s, len(s.Gained)+len(s.Lost)+len(s.GainedWhen)+len(s.LostWhen) > 0
 }
 
-// standing lists what a grantee may do to a target: always, and only while some
+// allowedTo lists what a grantee may do to a target: always, and only while some
 // rule holds.
-func standing(s *Snapshot, g Grantee, target Resource) (always, when map[string]bool) {
+func allowedTo(s *Snapshot, g Grantee, target Resource) (always, when map[string]bool) {
 	always, when = map[string]bool{}, map[string]bool{}
 	var q query
 	r := &Request{Resource: target, Subject: Subject{Account: s.account, IAMID: g.IAMID, Kind: KindOf(g.IAMID)}}

@@ -47,7 +47,7 @@ func (s *Service) MFAStatus(ctx context.Context, accountID, iamID string) (*User
 		if err != nil {
 			return fmt.Errorf("reading user: %w", err)
 		}
-		out = standing(rules, user)
+		out = mfaOf(rules, user)
 		return nil
 	})
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Service) MFAStatus(ctx context.Context, accountID, iamID string) (*User
 	return &out, nil
 }
 
-// mfa gives the standing of all users of an account.
+// mfa judges all users of an account.
 func (s *Service) mfa(ctx context.Context, accountID string) ([]UserMFA, error) {
 	out := []UserMFA{}
 	err := s.DB.View(ctx, func(r store.Reader) error {
@@ -69,7 +69,7 @@ func (s *Service) mfa(ctx context.Context, accountID string) ([]UserMFA, error) 
 			return fmt.Errorf("listing users: %w", err)
 		}
 		for _, u := range users {
-			out = append(out, standing(rules, u))
+			out = append(out, mfaOf(rules, u))
 		}
 		return nil
 	})
@@ -88,7 +88,7 @@ func rulesOf(ctx context.Context, r store.Reader, accountID string) (*account.Ru
 	return settings.InForce(), nil
 }
 
-func standing(rules *account.Rules, u *account.User) UserMFA {
+func mfaOf(rules *account.Rules, u *account.User) UserMFA {
 	d := rules.MFAOf(u.ID)
 	return UserMFA{IAMID: u.ID, Name: u.Name, Email: u.Email, Default: d.Default, Specific: d.Specific, Effective: d.Effective, Complies: !d.Factor}
 }

@@ -72,7 +72,7 @@ type Server struct {
 	Reports   *report.Service // its jobs are done when they are asked for
 	IdPs      *idp.Service
 	Pages     *lists.Sealer // of page tokens
-	Standing  authority.Standing
+	Presence  authority.Presence
 	Router    *httpapi.Router
 
 	start     time.Time
@@ -120,7 +120,7 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*O
 	s.Authority = authority.New(authority.Config{DB: s.DB, Catalogs: s.Registry})
 	s.newServices(&o)
 	objects := cache.New(s.DB, 1000)
-	s.Standing = authority.NewStanding(objects)
+	s.Presence = authority.NewPresence(objects)
 	if rows != nil {
 		operations := rows(s)
 		s.Router, err = httpapi.NewRouter(httpapi.Config{

@@ -35,7 +35,7 @@ type m = map[string]any
 
 func serve(t testing.TB) *apitest.Server {
 	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
-		return authz.New(s.Access, s.Authority, s.Standing).Operations()
+		return authz.New(s.Access, s.Authority, s.Presence).Operations()
 	})
 }
 

@@ -25,12 +25,12 @@ var Family = &httpapi.Family{Name: "authz", Title: "Authorization decisions", Se
 type API struct {
 	access    *access.Service
 	authority *authority.Authority
-	standing  authority.Standing
+	presence  authority.Presence
 }
 
 // New makes the API over the access service.
-func New(a *access.Service, auth *authority.Authority, s authority.Standing) *API {
-	return &API{a, auth, s}
+func New(a *access.Service, auth *authority.Authority, p authority.Presence) *API {
+	return &API{a, auth, p}
 }
 
 // actionAsk is what a caller needs on a service to ask about it: who may read
@@ -111,7 +111,7 @@ func (a *API) snapshot(ctx context.Context, account string) (*policy.Snapshot, e
 // with what is known of its login or, of a service, of its account. A token
 // without session was not got by one.
 func (a *API) active(ctx context.Context, s *policy.Snapshot, q *question) (bool, error) {
-	yes, err := a.standing.Active(ctx, &q.Subject)
+	yes, err := a.presence.Active(ctx, &q.Subject)
 	if err == nil {
 		err = a.authority.Locate(ctx, &q.Subject)
 	}

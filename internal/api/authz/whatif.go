@@ -143,7 +143,7 @@ func (p *people) grantee(ctx context.Context, g policy.Grantee) (out Grantee, ac
 		out.Name = u.Name
 		return out, u.State == account.Active, nil
 	}
-	if active, err = p.api.standing.Active(ctx, &sub); err != nil {
+	if active, err = p.api.presence.Active(ctx, &sub); err != nil {
 		return out, false, err
 	}
 	who, err := p.api.access.Describe(ctx, p.account, g.IAMID)

@@ -199,7 +199,7 @@ type MFAFactor struct {
 	Enrolled bool `json:"enrolled"`
 }
 
-// MFAReport is the answer that shows the standing of all users of an account.
+// MFAReport is the answer that judges all users of an account.
 type MFAReport struct {
 	CreatedBy  string             `json:"created_by"`
 	Reference  string             `json:"reference"`
