@@ -136,7 +136,9 @@ func TestLoginIsFoundByEmailWithoutCase(t *testing.T) {
 	s, db := newService(t)
 	ctx := context.Background()
 	set := func(iamID, email string) error {
-		return db.Update(ctx, func(tx store.Tx) error { return s.SetLoginIn(ctx, tx, iamID, email, "hash", acct) })
+		return db.Update(ctx, func(tx store.Tx) error {
+			return s.SetLoginIn(ctx, tx, account.NewLogin{IAMID: iamID, Email: email, PasswordHash: "hash", DefaultAccount: acct})
+		})
 	}
 	for range 2 { // the second call replaces
 		if err := set(owner, "Ann@Example.com"); err != nil {

@@ -157,26 +157,36 @@ func (s *Service) RemoveUser(ctx context.Context, accountID, iamID string) error
 	})
 }
 
+// NewLogin is a person's local credential.
+type NewLogin struct {
+	IAMID, Email   string
+	PasswordHash   string // what secret.Passwords.Hash gives; "" refuses password login
+	DefaultAccount string
+	// Realm vouches for the person, "" for that of the IAM id, and says the claims.
+	Realm  string
+	Claims []Claim
+}
+
 // SetLoginIn gives a person a local credential, or replaces it, inside a
-// transaction. passwordHash is what secret.Passwords.Hash gives, "" refuses
-// password login. Errors: fault.Invalid, fault.Conflict when another person has
-// the e-mail address.
-func (s *Service) SetLoginIn(ctx context.Context, tx store.Tx, iamID, email, passwordHash, defaultAccount string) error {
-	if err := (NewUser{ID: iamID, Email: email}).validate(); err != nil {
+// transaction. Errors: fault.Invalid, fault.Conflict when another person has the
+// e-mail address.
+func (s *Service) SetLoginIn(ctx context.Context, tx store.Tx, n NewLogin) error {
+	if err := (NewUser{ID: n.IAMID, Email: n.Email}).validate(); err != nil {
 		return err
 	}
-	login, err := Logins.Get(ctx, tx, store.System, iamID)
+	login, err := Logins.Get(ctx, tx, store.System, n.IAMID)
 	write := Logins.Update
 	if errors.Is(err, fault.NotFound) {
-		login, err, write = &Login{Meta: store.Meta{Account: store.System, ID: iamID, Owner: iamID}}, nil, Logins.Create
+		login, err, write = &Login{Meta: store.Meta{Account: store.System, ID: n.IAMID, Owner: n.IAMID}}, nil, Logins.Create
 	}
 	if err != nil {
 		return fmt.Errorf("reading login: %w", err)
 	}
-	login.Name, login.Email, login.PasswordHash, login.DefaultAccount = email, email, passwordHash, defaultAccount
-	err = write(ctx, tx, login, store.Event{Action: ActionLoginUpdate, Message: "User Management: update login " + email})
+	login.Name, login.Email, login.PasswordHash, login.DefaultAccount = n.Email, n.Email, n.PasswordHash, n.DefaultAccount
+	login.Realm, login.Claims = n.Realm, n.Claims
+	err = write(ctx, tx, login, store.Event{Action: ActionLoginUpdate, Message: "User Management: update login " + n.Email})
 	if errors.Is(err, fault.Conflict) {
-		return fault.New(fault.Conflict, "Another person has the e-mail address '%s'.", email)
+		return fault.New(fault.Conflict, "Another person has the e-mail address '%s'.", n.Email)
 	}
 	return err
 }

@@ -77,13 +77,19 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	if c.secrets, err = openSecrets(ctx, a.db, a.cfg.MasterKeys); err != nil {
 		return nil, err
 	}
+	demoIsThere := true
 	if a.dev != nil {
-		if err := a.loadDemo(ctx, c.secrets); err != nil {
+		if demoIsThere, err = a.deriveDemo(ctx, c.secrets); err != nil {
 			return nil, err
 		}
 	}
 	if err := a.newServices(ctx, c); err != nil {
 		return nil, err
+	}
+	if !demoIsThere {
+		if err := a.loadDemo(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 	c.modules.add(a.families(c)...)
 	table := c.modules.rows()

@@ -32,40 +32,38 @@ const purposeDemoSeed secret.Purpose = "demo-seed"
 
 const demoSeedID = "demo-seed"
 
-// loadDemo derives the demo data and writes it into a store that has none. The
-// seed is kept with it: a later start on the same database knows the keys.
-func (a *App) loadDemo(ctx context.Context, s *secrets) error {
-	present, err := demo.Present(ctx, a.db)
-	if err != nil {
-		return fmt.Errorf("looking for demo data: %w", err)
+// deriveDemo derives the demo data of the store, or of a new seed for one that
+// has none, and tells whether it is there. The seed is kept: a later start on the
+// same database knows the keys.
+func (a *App) deriveDemo(ctx context.Context, s *secrets) (present bool, err error) {
+	if present, err = demo.Present(ctx, a.db); err != nil {
+		return false, fmt.Errorf("looking for demo data: %w", err)
 	}
 	seed, err := readInstalled(ctx, a.db, s.sealer, demoSeedID, purposeDemoSeed)
 	switch {
 	case err == nil:
 	case !errors.Is(err, fault.NotFound):
-		return err
+		return present, err
 	case present:
-		return errors.New("the database was not made by `kagiban dev`: development keys must not get into it; use `kagiban serve`, or another folder")
+		return present, errors.New("the database was not made by `kagiban dev`: development keys must not get into it; use `kagiban serve`, or another folder")
 	default:
 		if seed, err = a.newSeed(); err != nil {
-			return err
+			return present, err
 		}
 		if err := install(ctx, a.db, s.sealer, demoSeedID, purposeDemoSeed, seed); err != nil {
-			return err
+			return present, err
 		}
 	}
-	if a.dev.data, err = demo.New(seed); err != nil || present {
-		return err
-	}
-	return a.writeDemo(ctx, s)
+	a.dev.data, err = demo.New(seed)
+	return present, err
 }
 
-func (a *App) writeDemo(ctx context.Context, s *secrets) error {
-	hasher, err := s.hasher(secret.PurposeAPIKey)
+func (a *App) loadDemo(ctx context.Context, c *core) error {
+	hasher, err := c.secrets.hasher(secret.PurposeAPIKey)
 	if err != nil {
 		return err
 	}
-	return a.dev.data.Load(ctx, a.db, hasher.Lookup)
+	return a.dev.data.Load(ctx, demo.Into{DB: a.db, Authority: c.authority, Hasher: hasher, Now: a.now})
 }
 
 func (a *App) newSeed() ([]byte, error) {
@@ -99,7 +97,7 @@ func (a *App) reset(ctx context.Context) error {
 	if err := install(ctx, a.db, a.core.secrets.sealer, demoSeedID, purposeDemoSeed, d.data.Seed()); err != nil {
 		return err
 	}
-	return a.writeDemo(ctx, a.core.secrets)
+	return a.loadDemo(ctx, a.core)
 }
 
 // ServeHTTP lets requests through the gate. The reset itself must not hold it.

@@ -123,7 +123,7 @@ func found(ctx context.Context, tx store.Tx, f Founder, first *First, hash strin
 	if _, err := accounts.CreateIn(ctx, tx, account.NewAccount{ID: at, Name: f.Account, Owner: account.NewUser{ID: owner, Name: f.Name, Email: f.Email}}); err != nil {
 		return err
 	}
-	if err := accounts.SetLoginIn(ctx, tx, owner, f.Email, "", at); err != nil {
+	if err := accounts.SetLoginIn(ctx, tx, account.NewLogin{IAMID: owner, Email: f.Email, DefaultAccount: at}); err != nil {
 		return err
 	}
 	key := &identity.APIKey{

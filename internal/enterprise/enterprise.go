@@ -291,23 +291,38 @@ func (s *Service) Create(ctx context.Context, who asker.Asker, source *account.A
 		if err != nil {
 			return err
 		}
-		entID := s.ids.Hex(16)
-		root, err := s.accounts.CreateIn(ctx, tx, account.NewAccount{Name: n.Name, Owner: contact.Elsewhere(),
-			Enterprise: entID, EnterpriseRoot: true})
-		if err != nil {
-			return err
-		}
-		e = &Enterprise{Meta: store.Meta{Account: root.ID, ID: entID, Name: n.Name, Owner: contact.ID}, Domain: n.Domain,
-			State: account.Active, SourceAccount: source.ID, ContactEmail: contact.Email}
-		if err := Enterprises.Create(ctx, tx, e, event(kindEnterprise, "create", root.ID, entID, n.Name)); err != nil {
-			return err
-		}
-		if err := s.join(ctx, tx, e.Place(), root, contact.Email, "create"); err != nil {
+		if e, err = s.begin(ctx, tx, contact.Elsewhere(), n, source.ID); err != nil {
 			return err
 		}
 		return s.adopt(ctx, tx, e.Place(), source)
 	})
 	return e, err
+}
+
+// Begin makes an enterprise of no account: a new one becomes its root, and its
+// owner the contact. The server itself begins with it: nobody is asked.
+func (s *Service) Begin(ctx context.Context, owner account.NewUser, v valid.Of[NewEnterprise]) (e *Enterprise, err error) {
+	err = s.db.Update(ctx, func(tx store.Tx) error {
+		e, err = s.begin(ctx, tx, owner, v.Value(), "")
+		return err
+	})
+	return e, err
+}
+
+// begin makes an enterprise with its root account.
+func (s *Service) begin(ctx context.Context, tx store.Tx, owner account.NewUser, n NewEnterprise, source string) (*Enterprise, error) {
+	entID := s.ids.Hex(16)
+	root, err := s.accounts.CreateIn(ctx, tx, account.NewAccount{Name: n.Name, Owner: owner,
+		Enterprise: entID, EnterpriseRoot: true})
+	if err != nil {
+		return nil, err
+	}
+	e := &Enterprise{Meta: store.Meta{Account: root.ID, ID: entID, Name: n.Name, Owner: owner.ID}, Domain: n.Domain,
+		State: account.Active, SourceAccount: source, ContactEmail: owner.Email}
+	if err := Enterprises.Create(ctx, tx, e, event(kindEnterprise, "create", root.ID, entID, n.Name)); err != nil {
+		return nil, err
+	}
+	return e, s.join(ctx, tx, e.Place(), root, owner.Email, "create")
 }
 
 // Import makes an account that belongs to no enterprise a child of a place, which

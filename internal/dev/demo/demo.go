@@ -2,12 +2,11 @@
 // people, machine identities and keys, and the two accounts of the cross-account
 // story. Every id and secret is derived from a seed and a label, so that the
 // same seed gives the same data whatever else is added, and no secret stands in
-// the source. The package writes through the store's collections only; it
-// serves nothing.
+// the source. The package gives its data to the services that own it; it serves
+// nothing.
 package demo
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/secret"
-	"github.com/kagiban/kagiban/internal/store"
 )
 
 // SeedSize is the length of a seed in bytes.
@@ -163,10 +161,4 @@ func (d *Data) passwordHash() string {
 	key := argon2.IDKey([]byte(d.Password.Reveal()), salt, passes, memory, lanes, 32)
 	enc := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, passes, lanes, enc.EncodeToString(salt), enc.EncodeToString(key))
-}
-
-// Present tells whether a store has demo data of some seed.
-func Present(ctx context.Context, db store.DB) (bool, error) {
-	n, err := accountsCount(ctx, db)
-	return n > 0, err
 }

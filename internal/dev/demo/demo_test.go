@@ -4,23 +4,30 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/authority"
+	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/dev/demo"
+	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/sqlitestore"
+	"github.com/kagiban/kagiban/internal/template"
 )
 
 func data(t *testing.T, seed string) *demo.Data {
@@ -96,10 +103,31 @@ func loaded(t *testing.T) (*demo.Data, store.DB) {
 	}
 	t.Cleanup(func() { db.Close() })
 	d := data(t, "a")
-	if err := d.Load(context.Background(), db, func(v secret.Value) string { return "hash of " + v.Reveal()[:4] }); err != nil {
+	if err := d.Load(context.Background(), into(t, db)); err != nil {
 		t.Fatal(err)
 	}
 	return d, db
+}
+
+// into gives what the data goes into: a store with the built-in catalogue.
+func into(t *testing.T, db store.DB) demo.Into {
+	t.Helper()
+	set, err := catalog.BuiltinSet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	services, err := catalog.NewRegistry(context.Background(), db, set, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(services.Close)
+	decider := authority.New(authority.Config{DB: db, Catalogs: services})
+	t.Cleanup(decider.Close)
+	hasher, err := secret.NewHasher(make([]byte, secret.PepperSize), secret.PurposeAPIKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return demo.Into{DB: db, Authority: decider, Hasher: hasher, Now: time.Now}
 }
 
 func TestTheDataIsWrittenOnce(t *testing.T) {
@@ -107,7 +135,7 @@ func TestTheDataIsWrittenOnce(t *testing.T) {
 	if there, err := demo.Present(context.Background(), db); !there || err != nil {
 		t.Errorf("present: %v %v", there, err)
 	}
-	if err := d.Load(context.Background(), db, secret.Value.Reveal); !errors.Is(err, fault.Conflict) {
+	if err := d.Load(context.Background(), into(t, db)); !errors.Is(err, fault.Conflict) {
 		t.Errorf("a second time: %v", err)
 	}
 }
@@ -204,5 +232,56 @@ func TestTheEnvironmentFileIsWholeAndPrivate(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+func TestTheServicesGaveEachObjectTheIDOfTheData(t *testing.T) {
+	d, db := loaded(t)
+	ctx, r := context.Background(), db.Direct()
+	for _, o := range []struct{ kind, account, id string }{
+		{enterprise.Enterprises.Kind(), d.Root, d.Enterprise}, {enterprise.Groups.Kind(), d.Root, d.Group},
+		{enterprise.Members.Kind(), d.Root, d.Root}, {enterprise.Members.Kind(), d.Root, d.Child},
+		{account.Accounts.Kind(), d.Caller, d.Caller}, {account.Accounts.Kind(), d.Called, d.Called},
+		{account.Users.Kind(), d.Root, d.Admin.IAMID}, {account.Users.Kind(), d.Root, d.Member.IAMID}, {account.Users.Kind(), d.Root, d.Console.IAMID},
+		{identity.ServiceIDs.Kind(), d.Root, d.ServiceID}, {identity.Profiles.Kind(), d.Called, d.Profile},
+		{identity.APIKeys.Kind(), d.Root, d.OwnerKey.ID}, {identity.APIKeys.Kind(), d.Root, d.AdminKey.ID},
+		{identity.APIKeys.Kind(), d.Caller, d.VisitorKey.ID}, {identity.APIKeys.Kind(), d.Root, d.ServiceKey.ID},
+		{access.Groups.Kind(), d.Root, d.AccessGroup}, {template.Templates.Kind(), d.Root, d.PolicyTemplate},
+	} {
+		if _, err := r.Get(ctx, o.kind, o.account, o.id); err != nil {
+			t.Errorf("%s %s: %v", o.kind, o.id, err)
+		}
+	}
+	_, again := loaded(t)
+	if diff := cmp.Diff(policies(t, db), policies(t, again)); diff != "" {
+		t.Errorf("the policies of another start: %s", diff)
+	}
+}
+
+// policies gives the ids of all policies.
+func policies(t *testing.T, db store.DB) []string {
+	t.Helper()
+	ids, err := access.Policies.IDs(context.Background(), db.Direct(), store.Query{})
+	if err != nil || len(ids) != 7 {
+		t.Errorf("%d policies, %v", len(ids), err)
+	}
+	return ids
+}
+
+func TestTheAuditTrailNamesObjectsAsTheirServicesDo(t *testing.T) {
+	d, db := loaded(t)
+	events, err := db.Events(context.Background(), d.Root, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"iam-groups.group.create": "crn:v1:bluemix:public:iam-groups::a/" + d.Root + "::access-group:" + d.AccessGroup}
+	for _, e := range events {
+		if crn, ok := want[e.Action]; ok && e.CRN != crn {
+			t.Errorf("%s is told of %s, want %s", e.Action, e.CRN, crn)
+		}
+		delete(want, e.Action)
+	}
+	if len(want) > 0 {
+		t.Errorf("not told: %v", want)
 	}
 }
