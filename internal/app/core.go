@@ -242,6 +242,7 @@ func (a *App) families(c *core) []module {
 		{rows: catalogadmin.New(c.services, a.home).Operations()},
 		{rows: kagibanv1.New(kagibanv1.Config{
 			DB: a.db, Feed: c.feed, Observer: a.observer(), Ending: c.polls.ending, Identities: c.identity, Home: a.home,
+			Pages: lists.NewSealer(c.secrets.pageKey),
 		}).Operations()},
 	}
 	if a.dev != nil {

@@ -1,6 +1,6 @@
 // Package kagibanv1 is the wire of Kagiban's own API, for what the official
-// service offers nowhere: reading an account's events as they happen, and telling
-// of API keys that were found in public.
+// service offers nowhere: reading an account's events as they happen, telling of
+// API keys that were found in public, looking at lasting work.
 package kagibanv1
 
 import (
@@ -13,6 +13,7 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -33,6 +34,8 @@ type Config struct {
 	// actions that concern all accounts are decided; fault.NotFound when there is
 	// none.
 	Home func(context.Context) (string, error)
+	// Pages signs page tokens.
+	Pages *lists.Sealer
 }
 
 // API serves the table. It is safe for concurrent use.
@@ -47,7 +50,9 @@ func (a *API) Operations() []httpapi.Operation {
 		httpapi.Op[listIn, httpapi.None, EventList]{ID: "list_events", Method: http.MethodGet, Path: "/kagiban/v1/accounts/{account_id}/events",
 			Status: 200, Action: "kagiban.event.read", Check: (*listIn).check, Find: ofAccount, Do: a.list},
 		httpapi.Op[leakIn, httpapi.None, Leak]{ID: "report_leaked_key", Method: http.MethodPost, Path: "/kagiban/v1/leaked_keys",
-			Status: 200, Action: "kagiban.leak.report", Check: (*leakIn).check, Find: a.atHome, Do: a.reportLeak},
+			Status: 200, Action: "kagiban.leak.report", Check: (*leakIn).check, Find: atHome[leakIn](a, "leak"), Do: a.reportLeak},
+		httpapi.Op[jobsIn, httpapi.None, JobList]{ID: "list_jobs", Method: http.MethodGet, Path: "/kagiban/v1/jobs",
+			Status: 200, Action: "kagiban.job.read", Check: a.checkJobs, Find: atHome[jobsIn](a, "job"), Do: a.listJobs},
 	)
 }
 

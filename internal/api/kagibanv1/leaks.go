@@ -29,10 +29,13 @@ type Leak struct {
 	Action    string `json:"action"` // none, disable, delete: the key's action_when_leaked
 }
 
-// atHome is the resource: leaks are told to the operators of the installation.
-func (a *API) atHome(ctx context.Context, _ *httpapi.Call, _ *leakIn) (httpapi.None, httpapi.Target, error) {
-	home, err := a.cfg.Home(ctx)
-	return httpapi.None{}, httpapi.Target{Account: home, ServiceName: "kagiban", ResourceType: "leak"}, err
+// atHome is the resource of what concerns all accounts: it is for the operators
+// of the installation.
+func atHome[In any](a *API, resourceType string) func(context.Context, *httpapi.Call, *In) (httpapi.None, httpapi.Target, error) {
+	return func(ctx context.Context, _ *httpapi.Call, _ *In) (httpapi.None, httpapi.Target, error) {
+		home, err := a.cfg.Home(ctx)
+		return httpapi.None{}, httpapi.Target{Account: home, ServiceName: "kagiban", ResourceType: resourceType}, err
+	}
 }
 
 // reportLeak does what the key's owner asked for. The key is looked for only

@@ -10,6 +10,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -18,7 +19,7 @@ const leaks = "/kagiban/v1/leaked_keys"
 
 func serve(t testing.TB, home func(context.Context) (string, error)) *apitest.Server {
 	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
-		return kagibanv1.New(kagibanv1.Config{DB: s.DB, Identities: s.Identity, Home: home}).Operations()
+		return kagibanv1.New(kagibanv1.Config{DB: s.DB, Identities: s.Identity, Home: home, Pages: lists.NewSealer(apitest.Pepper())}).Operations()
 	})
 }
 
