@@ -102,7 +102,7 @@ func TestWrongAccountIsRefused(t *testing.T) {
 }
 
 func TestUsersComeChangeAndGo(t *testing.T) {
-	s, _ := newService(t)
+	s, db := newService(t)
 	ctx := context.Background()
 	create(t, s)
 	bob := account.NewUser{ID: "IBMid-270000BOB1", Email: "bob@example.com"}
@@ -114,15 +114,21 @@ func TestUsersComeChangeAndGo(t *testing.T) {
 	if err != nil || u.State != account.UserDisabled || u.Name != "bob@example.com" || u.Version != 2 {
 		t.Fatalf("changed user: %+v, %v", u, err)
 	}
-	users, err := s.Users(ctx, acct)
-	if err != nil || len(users) != 2 {
-		t.Fatalf("users: %d, %v", len(users), err)
+	if n, err := account.Users.Count(ctx, db.Direct(), store.Query{Account: acct}); err != nil || n != 2 {
+		t.Fatalf("users: %d, %v", n, err)
 	}
-	if err := s.RemoveUser(ctx, acct, owner); !errors.Is(err, fault.Conflict) {
+	ann, err := s.User(ctx, acct, owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RemoveUser(ctx, ann); !errors.Is(err, fault.Conflict) {
 		t.Errorf("removing the owner: %v", err)
 	}
-	if err := s.RemoveUser(ctx, acct, bob.ID); err != nil {
+	if err := s.RemoveUser(ctx, u); err != nil {
 		t.Fatal(err)
+	}
+	if err := s.RemoveUser(ctx, u); !errors.Is(err, store.ErrMoved) {
+		t.Errorf("removing one who is not there any more: %v", err)
 	}
 	if _, err := s.User(ctx, acct, bob.ID); !errors.Is(err, fault.NotFound) {
 		t.Errorf("removed user: %v", err)

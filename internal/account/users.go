@@ -126,34 +126,19 @@ func (s *Service) User(ctx context.Context, accountID, iamID string) (user *User
 	return user, err
 }
 
-// Users gives the users of an account by IAM id.
-func (s *Service) Users(ctx context.Context, accountID string) (users []*User, err error) {
-	err = s.db.View(ctx, func(r store.Reader) error {
-		users, err = Users.List(ctx, r, store.Query{Account: accountID, Order: store.ByID})
-		return err
-	})
-	return users, err
-}
-
 // RemoveUser ends a membership, with all that the user has in the account
-// (Config.Departed). The owner cannot be removed (fault.Conflict).
-func (s *Service) RemoveUser(ctx context.Context, accountID, iamID string) error {
-	return s.db.Update(ctx, func(tx store.Tx) error {
-		acct, err := get(ctx, tx, Accounts, "Account", accountID, accountID)
+// (Config.Departed). The owner cannot be removed (fault.Conflict); store.ErrMoved.
+func (s *Service) RemoveUser(ctx context.Context, user *User) error {
+	return Users.Remove(ctx, s.db, user, func(tx store.Tx) (ev store.Event, err error) {
+		acct, err := get(ctx, tx, Accounts, "Account", user.Account, user.Account)
 		if err != nil {
-			return err
+			return ev, err
 		}
-		if acct.Owner == iamID {
-			return fault.New(fault.Conflict, "The owner of an account cannot be removed from it.")
+		if acct.Owner == user.ID {
+			return ev, fault.New(fault.Conflict, "The owner of an account cannot be removed from it.")
 		}
-		user, err := get(ctx, tx, Users, "User", accountID, iamID)
-		if err != nil {
-			return err
-		}
-		if err := s.departed(ctx, tx, accountID, iamID); err != nil {
-			return err
-		}
-		return Users.Delete(ctx, tx, user, store.Event{Action: ActionUserDelete, Message: "User Management: delete user " + user.Name})
+		ev = store.Event{Action: ActionUserDelete, Message: "User Management: delete user " + user.Name}
+		return ev, s.departed(ctx, tx, user.Account, user.ID)
 	})
 }
 

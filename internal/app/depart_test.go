@@ -85,6 +85,10 @@ func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	person, err := c.accounts.User(ctx, w.acct, user)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, one := range map[string]struct {
 		iamID, kind string
 		remove      func() error
@@ -95,7 +99,7 @@ func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 		"a template's profile": {id.IAMOf(managed.ID), access.MemberProfile, func() error {
 			return w.app.db.Update(ctx, func(tx store.Tx) error { return c.identity.LiftProfile(ctx, tx, w.acct, managed.ID) })
 		}, "iam-identity.account-profile.delete"},
-		"a user of the account": {user, access.MemberUser, func() error { return c.accounts.RemoveUser(ctx, w.acct, user) }, "user-management.user.delete"},
+		"a user of the account": {user, access.MemberUser, func() error { return c.accounts.RemoveUser(ctx, person) }, "user-management.user.delete"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			group := equip(t, w, one.iamID, one.kind)
@@ -161,7 +165,11 @@ func TestARefusedDeletionTakesNothingAway(t *testing.T) {
 	if err := c.identity.DeleteServiceID(ctx, sid); !errors.Is(err, fault.Conflict) {
 		t.Errorf("a locked service ID: %v", err)
 	}
-	if err := c.accounts.RemoveUser(ctx, w.acct, w.owner); !errors.Is(err, fault.Conflict) {
+	owner, err := c.accounts.User(ctx, w.acct, w.owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.accounts.RemoveUser(ctx, owner); !errors.Is(err, fault.Conflict) {
 		t.Errorf("the owner: %v", err)
 	}
 	if p, m := has(t, w, id.IAMOf(sid.ID)); p != 2 || m != 1 {
