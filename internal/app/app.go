@@ -167,7 +167,7 @@ func (a *App) Run(ctx context.Context) error {
 		go func() { failed <- serve(admin, a.admin) }()
 	}
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	idle := a.startWork(work)
+	lasting := a.startWork(work)
 
 	var early error
 	running := len(servers)
@@ -182,7 +182,7 @@ func (a *App) Run(ctx context.Context) error {
 		early = errors.Join(early, <-failed)
 	}
 	stopWork()
-	<-idle
+	lasting.Wait()
 	return errors.Join(early, late)
 }
 

@@ -68,7 +68,10 @@ type core struct {
 
 func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	c := &core{}
-	c.modules.add(module{close: quietly(c.polls.close)})
+	c.modules.add(module{observe: a.metrics.observe, close: quietly(c.polls.close)})
+	if a.dev != nil { // before all others: what fails on demand does nothing else
+		c.modules.add(module{intercept: a.dev.faults.Intercept, observe: a.dev.requests.Observe})
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.modules.close(ctx))
@@ -95,34 +98,15 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	table := c.modules.rows()
 	cfg := httpapi.Config{
 		Operations: table, Authenticator: iamtoken.NewAuthenticator(c.tokens), Authorizer: c.authority, Now: a.now, Log: a.cfg.Log,
-		Trusted: a.cfg.TrustedProxies, Default: systemFamily, Observe: a.metrics.observe, Intercept: c.intercept,
+		Trusted: a.cfg.TrustedProxies, Default: systemFamily, Observe: c.modules.observe(), Intercept: c.modules.intercept(),
 	}
 	if a.dev != nil {
 		a.dev.faults.Know(table)
-		cfg.Observe = func(call *httpapi.Call) {
-			a.metrics.observe(call)
-			a.dev.requests.Observe(call)
-		}
-		cfg.Intercept = func(ctx context.Context, call *httpapi.Call) error {
-			if err := a.dev.faults.Intercept(ctx, call); err != nil {
-				return err
-			}
-			return c.intercept(ctx, call)
-		}
 	}
 	if c.router, err = httpapi.NewRouter(cfg); err != nil {
 		return nil, fmt.Errorf("building the table of operations: %w", err)
 	}
 	return c, nil
-}
-
-// intercept comes before each operation: the signing keys must be there, and
-// the catalogue of what other nodes have registered.
-func (c *core) intercept(ctx context.Context, call *httpapi.Call) error {
-	if err := c.started.intercept(ctx, call); err != nil {
-		return err
-	}
-	return c.services.Refresh(ctx)
 }
 
 // objectsKept bounds the identities, accounts and settings in memory. Each
@@ -136,7 +120,9 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	if c.services, err = a.newCatalog(ctx); err != nil {
 		return err
 	}
-	c.modules.add(module{close: quietly(c.services.Close)})
+	c.modules.add(module{close: quietly(c.services.Close), intercept: func(ctx context.Context, _ *httpapi.Call) error {
+		return c.services.Refresh(ctx) // what other nodes have registered
+	}})
 	c.objects = cache.New(a.db, objectsKept)
 	c.modules.add(module{close: quietly(c.objects.Close)})
 	c.feed = audit.NewFeed(a.db)
@@ -174,7 +160,7 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 	c.modules.add(module{close: quietly(c.reports.Close)})
 	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer, Limit: a.cfg.Settings.Identity.IdentityProviders})
 	c.started = start(c.keys.Start)
-	c.modules.add(module{close: func(context.Context) error { return c.started.stop() }})
+	c.modules.add(module{intercept: c.started.intercept, close: func(context.Context) error { return c.started.stop() }})
 	return nil
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"sync"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/job"
@@ -23,18 +24,12 @@ func (a *App) newJobs() *job.Runner {
 	return job.New(job.Config{DB: a.db, Node: node, Now: a.now, Log: a.cfg.Log, Observe: a.metrics.jobEnded}, a.core.modules.jobs()...)
 }
 
-// startWork begins the work in the background; the channel is closed when all of
-// it has ended after the context did.
-func (a *App) startWork(ctx context.Context) <-chan struct{} {
-	idle := make(chan struct{})
-	jobs := make(chan struct{})
-	go func() {
-		defer close(jobs)
-		a.newJobs().Run(ctx)
-	}()
-	go func() {
-		defer close(idle)
-		defer func() { <-jobs }()
+// startWork begins all work that lasts; what it gives is done when all of that
+// has ended after the context did.
+func (a *App) startWork(ctx context.Context) *sync.WaitGroup {
+	var work sync.WaitGroup
+	work.Go(func() { a.newJobs().Run(ctx) })
+	work.Go(func() {
 		tick := time.NewTicker(maintenanceInterval)
 		defer tick.Stop()
 		for {
@@ -45,8 +40,8 @@ func (a *App) startWork(ctx context.Context) <-chan struct{} {
 				a.maintain(ctx)
 			}
 		}
-	}()
-	return idle
+	})
+	return &work
 }
 
 func (a *App) maintain(ctx context.Context) {

@@ -17,6 +17,11 @@ type module struct {
 	// maintain does, every few seconds, what concerns this node alone: writing
 	// what it has in memory, taking over what others wrote.
 	maintain func(context.Context) error
+	// intercept comes before each operation, in the order of the modules: an error
+	// is answered in its place.
+	intercept func(context.Context, *httpapi.Call) error
+	// observe hears of each call after its answer.
+	observe func(*httpapi.Call)
 	// close ends the module; what still has to be written is written. Modules are
 	// closed in the order opposite to that in which they were added.
 	close func(context.Context) error
@@ -49,6 +54,37 @@ func (all modules) maintain(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+func (all modules) intercept() func(context.Context, *httpapi.Call) error {
+	var steps []func(context.Context, *httpapi.Call) error
+	for _, m := range all {
+		if m.intercept != nil {
+			steps = append(steps, m.intercept)
+		}
+	}
+	return func(ctx context.Context, c *httpapi.Call) error {
+		for _, step := range steps {
+			if err := step(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func (all modules) observe() func(*httpapi.Call) {
+	var steps []func(*httpapi.Call)
+	for _, m := range all {
+		if m.observe != nil {
+			steps = append(steps, m.observe)
+		}
+	}
+	return func(c *httpapi.Call) {
+		for _, step := range steps {
+			step(c)
+		}
+	}
 }
 
 func (all modules) close(ctx context.Context) error {
