@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/valid"
@@ -266,14 +266,14 @@ type GroupView struct {
 	Federated bool
 }
 
-// ListGroups gives all groups of a query, sorted. An account holds at most
-// Limits.Groups, so lists are cut into pages by the caller.
-func (s *Service) ListGroups(ctx context.Context, q GroupQuery) ([]GroupView, error) {
+// ListGroups gives the groups of a query, sorted. An account holds at most
+// Limits.Groups: they are held in memory.
+func (s *Service) ListGroups(ctx context.Context, q GroupQuery) (lists.Source[GroupView], error) {
 	joined, err := s.joinedByRule(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	var out []GroupView
+	var out []*GroupView
 	err = s.db.View(ctx, func(r store.Reader) error {
 		groups, err := Groups.List(ctx, r, store.Query{Account: q.Account})
 		if err != nil {
@@ -302,17 +302,31 @@ func (s *Service) ListGroups(ctx context.Context, q GroupQuery) ([]GroupView, er
 		}
 		out = nil
 		for _, g := range groups {
-			if q.IAMID != "" && !member[g.ID] {
-				continue
-			}
-			if q.matches(g) {
-				out = append(out, GroupView{g, federated[g.ID]})
+			if (q.IAMID == "" || member[g.ID]) && q.matches(g) {
+				out = append(out, &GroupView{g, federated[g.ID]})
 			}
 		}
 		return nil
 	})
-	q.sort(out)
-	return out, err
+	key, desc := strings.CutPrefix(q.Sort, "-")
+	return lists.Held(out, desc, func(g *GroupView) store.Cursor { return g.place(key) }), err
+}
+
+// place is where a group stands when groups are sorted by a key.
+func (g *GroupView) place(key string) store.Cursor {
+	at := store.Cursor{ID: g.ID}
+	switch key {
+	case "id":
+	case "description":
+		at.Text = g.Description
+	case "is_federated":
+		if g.Federated {
+			at.Time = 1
+		}
+	default:
+		at.Text = g.Name
+	}
+	return at
 }
 
 // joinedByRule gives the groups that a rule makes the identity of a query a
@@ -335,33 +349,4 @@ func (q GroupQuery) matches(g *Group) bool {
 	}
 	text := map[string]string{"id": g.ID, "name": g.Name, "description": g.Description}[q.SearchKey]
 	return strings.Contains(strings.ToLower(text), strings.ToLower(q.Search))
-}
-
-func (q GroupQuery) sort(list []GroupView) {
-	key, desc := strings.CutPrefix(q.Sort, "-")
-	slices.SortStableFunc(list, func(a, b GroupView) int {
-		c := strings.Compare(a.Name, b.Name)
-		switch key {
-		case "id":
-			c = 0
-		case "description":
-			c = strings.Compare(a.Description, b.Description)
-		case "is_federated":
-			c = strings.Compare(yesNo(a.Federated), yesNo(b.Federated))
-		}
-		if c == 0 {
-			c = strings.Compare(a.ID, b.ID)
-		}
-		if desc {
-			return -c
-		}
-		return c
-	})
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "1"
-	}
-	return "0"
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/valid"
@@ -319,35 +320,91 @@ func (s *Service) IsMember(ctx context.Context, g *Group, iamID string) (bool, e
 	return err == nil, err
 }
 
-// ListMembers gives the static members of a group, of one type if typ is set.
-// Sort is id or iam_id; "-" before it reverses; the default is by time of joining.
-func (s *Service) ListMembers(ctx context.Context, g *Group, typ, sort string) ([]*Member, error) {
-	if g.ID == policy.PublicAccessGroupID {
-		return nil, nil
+// MemberQuery selects the members of a group.
+type MemberQuery struct {
+	Membership MembershipFilter
+	Type       string // "" is every type
+	// Sort is id, iam_id, name or email; "-" before it reverses. The default is by
+	// time of joining, those by rule last.
+	Sort string
+}
+
+// ListMembers gives the members of a group. Those by rule have no id, and since
+// their login; whoever is listed as well counts as static.
+func (s *Service) ListMembers(ctx context.Context, g *Group, q MemberQuery) (lists.Source[Member], error) {
+	key, desc := strings.CutPrefix(q.Sort, "-")
+	listed := lists.Stored[Member]{Of: Members, From: s.db.Direct(), Query: store.Query{Account: g.Account, Parent: g.ID, Desc: desc}}
+	if key != "" {
+		listed.Query.Order = store.ByName // it is the IAM id
 	}
-	list, err := Members.List(ctx, s.db.Direct(), store.Query{Account: g.Account, Parent: g.ID})
+	if q.Type != "" {
+		listed.Keep = func(m *Member) (bool, error) { return m.Type == q.Type, nil }
+	}
+	var by []*Member
+	if q.Membership != Static && (q.Type == "" || q.Type == MemberUser) {
+		var err error
+		if by, err = s.membersByRule(ctx, g); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case q.Membership == Dynamic:
+		return s.heldMembers(ctx, g, by, key, desc)
+	case len(by) == 0 && key != "name" && key != "email":
+		return listed, nil
+	}
+	all, err := lists.All(ctx, listed)
 	if err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(m *Member) bool { return typ != "" && m.Type != typ })
-	SortMembers(list, sort)
-	return list, nil
+	static := map[string]bool{}
+	for _, m := range all {
+		static[m.Owner] = true
+	}
+	for _, m := range by {
+		if !static[m.Owner] {
+			all = append(all, m)
+		}
+	}
+	return s.heldMembers(ctx, g, all, key, desc)
 }
 
-// SortMembers sorts members by IAM id if sort is id or iam_id; "-" before it
-// reverses.
-func SortMembers(list []*Member, sort string) {
-	key, desc := strings.CutPrefix(sort, "-")
-	if key != "id" && key != "iam_id" {
-		return
+// membersByRule gives those whom the rules of a group make members now.
+func (s *Service) membersByRule(ctx context.Context, g *Group) ([]*Member, error) {
+	by, err := s.DynamicMembers(ctx, g, "")
+	out := make([]*Member, len(by))
+	for i, d := range by {
+		out[i] = &Member{Meta: store.Meta{Account: g.Account, Parent: g.ID, Owner: d.IAMID, CreatedAt: d.Since}, Type: MemberUser}
 	}
-	slices.SortFunc(list, func(a, b *Member) int {
-		c := strings.Compare(a.Owner, b.Owner)
-		if desc {
-			return -c
+	return out, err
+}
+
+// heldMembers gives a list of members that the store cannot sort.
+func (s *Service) heldMembers(ctx context.Context, g *Group, list []*Member, key string, desc bool) (lists.Source[Member], error) {
+	text := map[string]string{}
+	if key == "name" || key == "email" {
+		for _, m := range list {
+			p, err := s.Describe(ctx, g.Account, m.Owner)
+			if err != nil {
+				return nil, err
+			}
+			text[m.Owner] = p.Name
+			if key == "email" {
+				text[m.Owner] = p.Email
+			}
 		}
-		return c
-	})
+	}
+	return lists.Held(list, desc, func(m *Member) store.Cursor {
+		at := store.Cursor{ID: m.Owner, Text: text[m.Owner]}
+		switch {
+		case key != "":
+		case m.ID == "":
+			at.Text = "by rule"
+		default:
+			at.Time = m.CreatedAt.UnixMicro()
+		}
+		return at
+	}), nil
 }
 
 // Users gives the users of an account by their IAM ids.

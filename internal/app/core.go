@@ -213,17 +213,18 @@ func departed(ctx context.Context, tx store.Tx, accountID, iamID string) error {
 
 // families are the modules of the API.
 func (a *App) families(c *core) []module {
+	pages := lists.NewSealer(c.secrets.pageKey)
 	all := []module{
 		{rows: newSystem(a, func() []httpapi.Operation { return c.router.Operations() }).operations()},
 		{rows: iamtoken.New(iamtoken.Config{Tokens: c.tokens, Keys: c.keys, BaseURL: a.publicURL()}).Operations()},
 		{rows: iamidentityv1.New(iamidentityv1.Config{
 			Identities: c.identity, Accounts: c.accounts, Access: c.access, Templates: c.templates, Reports: c.reports, IdPs: c.idps,
-			Pages: lists.NewSealer(c.secrets.pageKey), BaseURL: a.publicURL(),
+			Pages: pages, BaseURL: a.publicURL(),
 		}).Operations()},
 		{rows: accountmanagementv4.New(c.accounts).Operations()},
-		{rows: enterprisemanagementv1.New(c.tree, lists.NewSealer(c.secrets.pageKey)).Operations()},
+		{rows: enterprisemanagementv1.New(c.tree, pages).Operations()},
 		{rows: iampolicymanagementv1.New(c.access, c.templates).Operations()},
-		{rows: iamaccessgroupsv2.New(c.access, c.templates).Operations()},
+		{rows: iamaccessgroupsv2.New(c.access, c.templates, pages).Operations()},
 		{rows: authz.New(c.access, c.authority, authority.NewPresence(c.objects)).Operations()},
 		{rows: catalogadmin.New(c.services, a.home).Operations()},
 		{rows: kagibanv1.New(kagibanv1.Config{

@@ -1,7 +1,8 @@
 // Package lists is how lists are selected and cut into pages: the filter
-// language, page sizes, offsets, and page tokens. A token is opaque to clients, bound to
-// the query that it came from, and signed, so that a forged or foreign one is
-// a bad request and never a look at other rows.
+// language, one cutter over the store or a list in memory, and the forms in which
+// the API families ask for pages. A page token is opaque to clients, bound to the
+// query that it came from, and signed, so that a forged or foreign one is a bad
+// request and never a look at other rows.
 package lists
 
 import (
@@ -10,7 +11,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"net/url"
 	"strings"
 
 	"github.com/kagiban/kagiban/internal/fault"
@@ -54,6 +54,16 @@ func (s *Sealer) Seal(t Token) string {
 	}
 	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	return base64.RawURLEncoding.EncodeToString(append(s.mac(body), body...))
+}
+
+// seal binds a place to a query; nil is "".
+func (s *Sealer) seal(t *Token, query string) string {
+	if t == nil {
+		return ""
+	}
+	bound := *t
+	bound.Query = query
+	return s.Seal(bound)
 }
 
 // Open reads a token that was sealed for the same query. The error is
@@ -110,19 +120,4 @@ func Size(requested int, given bool, param string) (int, error) {
 		return 0, fault.Field(param, "Parameter '%s' must be between 1 and %d.", param, MaxSize)
 	}
 	return requested, nil
-}
-
-// Link gives the URL of another page: the request's URL with the page token
-// replaced. A page token of "" makes the link to the first page.
-func Link(base string, u *url.URL, param, token string) string {
-	q := u.Query()
-	q.Del(param)
-	if token != "" {
-		q.Set(param, token)
-	}
-	out := base + u.EscapedPath()
-	if enc := q.Encode(); enc != "" {
-		out += "?" + enc
-	}
-	return out
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/lists"
+	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
@@ -168,12 +169,12 @@ func (a *API) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssi
 	if err != nil {
 		return nil, err
 	}
-	head, from, to, err := lists.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	head, part, err := lists.ByOffset(ctx, a.pages, lists.Sorted(all, store.ByCreated, false), in.OffsetIn, c.Base, c.URL)
 	if err != nil {
 		return nil, err
 	}
 	out := &assignmentList{Offsets: head, Assignments: []*assignmentOut{}}
-	for _, x := range all[from:to] {
+	for _, x := range part {
 		w, err := a.wireAssignment(ctx, c, x, false)
 		if err != nil {
 			return nil, err

@@ -89,11 +89,10 @@ type groupList struct {
 
 type listIn struct {
 	accountParam
-	IAMID         string `query:"iam_id"`
-	Search        string `query:"search"`
-	Membership    string `query:"membership_type"`
-	Limit         *int   `query:"limit"`
-	Offset        *int   `query:"offset"`
+	IAMID      string `query:"iam_id"`
+	Search     string `query:"search"`
+	Membership string `query:"membership_type"`
+	lists.OffsetIn
 	Sort          string `query:"sort"`
 	ShowFederated bool   `query:"show_federated"`
 	HidePublic    bool   `query:"hide_public_access"`
@@ -115,17 +114,17 @@ func (in *listIn) check() error {
 
 func (a *API) list(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi.None) (*groupList, error) {
 	key, text, _ := strings.Cut(in.Search, ":")
-	all, err := a.groups.ListGroups(ctx, access.GroupQuery{Account: in.AccountID, IAMID: in.IAMID,
+	found, err := a.groups.ListGroups(ctx, access.GroupQuery{Account: in.AccountID, IAMID: in.IAMID,
 		Membership: access.MembershipFilter(in.Membership), SearchKey: key, Search: text, Sort: in.Sort, HidePublic: in.HidePublic})
 	if err != nil {
 		return nil, err
 	}
-	head, from, to, err := lists.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	head, part, err := lists.ByOffset(ctx, a.pages, found, in.OffsetIn, c.Base, c.URL)
 	if err != nil {
 		return nil, err
 	}
 	out := &groupList{Offsets: head, Groups: []*group{}}
-	for _, g := range all[from:to] {
+	for _, g := range part {
 		var federated *bool
 		if in.ShowFederated {
 			federated = &g.Federated

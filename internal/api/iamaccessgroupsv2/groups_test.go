@@ -31,7 +31,7 @@ type m = map[string]any
 
 func serve(t testing.TB, change ...func(*apitest.Options)) *apitest.Server {
 	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
-		return iamaccessgroupsv2.New(s.Access, s.Templates).Operations()
+		return iamaccessgroupsv2.New(s.Access, s.Templates, s.Pages).Operations()
 	}, change...)
 }
 

@@ -1,7 +1,6 @@
 package iamaccessgroupsv2
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -139,11 +138,10 @@ type memberList struct {
 type listMembersIn struct {
 	groupParam
 	Membership string `query:"membership_type"`
-	Limit      *int   `query:"limit"`
-	Offset     *int   `query:"offset"`
-	Type       string `query:"type"`
-	Verbose    bool   `query:"verbose"`
-	Sort       string `query:"sort"`
+	lists.OffsetIn
+	Type    string `query:"type"`
+	Verbose bool   `query:"verbose"`
+	Sort    string `query:"sort"`
 }
 
 func (in *listMembersIn) check() error {
@@ -164,97 +162,32 @@ func (in *listMembersIn) check() error {
 }
 
 func (a *API) listMembers(ctx context.Context, c *httpapi.Call, in *listMembersIn, g *access.Group) (*memberList, error) {
-	all, err := a.membersOf(ctx, g, in)
+	found, err := a.groups.ListMembers(ctx, g, access.MemberQuery{Membership: access.MembershipFilter(in.Membership), Type: in.Type, Sort: in.Sort})
 	if err != nil {
 		return nil, err
 	}
-	people := map[string]access.Person{}
-	if key, desc := strings.CutPrefix(in.Sort, "-"); key == "name" || key == "email" {
-		if err := a.describe(ctx, g, all, people); err != nil {
-			return nil, err
-		}
-		sortByPerson(all, people, key, desc)
-	}
-	head, from, to, err := lists.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	head, part, err := lists.ByOffset(ctx, a.pages, found, in.OffsetIn, c.Base, c.URL)
 	if err != nil {
 		return nil, err
 	}
-	if in.Verbose {
-		if err := a.describe(ctx, g, all[from:to], people); err != nil {
-			return nil, err
-		}
-	}
-	out := &memberList{Offsets: head, Members: []member{}}
-	for _, m := range all[from:to] {
-		p := people[m.Owner]
+	out := &memberList{Offsets: head, Members: make([]member, len(part))}
+	for i, m := range part {
 		how := "static"
 		if m.ID == "" {
 			how = "dynamic"
 		}
-		out.Members = append(out.Members, member{IAMID: m.Owner, Type: m.Type, Membership: how, Href: c.Base + "/v2/groups/" + g.ID + "/members/" + url.PathEscape(m.Owner),
-			CreatedAt: httpapi.Millis(m.CreatedAt), CreatedByID: m.CreatedBy, Name: p.Name, Email: p.Email, Description: p.Description})
-	}
-	return out, nil
-}
-
-// membersOf gives the members that a list is about. Those by rule have no id,
-// and since their login; whoever is listed as well counts as static.
-func (a *API) membersOf(ctx context.Context, g *access.Group, in *listMembersIn) (all []*access.Member, err error) {
-	if in.Membership != "dynamic" {
-		if all, err = a.groups.ListMembers(ctx, g, in.Type, in.Sort); err != nil {
-			return nil, err
-		}
-	}
-	if in.Membership == "static" || in.Type != "" && in.Type != access.MemberUser {
-		return all, nil
-	}
-	by, err := a.groups.DynamicMembers(ctx, g, "")
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range by {
-		if slices.ContainsFunc(all, func(m *access.Member) bool { return m.Owner == d.IAMID }) {
-			continue
-		}
-		m := &access.Member{Type: access.MemberUser}
-		m.Account, m.Parent, m.Owner, m.CreatedAt = g.Account, g.ID, d.IAMID, d.Since
-		all = append(all, m)
-	}
-	if len(by) > 0 {
-		access.SortMembers(all, in.Sort)
-	}
-	return all, nil
-}
-
-// describe adds those of the members who are not in the map yet.
-func (a *API) describe(ctx context.Context, g *access.Group, list []*access.Member, people map[string]access.Person) error {
-	for _, m := range list {
-		if _, known := people[m.Owner]; known {
+		out.Members[i] = member{IAMID: m.Owner, Type: m.Type, Membership: how, CreatedByID: m.CreatedBy,
+			Href: c.Base + "/v2/groups/" + g.ID + "/members/" + url.PathEscape(m.Owner), CreatedAt: httpapi.Millis(m.CreatedAt)}
+		if !in.Verbose {
 			continue
 		}
 		p, err := a.groups.Describe(ctx, g.Account, m.Owner)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		people[m.Owner] = p
+		out.Members[i].Name, out.Members[i].Email, out.Members[i].Description = p.Name, p.Email, p.Description
 	}
-	return nil
-}
-
-func sortByPerson(list []*access.Member, people map[string]access.Person, key string, desc bool) {
-	text := func(m *access.Member) string {
-		if key == "email" {
-			return people[m.Owner].Email
-		}
-		return people[m.Owner].Name
-	}
-	slices.SortFunc(list, func(x, y *access.Member) int {
-		order := cmp.Or(cmp.Compare(text(x), text(y)), cmp.Compare(x.Owner, y.Owner))
-		if desc {
-			return -order
-		}
-		return order
-	})
+	return out, nil
 }
 
 func (a *API) removeMember(ctx context.Context, c *httpapi.Call, in *memberIn, g *access.Group) (*httpapi.None, error) {

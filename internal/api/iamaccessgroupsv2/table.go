@@ -12,6 +12,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/valid"
@@ -52,10 +53,13 @@ func codeOf(e *fault.Error) string {
 type API struct {
 	groups    *access.Service
 	templates *template.Service
+	pages     *lists.Sealer // of page tokens
 }
 
 // New makes the API over the access and template services.
-func New(groups *access.Service, t *template.Service) *API { return &API{groups, t} }
+func New(groups *access.Service, t *template.Service, pages *lists.Sealer) *API {
+	return &API{groups, t, pages}
+}
 
 // Operations is the table of the API.
 func (a *API) Operations() []httpapi.Operation {

@@ -270,8 +270,7 @@ func (a *API) deleteTemplate(ctx context.Context, _ *httpapi.Call, _ *templateIn
 
 // offsetIn is the paging of the lists about templates.
 type offsetIn struct {
-	Limit   *int `query:"limit"`
-	Offset  *int `query:"offset"`
+	lists.OffsetIn
 	Verbose bool `query:"verbose"`
 }
 
@@ -290,12 +289,12 @@ func (a *API) listTemplates(ctx context.Context, c *httpapi.Call, in *listTempla
 	if err != nil {
 		return nil, err
 	}
-	head, from, to, err := lists.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	head, part, err := lists.ByOffset(ctx, a.pages, lists.Sorted(all, store.ByCreated, false), in.OffsetIn, c.Base, c.URL)
 	if err != nil {
 		return nil, err
 	}
 	out := &templateList{Offsets: head, Templates: []*templateOut{}}
-	for _, t := range all[from:to] {
+	for _, t := range part {
 		v, err := a.templates.Version(ctx, t, 0)
 		if err != nil {
 			return nil, err
@@ -311,8 +310,7 @@ func (a *API) listTemplates(ctx context.Context, c *httpapi.Call, in *listTempla
 
 type listVersionsIn struct {
 	templateIn
-	Limit  *int `query:"limit"`
-	Offset *int `query:"offset"`
+	lists.OffsetIn
 }
 
 type versionList struct {
@@ -325,12 +323,12 @@ func (a *API) listVersions(ctx context.Context, c *httpapi.Call, in *listVersion
 	if err != nil {
 		return nil, err
 	}
-	head, from, to, err := lists.ByOffset(c.Base, c.URL, in.Limit, in.Offset, len(all))
+	head, part, err := lists.ByOffset(ctx, a.pages, lists.Sorted(all, store.ByCreated, false), in.OffsetIn, c.Base, c.URL)
 	if err != nil {
 		return nil, err
 	}
 	out := &versionList{Offsets: head, Versions: []*templateOut{}}
-	for _, v := range all[from:to] {
+	for _, v := range part {
 		w, err := a.wireTemplate(c, t, v, true)
 		if err != nil {
 			return nil, err
