@@ -156,8 +156,8 @@ func (a *App) newServices(ctx context.Context, c *core) (err error) {
 		},
 	})
 	c.modules.add(module{jobs: c.templates.Jobs()})
-	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens, Log: a.cfg.Log})
-	c.modules.add(module{close: quietly(c.reports.Close)})
+	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens})
+	c.modules.add(module{jobs: c.reports.Jobs()})
 	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer, Limit: a.cfg.Settings.Identity.IdentityProviders})
 	c.started = start(c.keys.Start)
 	c.modules.add(module{intercept: c.started.intercept, close: func(context.Context) error { return c.started.stop() }})

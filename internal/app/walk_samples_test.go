@@ -72,7 +72,7 @@ var samples = withTemplates(map[string]sample{
 	"iamidentityv1.get_idp_setting":                      {before: []string{"add_idp_setting"}},
 	"iamidentityv1.remove_idp_setting":                   {before: []string{"add_idp_setting"}},
 
-	// A report is made beside the request for it.
+	// A report is made by a job, after the request for it.
 	"iamidentityv1.get_report":        {before: []string{"get_report"}},
 	"iamidentityv1.get_mfa_report":    {before: []string{"get_mfa_report"}},
 	"iamidentityv1.get_mfa_status":    {query: "iam_id={member}"},

@@ -52,7 +52,7 @@ func (s *Service) inactive(ctx context.Context, accountID string, since time.Tim
 	}
 	out := &Inactivity{Users: []User{}, APIKeys: []Key{}, ServiceIDs: []Entity{}, Profiles: []Entity{}}
 	silent := func(subject string) bool { return last[subject].Before(since) } // never is the zero time
-	err = s.DB.View(ctx, func(r store.Reader) error {
+	err = s.db.View(ctx, func(r store.Reader) error {
 		q := store.Query{Account: accountID, Order: store.ByID}
 		users, err := account.Users.List(ctx, r, q)
 		if err != nil {
@@ -103,7 +103,7 @@ func (s *Service) inactive(ctx context.Context, accountID string, since time.Tim
 
 // lastSeen gives the last authentication of each subject that had one.
 func (s *Service) lastSeen(ctx context.Context, accountID string) (map[string]time.Time, error) {
-	list, err := s.Activity.ListActivity(ctx, accountID)
+	list, err := s.activity.ListActivity(ctx, accountID)
 	if err != nil {
 		return nil, fmt.Errorf("reading activity: %w", err)
 	}

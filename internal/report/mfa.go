@@ -8,6 +8,7 @@ import (
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // UserMFA tells how a user stands towards the account's demand for a second
@@ -24,18 +25,27 @@ type UserMFA struct {
 	Complies  bool   `json:"complies"`
 }
 
+// IAMID is the IAM id of whose standing is asked for.
+type IAMID string
+
+// Validate demands one of a length that there may be.
+func (i IAMID) Validate() error {
+	const most = 256
+	if i == "" {
+		return fault.Missing("iam_id")
+	}
+	if len(i) > most {
+		return fault.Field("iam_id", "Parameter 'iam_id' is longer than %d bytes.", most)
+	}
+	return nil
+}
+
 // MFAStatus tells how a user of an account stands towards its demand,
 // fault.NotFound for who is no user of it.
-func (s *Service) MFAStatus(ctx context.Context, accountID, iamID string) (*UserMFA, error) {
-	const most = 256 // longest IAM id
-	if iamID == "" {
-		return nil, fault.Missing("iam_id")
-	}
-	if len(iamID) > most {
-		return nil, fault.Field("iam_id", "Parameter 'iam_id' is longer than %d bytes.", most)
-	}
+func (s *Service) MFAStatus(ctx context.Context, accountID string, whose valid.Of[IAMID]) (*UserMFA, error) {
+	iamID := string(whose.Value())
 	var out UserMFA
-	err := s.DB.View(ctx, func(r store.Reader) error {
+	err := s.db.View(ctx, func(r store.Reader) error {
 		rules, err := rulesOf(ctx, r, accountID)
 		if err != nil {
 			return err
@@ -59,7 +69,7 @@ func (s *Service) MFAStatus(ctx context.Context, accountID, iamID string) (*User
 // mfa judges all users of an account.
 func (s *Service) mfa(ctx context.Context, accountID string) ([]UserMFA, error) {
 	out := []UserMFA{}
-	err := s.DB.View(ctx, func(r store.Reader) error {
+	err := s.db.View(ctx, func(r store.Reader) error {
 		rules, err := rulesOf(ctx, r, accountID)
 		if err != nil {
 			return err

@@ -1,21 +1,20 @@
 // Package report makes the reports on the identities of an account: who was not
 // authenticated for a while, and how its users stand towards the demand for a
-// second factor. Reports are stored objects that are worked out in the
-// background. It counts no authentications and enforces no demand.
+// second factor. Reports are stored objects; a job works each out. It counts no
+// authentications and enforces no demand.
 package report
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/job"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -64,7 +63,8 @@ const (
 	maxHours     = 10 * 366 * 24
 	maxAge       = 24 * time.Hour
 	maxKept      = 20 // reports of one kind in an account
-	maxWorkers   = 2  // reports that one process works out at a time
+	maxWorkers   = 2  // reports that one node works out at a time
+	maxAttempts  = 3  // to work a report out
 )
 
 // settled is the age at which a finished report is given to whoever asks
@@ -86,87 +86,81 @@ type Config struct {
 	Now      func() time.Time // nil: time.Now
 	IDs      id.Generator
 	Activity ActivityLister // nil: DB
-	Log      *slog.Logger   // nil: no log
-	// Run starts a job; nil is a goroutine of its own for each.
-	Run func(job func())
 }
 
-// Service makes reports. It is safe for concurrent use. Whoever made it calls
-// Close before the store is closed.
+// Service makes reports. It is safe for concurrent use. It decides no access:
+// its callers have asked already.
 type Service struct {
-	Config
-
-	ctx     context.Context // of the jobs
-	stop    context.CancelFunc
-	workers chan struct{}
-
-	mu     sync.Mutex
-	jobs   sync.WaitGroup
-	busy   map[string]bool // references that are worked on
-	closed bool
+	db       store.DB
+	now      func() time.Time
+	ids      id.Generator
+	activity ActivityLister
 }
 
-// New makes the service.
+// New makes the service. Somebody has to run its Jobs.
 func New(c Config) *Service {
-	if c.Now == nil {
-		c.Now = time.Now
+	s := &Service{db: c.DB, now: c.Now, ids: c.IDs, activity: c.Activity}
+	if s.now == nil {
+		s.now = time.Now
 	}
-	if c.Activity == nil {
-		c.Activity = c.DB
+	if s.activity == nil {
+		s.activity = c.DB
 	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Run == nil {
-		c.Run = func(job func()) { go job() }
-	}
-	s := &Service{Config: c, workers: make(chan struct{}, maxWorkers), busy: map[string]bool{}}
-	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }
 
-// Close ends the jobs and waits for them. Reports that are not finished are
-// taken up again when a client asks for them.
-func (s *Service) Close() {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.stop()
-	s.jobs.Wait()
+const jobKind = "report"
+
+// Jobs is the working out of reports.
+func (s *Service) Jobs() []job.Kind {
+	return []job.Kind{{Name: jobKind, Workers: maxWorkers, Run: s.work}}
 }
 
-// Hours reads the duration of an inactivity report; "" is the default of 30 days.
-func Hours(text string) (int, error) {
-	if text == "" {
-		return defaultHours, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > maxHours || len(text) > 6 {
-		return 0, fault.Field("duration", "Parameter 'duration' must be a number of hours from 1 to %d.", maxHours)
-	}
-	return n, nil
+// Order says what report to make. Inactive and MFA give one.
+type Order struct {
+	kind  string
+	hours int
 }
 
-// Order makes a report of a kind; hours is read only for KindInactive. It
-// drops the account's reports of this kind that are older than a day.
-func (s *Service) Order(ctx context.Context, accountID, kind string, hours int) (*Report, error) {
-	r := &Report{Meta: store.Meta{Account: accountID, ID: s.IDs.UUID(), Parent: kind, Name: kind, Owner: store.OriginOf(ctx).IAMID}, State: running}
-	if kind == KindInactive {
-		r.Hours = hours
+// Inactive orders who was not authenticated for a number of hours; "" is the
+// default of 30 days. The error is fault.Invalid.
+func Inactive(duration string) (Order, error) {
+	if duration == "" {
+		return Order{KindInactive, defaultHours}, nil
 	}
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
-		if err := purge(ctx, tx, accountID, kind); err != nil {
+	n, err := strconv.Atoi(duration)
+	if err != nil || n < 1 || n > maxHours || len(duration) > 6 {
+		return Order{}, fault.Field("duration", "Parameter 'duration' must be a number of hours from 1 to %d.", maxHours)
+	}
+	return Order{KindInactive, n}, nil
+}
+
+// MFA orders how users stand towards the demand for a second factor.
+func MFA() Order { return Order{kind: KindMFA} }
+
+// Order makes a report. It drops the account's reports of this kind that are
+// older than a day.
+func (s *Service) Order(ctx context.Context, accountID string, o Order) (*Report, error) {
+	r := &Report{
+		Meta:  store.Meta{Account: accountID, ID: s.ids.UUID(), Parent: o.kind, Name: o.kind, Owner: store.OriginOf(ctx).IAMID},
+		State: running, Hours: o.hours,
+	}
+	err := s.db.Update(ctx, func(tx store.Tx) error {
+		if err := purge(ctx, tx, accountID, o.kind); err != nil {
 			return err
 		}
-		return Reports.Create(ctx, tx, r, store.Event{
-			Action: "iam-identity.report.create", Name: kind, CRN: crn.Of("iam-identity", accountID, "report", r.ID),
-			Message: "IAM Identity Service: create report " + kind,
+		err := Reports.Create(ctx, tx, r, store.Event{
+			Action: "iam-identity.report.create", Name: o.kind, CRN: crn.Of("iam-identity", accountID, "report", r.ID),
+			Message: "IAM Identity Service: create report " + o.kind,
 		})
+		if err != nil {
+			return err
+		}
+		return job.Schedule(ctx, tx, job.Order{Kind: jobKind, Account: accountID, ID: r.ID})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ordering report: %w", err)
 	}
-	s.start(accountID, r.ID)
 	return r, nil
 }
 
@@ -189,7 +183,8 @@ func purge(ctx context.Context, tx store.Tx, accountID, kind string) error {
 
 // Get gives a report by its reference, or nil as long as it is not ready. The
 // first question that closely follows the order is always too early. Errors:
-// fault.NotFound, fault.Unavailable when the report could not be worked out.
+// fault.NotFound, fault.Unavailable when the report could not be worked out,
+// store.ErrMoved.
 func (s *Service) Get(ctx context.Context, accountID, kind, reference string) (*Report, error) {
 	r, err := s.find(ctx, accountID, kind, reference)
 	if err != nil {
@@ -198,45 +193,42 @@ func (s *Service) Get(ctx context.Context, accountID, kind, reference string) (*
 	if r.State == failed {
 		return nil, fault.New(fault.Unavailable, "The report could not be made. Order a new one.")
 	}
-	if r.State == done && (r.Asked || s.Now().Sub(r.CreatedAt) >= settled) {
+	if r.State == done && (r.Asked || s.now().Sub(r.CreatedAt) >= settled) {
 		return r, nil
 	}
 	if !r.Asked {
-		err = s.change(ctx, accountID, r.ID, func(r *Report) { r.Asked = true })
-		if err != nil {
-			return nil, err
-		}
+		_, err = Reports.Edit(ctx, s.db, r, func(_ store.Tx, r *Report) (store.Event, error) {
+			r.Asked = true
+			return store.Event{}, nil
+		})
 	}
-	if r.State == running {
-		s.start(accountID, r.ID) // again, when the process was restarted meanwhile
-	}
-	return nil, nil
+	return nil, err
 }
 
 func (s *Service) find(ctx context.Context, accountID, kind, reference string) (r *Report, err error) {
-	err = s.DB.View(ctx, func(rd store.Reader) error {
+	err = s.db.View(ctx, func(rd store.Reader) error {
 		if reference == Latest {
 			list, err := Reports.List(ctx, rd, store.Query{Account: accountID, Parent: kind, Order: store.ByCreated, Desc: true, Limit: 1})
 			if err != nil {
 				return fmt.Errorf("reading the latest report: %w", err)
 			}
 			if len(list) == 0 {
-				return NotFound(reference)
+				return notFound(reference)
 			}
 			r = list[0]
 			return nil
 		}
 		r, err = Reports.Get(ctx, rd, accountID, reference)
 		if errors.Is(err, fault.NotFound) || err == nil && r.Parent != kind {
-			return NotFound(reference)
+			return notFound(reference)
 		}
 		return err
 	})
 	return r, err
 }
 
-// NotFound is the error for a reference without report.
-func NotFound(reference string) *fault.Error {
+// notFound is the error for a reference without report.
+func notFound(reference string) *fault.Error {
 	const most = 100
 	if len(reference) > most {
 		reference = reference[:most]
@@ -244,58 +236,10 @@ func NotFound(reference string) *fault.Error {
 	return fault.NoObject("Report", reference)
 }
 
-// change writes into a report that may be gone meanwhile.
-func (s *Service) change(ctx context.Context, accountID, reference string, fn func(*Report)) error {
-	err := s.DB.Update(ctx, func(tx store.Tx) error {
-		r, err := Reports.Get(ctx, tx, accountID, reference)
-		if errors.Is(err, fault.NotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		fn(r)
-		return Reports.Update(ctx, tx, r, store.Event{})
-	})
-	if err != nil {
-		return fmt.Errorf("writing report: %w", err)
-	}
-	return nil
-}
-
-// start has a report worked out unless someone here is at it.
-func (s *Service) start(accountID, reference string) {
-	s.mu.Lock()
-	if s.closed || s.busy[reference] {
-		s.mu.Unlock()
-		return
-	}
-	s.busy[reference] = true
-	s.jobs.Add(1)
-	s.mu.Unlock()
-	s.Run(func() {
-		defer s.jobs.Done()
-		defer func() {
-			s.mu.Lock()
-			delete(s.busy, reference)
-			s.mu.Unlock()
-		}()
-		select {
-		case s.workers <- struct{}{}:
-			defer func() { <-s.workers }()
-		case <-s.ctx.Done():
-			return
-		}
-		if err := s.work(s.ctx, accountID, reference); err != nil && s.ctx.Err() == nil {
-			s.Log.Error("a report could not be made", "account", accountID, "reference", reference, "error", err.Error())
-		}
-	})
-}
-
-// work works a report out. Its error is in the report too, as far as the store
-// takes it.
-func (s *Service) work(ctx context.Context, accountID, reference string) error {
-	r, err := Reports.Get(ctx, s.DB.Direct(), accountID, reference)
+// work works a report out. What cannot be made is tried again, and then given up:
+// who asks for it is told so.
+func (s *Service) work(ctx context.Context, run *job.Run) error {
+	r, err := Reports.Get(ctx, s.db.Direct(), run.Account, run.ID)
 	if errors.Is(err, fault.NotFound) || err == nil && r.State != running {
 		return nil
 	}
@@ -303,17 +247,35 @@ func (s *Service) work(ctx context.Context, accountID, reference string) error {
 		return fmt.Errorf("reading report: %w", err)
 	}
 	if r.Parent == KindMFA {
-		r.MFA, err = s.mfa(ctx, accountID)
+		r.MFA, err = s.mfa(ctx, r.Account)
 	} else {
-		r.Inactive, err = s.inactive(ctx, accountID, r.Start())
+		r.Inactive, err = s.inactive(ctx, r.Account, r.Start())
 	}
 	if err == nil {
-		err = s.change(ctx, accountID, reference, func(stored *Report) {
-			stored.State, stored.MFA, stored.Inactive = done, r.MFA, r.Inactive
-		})
+		return s.finish(ctx, r, done)
 	}
-	if err == nil || ctx.Err() != nil {
-		return err
+	if run.Attempt >= maxAttempts && ctx.Err() == nil {
+		err = errors.Join(err, s.finish(ctx, r, failed))
 	}
-	return errors.Join(err, s.change(ctx, accountID, reference, func(stored *Report) { stored.State = failed }))
+	return err
+}
+
+// finish writes what became of a report, which may have been asked for, or be
+// gone, meanwhile.
+func (s *Service) finish(ctx context.Context, made *Report, state string) error {
+	err := s.db.Update(ctx, func(tx store.Tx) error {
+		r, err := Reports.Get(ctx, tx, made.Account, made.ID)
+		if errors.Is(err, fault.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.State, r.MFA, r.Inactive = state, made.MFA, made.Inactive
+		return Reports.Update(ctx, tx, r, store.Event{})
+	})
+	if err != nil {
+		return fmt.Errorf("writing report: %w", err)
+	}
+	return nil
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/idp"
+	"github.com/kagiban/kagiban/internal/job"
 	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/report"
@@ -69,7 +70,8 @@ type Server struct {
 	Identity  *identity.Service
 	Tree      *enterprise.Service
 	Templates *template.Service
-	Reports   *report.Service // its jobs are done when they are asked for
+	Reports   *report.Service
+	Jobs      *job.Runner // runs nothing but what a test lets it
 	IdPs      *idp.Service
 	Pages     *lists.Sealer // of page tokens
 	Presence  authority.Presence
@@ -133,7 +135,6 @@ func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*O
 		}
 	}
 	t.Cleanup(func() {
-		s.Reports.Close()
 		objects.Close()
 		s.Authority.Close()
 		s.Registry.Close()
@@ -178,7 +179,8 @@ func (s *Server) newServices(o *Options) {
 		o.Templates(&templates)
 	}
 	s.Templates = template.New(templates)
-	s.Reports = report.New(report.Config{DB: s.DB, Now: s.Now, Run: func(job func()) { job() }})
+	s.Reports = report.New(report.Config{DB: s.DB, Now: s.Now})
+	s.Jobs = job.New(job.Config{DB: s.DB, Node: "test", Now: s.Now}, s.Reports.Jobs()...)
 	s.IdPs = idp.New(idp.Config{DB: s.DB, Now: s.Now, Sealer: sealer, Limit: o.IdPs,
 		NewKey: func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }}) // as those of RSA, and at once
 }

@@ -98,6 +98,11 @@ func (s *server) do(caller, method, path, body string, headers ...string) answer
 		sent = body
 	}
 	a := s.Do(token, method, path, sent, headers...)
+	if method == http.MethodPost { // what it orders is done when the next request comes
+		if err := s.Jobs.Pass(context.Background()); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	header := http.Header{}
 	for name, values := range a.Header { // ETag is written in that spelling
 		header[http.CanonicalHeaderKey(name)] = values

@@ -9,17 +9,24 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/report"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func (a *API) reportRows() []httpapi.Operation {
 	const inactivity, mfa = "/v1/activity/accounts/{account_id}/report", "/v1/mfa/accounts/{account_id}"
-	return []httpapi.Operation{
-		httpapi.OldOp(Family, "create_report", "POST", inactivity, 202, act("report.create"), at[createReportIn](a), a.createReport),
-		httpapi.OldOp(Family, "get_report", "GET", inactivity+"/{reference}", 200, act("report.get"), at[reportRef](a), a.getReport).MayBePending(),
-		httpapi.OldOp(Family, "get_mfa_status", "GET", mfa+"/status", 200, act("mfa-status.get"), at[mfaStatusIn](a), a.getMFAStatus),
-		httpapi.OldOp(Family, "create_mfa_report", "POST", mfa+"/report", 202, act("mfa-status.get"), at[createMFAReportIn](a), a.createMFAReport),
-		httpapi.OldOp(Family, "get_mfa_report", "GET", mfa+"/report/{reference}", 200, act("mfa-status.get"), at[reportRef](a), a.getMFAReport).MayBePending(),
-	}
+	const readMFA = "iam-identity.mfa-status.get"
+	return httpapi.Table(Family,
+		httpapi.Op[createReportIn, report.Order, ReportReference]{ID: "create_report", Method: "POST", Path: inactivity, Status: 202,
+			Action: "iam-identity.report.create", Check: (*createReportIn).check, Find: findReportOrder, Do: orderReport[createReportIn](a)},
+		httpapi.Op[reportRef, httpapi.None, Report]{ID: "get_report", Method: "GET", Path: inactivity + "/{reference}", Status: 200, Pending: true,
+			Action: "iam-identity.report.get", Find: findReports[reportRef], Do: getReport(a, report.KindInactive, wireReport)},
+		httpapi.Op[mfaStatusIn, valid.Of[report.IAMID], MFAEnrollments]{ID: "get_mfa_status", Method: "GET", Path: mfa + "/status", Status: 200,
+			Action: readMFA, Find: findPerson, Do: a.getMFAStatus},
+		httpapi.Op[createMFAReportIn, report.Order, ReportReference]{ID: "create_mfa_report", Method: "POST", Path: mfa + "/report", Status: 202,
+			Action: readMFA, Check: (*createMFAReportIn).check, Find: findMFAOrder, Do: orderReport[createMFAReportIn](a)},
+		httpapi.Op[reportRef, httpapi.None, MFAReport]{ID: "get_mfa_report", Method: "GET", Path: mfa + "/report/{reference}", Status: 200, Pending: true,
+			Action: readMFA, Find: findReports[reportRef], Do: getReport(a, report.KindMFA, wireMFAReport)},
+	)
 }
 
 // ReportReference names a report that was ordered.
@@ -101,10 +108,12 @@ func wireReport(r *report.Report) *Report {
 	}
 }
 
-// reports is the target of an operation on the account's reports.
-func (r *accountRef) reports(c *httpapi.Call) httpapi.Target {
-	c.Seeks("Account", r.AccountID)
-	return target(r.AccountID, typeReport, "", "", "")
+// findReports decides on the account's reports: whether the one is there that a
+// request names, only those learn who may read them.
+func findReports[In interface{ accountID() string }](_ context.Context, c *httpapi.Call, in *In) (httpapi.None, httpapi.Target, error) {
+	accountID := (*in).accountID()
+	c.Seeks("Account", accountID)
+	return httpapi.None{}, target(accountID, typeReport, "", "", ""), nil
 }
 
 type createReportIn struct {
@@ -113,33 +122,32 @@ type createReportIn struct {
 	Duration string `query:"duration"`
 }
 
-// Validate checks the parameters.
-func (in *createReportIn) Validate() error {
-	if in.Type != "" && in.Type != report.KindInactive {
-		return fault.Field("type", "Parameter 'type' must be %s.", report.KindInactive)
+func (in *createReportIn) check() error { return checkReportType(in.Type, report.KindInactive) }
+
+func checkReportType(given, kind string) error {
+	if given != "" && given != kind {
+		return fault.Field("type", "Parameter 'type' must be %s.", kind)
 	}
-	_, err := report.Hours(in.Duration)
-	return err
+	return nil
 }
 
-func (in *createReportIn) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
-	return in.reports(c), nil
-}
-
-func (a *API) createReport(ctx context.Context, _ *httpapi.Call, in *createReportIn) (*ReportReference, error) {
-	hours, err := report.Hours(in.Duration)
+func findReportOrder(ctx context.Context, c *httpapi.Call, in *createReportIn) (report.Order, httpapi.Target, error) {
+	o, err := report.Inactive(in.Duration)
 	if err != nil {
-		return nil, err
+		return o, httpapi.Target{}, err
 	}
-	return a.order(ctx, in.AccountID, report.KindInactive, hours)
+	_, t, err := findReports(ctx, c, in)
+	return o, t, err
 }
 
-func (a *API) order(ctx context.Context, accountID, kind string, hours int) (*ReportReference, error) {
-	r, err := a.reports.Order(ctx, accountID, kind, hours)
-	if err != nil {
-		return nil, err
+func orderReport[In interface{ accountID() string }](a *API) func(context.Context, *httpapi.Call, *In, report.Order) (*ReportReference, error) {
+	return func(ctx context.Context, _ *httpapi.Call, in *In, o report.Order) (*ReportReference, error) {
+		r, err := a.reports.Order(ctx, (*in).accountID(), o)
+		if err != nil {
+			return nil, err
+		}
+		return &ReportReference{r.ID}, nil
 	}
-	return &ReportReference{r.ID}, nil
 }
 
 // reportRef names a report in the path.
@@ -148,20 +156,19 @@ type reportRef struct {
 	Reference string `path:"reference"`
 }
 
-func (r *reportRef) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
-	return r.accountRef.reports(c), nil
-}
-
-func (a *API) getReport(ctx context.Context, c *httpapi.Call, in *reportRef) (*Report, error) {
-	r, err := a.reports.Get(ctx, in.AccountID, report.KindInactive, in.Reference)
-	if err != nil {
-		return nil, err
+// getReport shows a report of a kind, or 204 as long as it is not ready.
+func getReport[Out any](a *API, kind string, wire func(*report.Report) *Out) func(context.Context, *httpapi.Call, *reportRef, httpapi.None) (*Out, error) {
+	return func(ctx context.Context, c *httpapi.Call, in *reportRef, _ httpapi.None) (*Out, error) {
+		r, err := a.reports.Get(ctx, in.AccountID, kind, in.Reference)
+		if err != nil {
+			return nil, err
+		}
+		if r == nil {
+			c.SetStatus(http.StatusNoContent)
+			return nil, nil
+		}
+		return wire(r), nil
 	}
-	if r == nil {
-		c.SetStatus(http.StatusNoContent)
-		return nil, nil
-	}
-	return wireReport(r), nil
 }
 
 // MFAEnrollments is the answer that shows how a user stands towards the demand
@@ -232,20 +239,17 @@ type mfaStatusIn struct {
 	IAMID string `query:"iam_id"`
 }
 
-// Validate demands the user.
-func (in *mfaStatusIn) Validate() error {
-	if in.IAMID == "" {
-		return fault.Missing("iam_id")
+func findPerson(ctx context.Context, c *httpapi.Call, in *mfaStatusIn) (valid.Of[report.IAMID], httpapi.Target, error) {
+	who, err := valid.Check(report.IAMID(in.IAMID))
+	if err != nil {
+		return who, httpapi.Target{}, err
 	}
-	return nil
+	_, t, err := findReports(ctx, c, in)
+	return who, t, err
 }
 
-func (in *mfaStatusIn) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
-	return in.reports(c), nil
-}
-
-func (a *API) getMFAStatus(ctx context.Context, _ *httpapi.Call, in *mfaStatusIn) (*MFAEnrollments, error) {
-	u, err := a.reports.MFAStatus(ctx, in.AccountID, in.IAMID)
+func (a *API) getMFAStatus(ctx context.Context, _ *httpapi.Call, in *mfaStatusIn, who valid.Of[report.IAMID]) (*MFAEnrollments, error) {
+	u, err := a.reports.MFAStatus(ctx, in.AccountID, who)
 	if err != nil {
 		return nil, err
 	}
@@ -258,35 +262,18 @@ type createMFAReportIn struct {
 	Type string `query:"type"`
 }
 
-// Validate checks the kind of report.
-func (in *createMFAReportIn) Validate() error {
-	if in.Type != "" && in.Type != report.KindMFA {
-		return fault.Field("type", "Parameter 'type' must be %s.", report.KindMFA)
-	}
-	return nil
+func (in *createMFAReportIn) check() error { return checkReportType(in.Type, report.KindMFA) }
+
+func findMFAOrder(ctx context.Context, c *httpapi.Call, in *createMFAReportIn) (report.Order, httpapi.Target, error) {
+	_, t, err := findReports(ctx, c, in)
+	return report.MFA(), t, err
 }
 
-func (in *createMFAReportIn) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
-	return in.reports(c), nil
-}
-
-func (a *API) createMFAReport(ctx context.Context, _ *httpapi.Call, in *createMFAReportIn) (*ReportReference, error) {
-	return a.order(ctx, in.AccountID, report.KindMFA, 0)
-}
-
-func (a *API) getMFAReport(ctx context.Context, c *httpapi.Call, in *reportRef) (*MFAReport, error) {
-	r, err := a.reports.Get(ctx, in.AccountID, report.KindMFA, in.Reference)
-	if err != nil {
-		return nil, err
-	}
-	if r == nil {
-		c.SetStatus(http.StatusNoContent)
-		return nil, nil
-	}
+func wireMFAReport(r *report.Report) *MFAReport {
 	return &MFAReport{
 		CreatedBy: r.Owner, Reference: r.ID, ReportTime: stamp(r.CreatedAt), AccountID: r.Account,
 		Users: each(r.MFA, func(u report.UserMFA) MFAReportOfAUser {
 			return MFAReportOfAUser{wireMFA(u), u.Name, u.Email, u.Email}
 		}),
-	}, nil
+	}
 }

@@ -125,20 +125,6 @@ func TestReportsAreFoundByReference(t *testing.T) {
 	}
 }
 
-// A process that ends leaves reports behind that the next one works out.
-func TestUnfinishedReportsAreTakenUpAgain(t *testing.T) {
-	s := newServer(t)
-	ended := report.New(report.Config{DB: s.DB, Now: s.Now, Run: func(func()) {}})
-	r, err := ended.Order(context.Background(), acct, report.KindInactive, 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.do("ann", "GET", inactivity+"/"+r.ID, "").ok(204)
-	if got := s.do("ann", "GET", inactivity+"/"+r.ID, "").ok(200); text(t, got, "report_duration") != "5" {
-		t.Errorf("%v", got)
-	}
-}
-
 func TestWrongParametersOfReportsAreRefusedByName(t *testing.T) {
 	s := newServer(t)
 	for query, word := range map[string]string{"?type=active": "type", "?duration=0": "duration", "?duration=-5": "duration", "?duration=1.5": "duration",
