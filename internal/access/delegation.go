@@ -38,6 +38,21 @@ func (s *Service) checkRoles(ctx context.Context, tx store.Tx, rights asker.Righ
 	return s.mayDelegate(rights, doc, custom)
 }
 
+// MayDelegate refuses an authorization that would give a service more than who asks
+// holds in the document's account, with custom roles that are to be made for it.
+// Nothing else is bound by it. It must not be called inside a transaction.
+func (s *Service) MayDelegate(ctx context.Context, who asker.Asker, doc *policy.Policy, made ...*CustomRole) error {
+	rights, err := rightsToGive(ctx, who, doc)
+	if err != nil {
+		return err
+	}
+	var custom []policy.CustomRole
+	for _, r := range made {
+		custom = append(custom, r.Form())
+	}
+	return s.mayDelegate(rights, doc, custom)
+}
+
 // rolesNamed gives the custom roles that a document names and its account has.
 func rolesNamed(ctx context.Context, tx store.Tx, doc *policy.Policy) ([]policy.CustomRole, error) {
 	var out []policy.CustomRole

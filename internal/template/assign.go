@@ -23,15 +23,18 @@ type Wish struct {
 }
 
 // Assign lays a committed version of a template on a target. An account target
-// is done when it returns; of a group target the reconciler takes care. Beside
-// the action itself, which the caller has asked about, it needs sight of the
-// enterprise.
+// is done when it returns; of a group target the reconciler takes care.
+//
+// What is decided here holds for all accounts that the assignment covers, now and
+// later; the reconciler asks nobody. Beside the action itself, which the caller
+// has asked about, it needs sight of the enterprise, and who asks must hold in the
+// enterprise account what an authorization of the template gives to a service.
 func (s *Service) Assign(ctx context.Context, who asker.Asker, t *Template, w Wish) (*Assignment, error) {
 	err := asker.Need(ctx, who, "enterprise.enterprise.retrieve", policy.Resource{ServiceName: "enterprise", Account: t.Account}, NoTemplate(t.ID))
 	if err != nil {
 		return nil, err
 	}
-	src, err := s.assignable(ctx, t, w.Number)
+	src, err := s.assignable(ctx, who, t, w.Number)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +83,9 @@ func (s *Service) assignmentEvent(k *Kind, verb string, t *Template, a *Assignme
 		Message: fmt.Sprintf("Enterprise IAM: %s %s %s version %d, target %s", verb, k.Title, t.Name, a.Number, a.Target())}
 }
 
-// assignable gives a version of a template, which must be committed and complete.
-func (s *Service) assignable(ctx context.Context, t *Template, number int) (Source, error) {
+// assignable gives a version of a template, which must be committed and complete,
+// to one who may give what it gives.
+func (s *Service) assignable(ctx context.Context, who asker.Asker, t *Template, number int) (Source, error) {
 	src := Source{Template: t}
 	var err error
 	if src.Version, err = Versions.Get(ctx, s.db.Direct(), t.Account, VersionID(t.ID, number)); errors.Is(err, fault.NotFound) {
@@ -97,7 +101,34 @@ func (s *Service) assignable(ctx context.Context, t *Template, number int) (Sour
 	if src.Document, err = s.document(src.Version); err != nil {
 		return src, err
 	}
-	return src, src.Document.Check(true)
+	if err := src.Document.Check(true); err != nil {
+		return src, err
+	}
+	return src, s.mayGive(ctx, who, src.Version, src.Document)
+}
+
+// mayGive refuses who asks to give what a version and those that it needs give.
+// They are committed and change no more; that they are still there is judged in
+// the write.
+func (s *Service) mayGive(ctx context.Context, who asker.Asker, v *Version, doc Document) error {
+	for _, ref := range v.References {
+		other, says, err := s.referenced(ctx, s.db.Direct(), v.Account, ref, true)
+		if err == nil {
+			err = s.mayGive(ctx, who, other, says)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var uses []Document
+	for _, ref := range doc.Uses() {
+		_, says, err := s.referenced(ctx, s.db.Direct(), v.Account, ref, true)
+		if err != nil {
+			return err
+		}
+		uses = append(uses, says)
+	}
+	return doc.MayGive(ctx, who, v.Account, uses)
 }
 
 // hold demands that a version is still as it was found, and all that it needs
@@ -190,8 +221,8 @@ func (s *Service) Progress(ctx context.Context, a *Assignment) (settled, account
 }
 
 // Reassign lays another version on the target, or the same one again, which
-// repairs what failed or was changed.
-func (s *Service) Reassign(ctx context.Context, found *Assignment, ifMatch string, number int) (*Assignment, error) {
+// repairs what failed or was changed. Who asks may give no more than by Assign.
+func (s *Service) Reassign(ctx context.Context, who asker.Asker, found *Assignment, ifMatch string, number int) (*Assignment, error) {
 	if ifMatch == "" {
 		return nil, fault.Missing("If-Match")
 	}
@@ -205,7 +236,7 @@ func (s *Service) Reassign(ctx context.Context, found *Assignment, ifMatch strin
 	if err != nil {
 		return nil, err
 	}
-	src, err := s.assignable(ctx, t, number)
+	src, err := s.assignable(ctx, who, t, number)
 	if err != nil {
 		return nil, err
 	}

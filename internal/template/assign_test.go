@@ -49,7 +49,7 @@ func TestAGroupTargetIsAcceptedAndThenInProgress(t *testing.T) {
 	if a.Status != template.Accepted {
 		t.Errorf("it begins as %s", a.Status)
 	}
-	_, err := f.ts.Reassign(f.ctx, a, a.Tag, 1)
+	_, err := f.ts.Reassign(f.ctx, asker.System, a, a.Tag, 1)
 	f.refused(err, fault.Conflict, "in progress")
 	f.refused(f.unassign(a), fault.Conflict, "in progress")
 	if settled, of, err := f.ts.Progress(f.ctx, a); settled != 0 || of != 1 || err != nil {
@@ -115,7 +115,7 @@ func TestAnotherVersionChangesTheObjectsInPlace(t *testing.T) {
 	d := draft("operators", profileDoc("Operators of ${account_name}", "second"))
 	d.References = v.References
 	f.next(tmpl, d)
-	_, err := f.ts.Reassign(f.ctx, f.now(a), a.Tag, 2)
+	_, err := f.ts.Reassign(f.ctx, asker.System, f.now(a), a.Tag, 2)
 	f.refused(err, fault.Stale, "")
 	f.reassign(a, 2)
 	f.pass()

@@ -224,7 +224,7 @@ func (f *forest) now(a *template.Assignment) *template.Assignment {
 
 func (f *forest) reassign(a *template.Assignment, number int) *template.Assignment {
 	f.T.Helper()
-	return must(f.ts.Reassign(f.ctx, f.now(a), "*", number))(f.T)
+	return must(f.ts.Reassign(f.ctx, asker.System, f.now(a), "*", number))(f.T)
 }
 
 func (f *forest) unassign(a *template.Assignment) error {

@@ -229,28 +229,30 @@ func needs(v *Version, doc Document) []Reference {
 // they need are committed once the version itself is.
 func (s *Service) checkReferences(ctx context.Context, r store.Reader, root string, refs []Reference, final bool) error {
 	for _, ref := range refs {
-		other, err := Versions.Get(ctx, r, root, VersionID(ref.ID, ref.Version))
-		if errors.Is(err, fault.NotFound) || err == nil && other.Kind != ref.Kind {
-			return fault.Field("template_references", "Referenced template '%s' has no version %d.", ref.ID, ref.Version)
+		v, doc, err := s.referenced(ctx, r, root, ref, final)
+		if err == nil && final {
+			err = s.checkReferences(ctx, r, root, needs(v, doc), true)
 		}
 		if err != nil {
-			return err
-		}
-		if !final {
-			continue
-		}
-		if !other.Committed {
-			return fault.Field("template_references", "Version %d of referenced template '%s' is not committed.", ref.Version, ref.ID)
-		}
-		doc, err := s.document(other)
-		if err != nil {
-			return err
-		}
-		if err := s.checkReferences(ctx, r, root, needs(other, doc), true); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// referenced gives a version that another one needs.
+func (s *Service) referenced(ctx context.Context, r store.Reader, root string, ref Reference, final bool) (*Version, Document, error) {
+	v, err := Versions.Get(ctx, r, root, VersionID(ref.ID, ref.Version))
+	switch {
+	case errors.Is(err, fault.NotFound) || err == nil && v.Kind != ref.Kind:
+		return nil, nil, fault.Field("template_references", "Referenced template '%s' has no version %d.", ref.ID, ref.Version)
+	case err != nil:
+		return nil, nil, err
+	case final && !v.Committed:
+		return nil, nil, fault.Field("template_references", "Version %d of referenced template '%s' is not committed.", ref.Version, ref.ID)
+	}
+	doc, err := s.document(v)
+	return v, doc, err
 }
 
 // Template gives the head of a template of a kind.

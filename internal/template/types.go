@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -238,6 +239,9 @@ type Document interface {
 	// Uses gives the versions of other templates that it draws on beside the
 	// version's references.
 	Uses() []Reference
+	// MayGive refuses to have it assigned by one who may not give what it gives.
+	// root is the enterprise account, uses are what Uses names.
+	MayGive(ctx context.Context, who asker.Asker, root string, uses []Document) error
 	// Apply makes the account hold it (creating, or changing what Before names)
 	// and gives the objects that it made, the one of its own kind first.
 	Apply(ctx context.Context, l *Lay) ([]Made, error)

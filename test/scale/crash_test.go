@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
@@ -146,7 +147,7 @@ func again(t *testing.T, path string, a *template.Assignment) *template.Assignme
 	if err != nil {
 		t.Fatal(err)
 	}
-	if now, err = w.templates.Reassign(t.Context(), now, now.Tag, 1); err != nil {
+	if now, err = w.templates.Reassign(t.Context(), asker.System, now, now.Tag, 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.close(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/store/pgstore"
@@ -162,7 +163,7 @@ func TestTwoNodesShareAnAssignmentAndOneIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if round < nodeRounds-1 {
-			if a, err = w.templates.Reassign(ctx, now, now.Tag, 1); err != nil {
+			if a, err = w.templates.Reassign(ctx, asker.System, now, now.Tag, 1); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -138,7 +138,7 @@ func (in *reassignIn) check() error {
 }
 
 func (a *API) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn, found *template.Assignment) (*assignmentOut, error) {
-	x, err := a.templates.Reassign(ctx, found, in.IfMatch, in.Body.Version.Int())
+	x, err := a.templates.Reassign(ctx, c, found, in.IfMatch, in.Body.Version.Int())
 	if err != nil {
 		return nil, err
 	}

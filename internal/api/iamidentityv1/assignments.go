@@ -210,7 +210,7 @@ func (in *reassignIn) check() error {
 }
 
 func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn, found *template.Assignment) (*assignmentOut, error) {
-	a, err := t.templates.Reassign(ctx, found, in.IfMatch, int(*in.Body.Version))
+	a, err := t.templates.Reassign(ctx, c, found, in.IfMatch, int(*in.Body.Version))
 	if err != nil {
 		return nil, err
 	}

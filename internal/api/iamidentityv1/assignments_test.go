@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
@@ -50,6 +51,9 @@ type broken struct{}
 
 func (broken) Check(bool) error           { return nil }
 func (broken) Uses() []template.Reference { return nil }
+func (broken) MayGive(context.Context, asker.Asker, string, []template.Document) error {
+	return nil
+}
 func (broken) Apply(context.Context, *template.Lay) ([]template.Made, error) {
 	return nil, errors.New("the secret of the store")
 }

@@ -176,7 +176,7 @@ func (in *reassignIn) check() error {
 }
 
 func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn, found *template.Assignment) (*assignmentOut, error) {
-	a, err := t.templates.Reassign(ctx, found, in.IfMatch, in.Body.Version.Int())
+	a, err := t.templates.Reassign(ctx, c, found, in.IfMatch, in.Body.Version.Int())
 	if err != nil {
 		return nil, err
 	}

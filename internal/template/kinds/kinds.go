@@ -4,12 +4,14 @@
 package kinds
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/template"
@@ -30,8 +32,12 @@ func All(ids *identity.Service, acc *access.Service) []*template.Kind {
 	return []*template.Kind{profileKind(ids), settingsKind(), policyKind(acc), roleKind(acc), controlKind(acc), groupKind(acc)}
 }
 
-// alone is a document that draws on no other templates.
+// alone is a document that draws on no other templates, and that gives what
+// whoever may assign it may give.
 type alone struct{}
+
+// MayGive implements template.Document.
+func (alone) MayGive(context.Context, asker.Asker, string, []template.Document) error { return nil }
 
 // Uses implements template.Document.
 func (alone) Uses() []template.Reference { return nil }

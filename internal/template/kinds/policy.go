@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/policy"
@@ -91,6 +92,22 @@ func (d policyDocument) Check(final bool) error {
 
 // Uses implements template.Document: the role templates.
 func (d policyDocument) Uses() []template.Reference { return d.roles }
+
+// MayGive implements template.Document: what an authorization gives to a service,
+// by role templates too, its giver must hold, as where an account makes it
+// itself. Enterprises give in their accounts what their givers hold in the
+// enterprise account.
+func (d policyDocument) MayGive(ctx context.Context, who asker.Asker, root string, uses []template.Document) error {
+	doc := *d.policy
+	doc.Resource = withAccount(doc.Resource, root)
+	var roles []*access.CustomRole
+	for _, says := range uses {
+		if role, ok := says.(roleDocument); ok && role.role != nil {
+			roles = append(roles, role.role)
+		}
+	}
+	return d.acc.MayDelegate(ctx, who, &doc, roles...)
+}
 
 // Apply implements template.Document. It fills in what depends on the account:
 // accountId, the subject when the policy comes with a profile or group, and the
