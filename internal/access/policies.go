@@ -155,7 +155,8 @@ func (s *Service) CreatePolicy(ctx context.Context, who asker.Asker, spec valid.
 func (s *Service) CreatePolicyIn(ctx context.Context, tx store.Tx, doc *policy.Policy, mark *TemplateMark) (*Policy, error) {
 	account := AccountOf(doc)
 	p := &Policy{Doc: *doc, Template: mark}
-	p.Meta = store.Meta{Account: account, ID: s.ids.UUID(), Parent: string(policy.StateActive), Owner: subjectOf(doc), Description: doc.Description}
+	p.Meta = store.Meta{Account: account, ID: s.ids.UUID(), Parent: string(policy.StateActive), Owner: subjectOf(doc),
+		Description: doc.Description}
 	p.Doc.State = policy.StateActive
 	if err := s.mayEnter(ctx, tx, p, room{account: true, owner: true, tags: len(doc.Tags) > 0}); err != nil {
 		return nil, err
@@ -205,7 +206,8 @@ func (s *Service) checkPlace(ctx context.Context, tx store.Tx, p *Policy, anew b
 	// nothing that this account may learn.
 	sid, err := identity.ServiceIDs.Get(ctx, tx, p.Account, objectID)
 	if err == nil && sid.Locked {
-		return &fault.Error{Kind: fault.Conflict, Code: "locked", Message: "Service ID '" + objectID + "' is locked: its policies cannot be changed."}
+		return &fault.Error{Kind: fault.Conflict, Code: "locked",
+			Message: "Service ID '" + objectID + "' is locked: its policies cannot be changed."}
 	}
 	if errors.Is(err, fault.NotFound) && anew {
 		return profileTakes(ctx, tx, p)
@@ -295,7 +297,8 @@ func noConflict(ctx context.Context, tx store.Tx, p *Policy) error {
 			return err
 		}
 		return &fault.Error{Kind: fault.Conflict, Code: "policy_conflict_error", Body: PolicyConflict{other},
-			Message: fmt.Sprintf("An %s policy with identical attributes (%s) exists already. Change the roles of that policy instead.", p.Doc.Type, other.ID)}
+			Message: fmt.Sprintf("An %s policy with identical attributes (%s) exists already. Change the roles of that policy instead.",
+				p.Doc.Type, other.ID)}
 	}
 	return nil
 }
@@ -329,7 +332,8 @@ func staleWithTag(err error, p *Policy) error {
 // ReplacePolicy puts a document in the place of an active policy that was found;
 // the schema may change from v1 to v2. Type and account cannot change. It fails
 // as CreatePolicy does, and with store.ErrMoved.
-func (s *Service) ReplacePolicy(ctx context.Context, who asker.Asker, found *Policy, ifMatch string, spec valid.Of[PolicySpec]) (*Policy, error) {
+func (s *Service) ReplacePolicy(ctx context.Context, who asker.Asker, found *Policy, ifMatch string, spec valid.Of[PolicySpec],
+) (*Policy, error) {
 	doc := spec.Value().Doc
 	if doc.Version == policy.V1 && found.Doc.Version == policy.V2 {
 		// A v1 client has seen a placeholder: it would drop a rule without knowing.
@@ -385,7 +389,8 @@ func badPolicy(field, message string) error {
 }
 
 func managedByEnterprise(what string) error {
-	return &fault.Error{Kind: fault.Forbidden, Code: "insufficent_permissions", Message: "This " + what + " is managed by the enterprise and cannot be changed here."}
+	return &fault.Error{Kind: fault.Forbidden, Code: "insufficent_permissions",
+		Message: "This " + what + " is managed by the enterprise and cannot be changed here."}
 }
 
 // DeletePolicy makes an active policy that was found inactive; it can be

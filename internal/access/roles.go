@@ -195,7 +195,8 @@ type RolePatch struct {
 // UpdateRole changes a custom role that was found; name and service stay. It
 // fails with fault.Forbidden when authorizations name the role and who asks does
 // not hold the actions that are added, and with store.ErrMoved.
-func (s *Service) UpdateRole(ctx context.Context, who asker.Asker, found *CustomRole, ifMatch string, patch RolePatch) (*CustomRole, error) {
+func (s *Service) UpdateRole(ctx context.Context, who asker.Asker, found *CustomRole, ifMatch string, patch RolePatch,
+) (*CustomRole, error) {
 	rights, err := who.Rights(ctx, found.Account)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,8 @@ type Limits struct {
 }
 
 // DefaultLimits are those of the official service's documentation.
-var DefaultLimits = Limits{Groups: 500, GroupsPerMember: 50, RulesPerGroup: 5, Policies: 4020, PoliciesPerOwner: 1000, TagPolicies: 500, CustomRoles: 40}
+var DefaultLimits = Limits{Groups: 500, GroupsPerMember: 50, RulesPerGroup: 5, Policies: 4020, PoliciesPerOwner: 1000,
+	TagPolicies: 500, CustomRoles: 40}
 
 // Authority is what this package asks of the snapshots that decisions are made
 // from; package authority has it.

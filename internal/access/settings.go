@@ -29,7 +29,8 @@ func SettingsOf(ctx context.Context, r store.Reader, account string) (*Settings,
 }
 
 // changeSettings changes settings that match; ifMatch "*" takes any.
-func (s *Service) changeSettings(ctx context.Context, account, ifMatch string, ev store.Event, fn func(store.Tx, *Settings) error) (*Settings, error) {
+func (s *Service) changeSettings(ctx context.Context, account, ifMatch string, ev store.Event, fn func(store.Tx, *Settings) error,
+) (*Settings, error) {
 	var out *Settings
 	err := s.db.Update(ctx, func(tx store.Tx) (err error) {
 		if out, err = SettingsOf(ctx, tx, account); err != nil {
@@ -98,7 +99,8 @@ func checkExternal(name string, set *policy.ExternalSetting) error {
 	}
 	for _, a := range set.Allowed {
 		if !id.IsAccount(a) {
-			return fault.Field(name+".external_allowed_accounts", "Property '%s.external_allowed_accounts' holds something that is no account id.", name)
+			return fault.Field(name+".external_allowed_accounts",
+				"Property '%s.external_allowed_accounts' holds something that is no account id.", name)
 		}
 	}
 	return nil

@@ -93,14 +93,18 @@ func changesOf(ctx context.Context, r store.Reader, accountID string, events []s
 func reread(ctx context.Context, r store.Reader, w store.Ref, e *store.Event) ([]policy.Change, error) {
 	switch w.Kind {
 	case access.Policies.Kind():
-		return read(ctx, r, access.Policies, w, policy.RemovePolicy(w.ID), func(p *access.Policy) policy.Change { return policy.PutPolicy(engineForm(p)) })
+		return read(ctx, r, access.Policies, w, policy.RemovePolicy(w.ID),
+			func(p *access.Policy) policy.Change { return policy.PutPolicy(engineForm(p)) })
 	case access.Members.Kind():
 		group, iamID := access.SplitMemberID(w.ID)
-		return read(ctx, r, access.Members, w, policy.RemoveMembers(group, iamID), func(m *access.Member) policy.Change { return policy.AddMembers(m.Parent, m.Owner) })
+		return read(ctx, r, access.Members, w, policy.RemoveMembers(group, iamID),
+			func(m *access.Member) policy.Change { return policy.AddMembers(m.Parent, m.Owner) })
 	case access.CustomRoles.Kind():
-		return read(ctx, r, access.CustomRoles, w, policy.RemoveCustomRole(e.CRN), func(c *access.CustomRole) policy.Change { return policy.PutCustomRole(c.Form()) })
+		return read(ctx, r, access.CustomRoles, w, policy.RemoveCustomRole(e.CRN),
+			func(c *access.CustomRole) policy.Change { return policy.PutCustomRole(c.Form()) })
 	case access.Controls.Kind():
-		return read(ctx, r, access.Controls, w, policy.RemoveControl(w.ID), func(c *access.Control) policy.Change { return policy.PutControl(controlForm(c)) })
+		return read(ctx, r, access.Controls, w, policy.RemoveControl(w.ID),
+			func(c *access.Control) policy.Change { return policy.PutControl(controlForm(c)) })
 	case access.Groups.Kind():
 		g, err := loadGroup(ctx, r, w.Account, w.ID)
 		if errors.Is(err, fault.NotFound) {
@@ -124,7 +128,8 @@ func reread(ctx context.Context, r store.Reader, w store.Ref, e *store.Event) ([
 }
 
 // read gives the change for an object that is there, or that for one that is not.
-func read[T any](ctx context.Context, r store.Reader, c *store.Collection[T], w store.Ref, gone policy.Change, there func(*T) policy.Change) ([]policy.Change, error) {
+func read[T any](ctx context.Context, r store.Reader, c *store.Collection[T], w store.Ref, gone policy.Change,
+	there func(*T) policy.Change) ([]policy.Change, error) {
 	obj, err := c.Get(ctx, r, w.Account, w.ID)
 	if errors.Is(err, fault.NotFound) {
 		return []policy.Change{gone}, nil

@@ -101,7 +101,8 @@ func New(c Config) *Authority {
 	if c.MaxSize == 0 {
 		c.MaxSize = DefaultMaxSize
 	}
-	a := &Authority{db: c.DB, catalogs: c.Catalogs, permits: activity.New(c.DB, activity.Policies), external: newExternalLog(c.DB), place: c.Place, maxSize: c.MaxSize}
+	a := &Authority{db: c.DB, catalogs: c.Catalogs, place: c.Place, maxSize: c.MaxSize,
+		permits: activity.New(c.DB, activity.Policies), external: newExternalLog(c.DB)}
 	a.cancel = c.DB.Subscribe(a.follow)
 	return a
 }

@@ -198,8 +198,8 @@ func (k externalKey) write(ctx context.Context, tx store.Tx, p externalPending) 
 	}
 	use.Count += p.count
 	use.Action, use.Service, use.Last = p.action, p.service, p.last
-	data, err := json.Marshal(map[string]any{"isEnforced": use.Enforced, "decision": use.Decision, "identityType": use.Type, "accountId": use.From,
-		"action": use.Action, "serviceName": use.Service, "count": p.count})
+	data, err := json.Marshal(map[string]any{"isEnforced": use.Enforced, "decision": use.Decision, "identityType": use.Type,
+		"accountId": use.From, "action": use.Action, "serviceName": use.Service, "count": p.count})
 	if err != nil {
 		return fmt.Errorf("encoding an event: %w", err)
 	}

@@ -276,7 +276,8 @@ func join(q *question, unique []question) ([]policy.Resource, error) {
 		}
 		list[i] = merged(&shared, &u.Resource)
 	}
-	q.Resource = policy.Resource{Account: list[0].Account, ServiceName: list[0].ServiceName, ServiceType: list[0].ServiceType, ServiceGroupID: list[0].ServiceGroupID}
+	q.Resource = policy.Resource{Account: list[0].Account, ServiceName: list[0].ServiceName, ServiceType: list[0].ServiceType,
+		ServiceGroupID: list[0].ServiceGroupID}
 	q.finish()
 	if q.bad == "" && q.Action == "" {
 		q.bad = "Property 'action' is missing or empty."

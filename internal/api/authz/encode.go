@@ -11,7 +11,8 @@ import (
 )
 
 // cacheKeyPattern tells clients by which attributes they may keep answers.
-const cacheKeyPattern = `{"order":["subject","resource","action"],"subject":[["id"],["id","scope"]],"resource":[[],["serviceName"],["serviceName","accountId"],` +
+const cacheKeyPattern = `{"order":["subject","resource","action"],"subject":[["id"],["id","scope"]],` +
+	`"resource":[[],["serviceName"],["serviceName","accountId"],` +
 	`["serviceName","accountId","serviceInstance"],["serviceName","accountId","serviceInstance","resourceType"],` +
 	`["serviceName","accountId","serviceInstance","resourceType","resource"]]}`
 

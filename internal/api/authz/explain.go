@@ -142,9 +142,11 @@ func explanation(s *policy.Snapshot, q *question, active bool) *Explanation {
 	e := policy.Explain(s, &q.Request)
 	d := e.Decision
 	out := &Explanation{
-		Permitted: d.Allowed && active, Reason: d.Reason.String(), PolicyID: d.PolicyID, RoleID: d.RoleID, GroupID: d.GroupID, ControlID: d.ControlID,
+		Permitted: d.Allowed && active, Reason: d.Reason.String(),
+		PolicyID: d.PolicyID, RoleID: d.RoleID, GroupID: d.GroupID, ControlID: d.ControlID,
 		Seq: d.Seq, MaxAge: int64(d.MaxAge(q.Environment.Now) / time.Second), Owner: e.Owner, Inactive: !active,
-		Groups: []Group{}, Candidates: []Candidate{}, Controls: []Control{}, Roles: append([]string{}, e.Roles...), Nearest: append([]string{}, e.Nearest...),
+		Groups: []Group{}, Candidates: []Candidate{}, Controls: []Control{},
+		Roles: append([]string{}, e.Roles...), Nearest: append([]string{}, e.Nearest...),
 	}
 	if !active {
 		out.Reason = "inactive"

@@ -121,8 +121,9 @@ func (a *API) rolesOf(ctx context.Context, c *httpapi.Call, q *question) (rolesA
 func attributesOf(r *policy.Resource) map[string]string {
 	out := map[string]string{}
 	for name, value := range map[string]string{
-		policy.AttrServiceName: r.ServiceName, policy.AttrAccountID: r.Account, policy.AttrRegion: r.Region, policy.AttrServiceInstance: r.ServiceInstance,
-		policy.AttrResourceType: r.ResourceType, policy.AttrResource: r.Resource, policy.AttrResourceGroupID: r.ResourceGroupID,
+		policy.AttrServiceName: r.ServiceName, policy.AttrAccountID: r.Account, policy.AttrRegion: r.Region,
+		policy.AttrServiceInstance: r.ServiceInstance,
+		policy.AttrResourceType:    r.ResourceType, policy.AttrResource: r.Resource, policy.AttrResourceGroupID: r.ResourceGroupID,
 		policy.AttrServiceType: r.ServiceType, policy.AttrServiceGroupID: r.ServiceGroupID,
 	} {
 		if value != "" {

@@ -50,8 +50,8 @@ func (a *API) Operations() []httpapi.Operation {
 			Takes: httpapi.Type[authzIn](), Gives: httpapi.Type[rolesOut](), Serve: a.roles},
 		httpapi.Op[explainIn, httpapi.None, Explanation]{ID: "explain_decision", Method: http.MethodPost, Path: "/v2/authz/explain", Status: 200,
 			Self: each, Do: a.explain},
-		httpapi.Op[whoCanIn, *question, Grantees]{ID: "list_authorized_identities", Method: http.MethodPost, Path: "/v2/authz/who_can", Status: 200,
-			Action: actionAsk, Find: findService, Do: a.whoCan},
+		httpapi.Op[whoCanIn, *question, Grantees]{ID: "list_authorized_identities", Method: http.MethodPost, Path: "/v2/authz/who_can",
+			Status: 200, Action: actionAsk, Find: findService, Do: a.whoCan},
 		httpapi.Op[whatIfIn, change, Shifts]{ID: "compare_policy", Method: http.MethodPost, Path: "/v2/authz/what_if", Status: 200,
 			Action: actionAsk, Find: a.findChange, Do: a.whatIf},
 	)

@@ -211,7 +211,8 @@ func (a *API) findChange(ctx context.Context, c *httpapi.Call, in *whatIfIn) (fo
 		return found, scope, err
 	}
 	if access.AccountOf(found.next) != found.old.Account {
-		err = &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "accountId", Message: "The account of a policy cannot be changed."}
+		err = &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "accountId",
+			Message: "The account of a policy cannot be changed."}
 	}
 	return found, scope, err
 }

@@ -37,7 +37,8 @@ type listIn struct {
 }
 
 // sortKeys are the documented fields to sort by.
-var sortKeys = []string{"id", "type", "href", "created_at", "created_by_id", "last_modified_at", "last_modified_by_id", "state", "last_permit_at", "last_permit_frequency"}
+var sortKeys = []string{"id", "type", "href", "created_at", "created_by_id", "last_modified_at", "last_modified_by_id", "state",
+	"last_permit_at", "last_permit_frequency"}
 
 // maxLimit is the largest page; the official limit is not public.
 const maxLimit = 100
@@ -122,7 +123,8 @@ func (a *API) listV2(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi
 // An account's policies are few (at most access.Limits.Policies), so filters
 // run over all of them; what the caller may not read is left out, not refused.
 func (a *API) listed(ctx context.Context, c *httpapi.Call, in *listIn) ([]*access.Policy, pageHead, error) {
-	all, err := a.access.ListPolicies(ctx, in.AccountID, cmp.Or(in.IAMID, in.AccessGroupID), cmp.Or(policy.State(in.State), policy.StateActive))
+	state := cmp.Or(policy.State(in.State), policy.StateActive)
+	all, err := a.access.ListPolicies(ctx, in.AccountID, cmp.Or(in.IAMID, in.AccessGroupID), state)
 	if err != nil {
 		return nil, pageHead{}, err
 	}
@@ -150,7 +152,8 @@ func (in *listIn) matches(p *access.Policy) bool {
 	if in.Type != "" && in.Type != string(p.Doc.Type) {
 		return false
 	}
-	for key, want := range map[string]string{policy.AttrServiceType: in.ServiceType, policy.AttrServiceName: in.ServiceName, policy.AttrServiceGroupID: in.ServiceGroupID} {
+	for key, want := range map[string]string{policy.AttrServiceType: in.ServiceType, policy.AttrServiceName: in.ServiceName,
+		policy.AttrServiceGroupID: in.ServiceGroupID} {
 		if want != "" && !has(p.Doc.Resource, key, want) {
 			return false
 		}

@@ -57,7 +57,8 @@ func (a *API) find(ctx context.Context, c *httpapi.Call, policyID string, delete
 }
 
 // findPolicy finds an active policy.
-func findPolicy[In interface{ policyID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*access.Policy, httpapi.Target, error) {
+func findPolicy[In interface{ policyID() string }](a *API,
+) func(context.Context, *httpapi.Call, *In) (*access.Policy, httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*access.Policy, httpapi.Target, error) {
 		return a.find(ctx, c, (*in).policyID(), false)
 	}

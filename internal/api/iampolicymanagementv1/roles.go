@@ -142,7 +142,8 @@ type roleRef struct {
 func (in roleRef) roleID() string { return in.RoleID }
 
 // findRole finds a custom role.
-func findRole[In interface{ roleID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*access.CustomRole, httpapi.Target, error) {
+func findRole[In interface{ roleID() string }](a *API,
+) func(context.Context, *httpapi.Call, *In) (*access.CustomRole, httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*access.CustomRole, httpapi.Target, error) {
 		roleID := (*in).roleID()
 		c.SeeksOr(access.NoRole(roleID))

@@ -92,10 +92,13 @@ func (in *updateSettingsIn) check() error {
 	return nil
 }
 
+// settingsPatch is a change that was checked.
+type settingsPatch = valid.Of[access.ExternalPatch]
+
 // findSettingsPatch reads the change; the settings themselves are always there.
-func findSettingsPatch(_ context.Context, _ *httpapi.Call, in *updateSettingsIn) (valid.Of[access.ExternalPatch], httpapi.Target, error) {
+func findSettingsPatch(_ context.Context, _ *httpapi.Call, in *updateSettingsIn) (settingsPatch, httpapi.Target, error) {
 	if err := checkAccount(in.AccountID); err != nil {
-		return valid.Of[access.ExternalPatch]{}, httpapi.Target{}, err
+		return settingsPatch{}, httpapi.Target{}, err
 	}
 	read := func(t *identityType) *policy.ExternalSetting {
 		if t == nil {
@@ -108,7 +111,7 @@ func findSettingsPatch(_ context.Context, _ *httpapi.Call, in *updateSettingsIn)
 	return patch, settingsTarget(in.AccountID), err
 }
 
-func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn, patch valid.Of[access.ExternalPatch]) (*settings, error) {
+func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn, patch settingsPatch) (*settings, error) {
 	s, err := a.access.SetExternal(ctx, in.AccountID, in.IfMatch, patch)
 	if err != nil {
 		return nil, err

@@ -13,11 +13,11 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/template"
-	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Family is the API's name, title and envelope.
-var Family = &httpapi.Family{Name: "iampolicymanagementv1", Title: "IAM Policy Management", Service: "iam-access-management", WriteError: writeError, JSONOnly: true}
+var Family = &httpapi.Family{Name: "iampolicymanagementv1", Title: "IAM Policy Management", Service: "iam-access-management",
+	WriteError: writeError, JSONOnly: true}
 
 // writeError renders the errors[] envelope with the family's own codes. Its
 // details are an object, never a text.
@@ -110,7 +110,7 @@ func (a *API) settingsRows() []httpapi.Operation {
 	return httpapi.Table(Family,
 		httpapi.Op[settingsRef, *access.Settings, settings]{ID: "get_settings", Method: http.MethodGet, Path: path, Status: 200,
 			Action: action + "read", Find: a.findSettings, Do: a.getSettings},
-		httpapi.Op[updateSettingsIn, valid.Of[access.ExternalPatch], settings]{ID: "update_settings", Method: http.MethodPatch, Path: path, Status: 200,
+		httpapi.Op[updateSettingsIn, settingsPatch, settings]{ID: "update_settings", Method: http.MethodPatch, Path: path, Status: 200,
 			Action: action + "update", Check: (*updateSettingsIn).check, Find: findSettingsPatch, Do: a.updateSettings},
 	)
 }
@@ -122,7 +122,8 @@ func roleTarget(account, role string) httpapi.Target {
 func checkAccount(account string) error {
 	switch {
 	case account == "":
-		return &fault.Error{Kind: fault.Invalid, Code: "missing_required_query_parameter", Field: "account_id", Message: "Parameter 'account_id' is missing or empty."}
+		return &fault.Error{Kind: fault.Invalid, Code: "missing_required_query_parameter", Field: "account_id",
+			Message: "Parameter 'account_id' is missing or empty."}
 	case !id.IsAccount(account):
 		return fault.Field("account_id", "Parameter 'account_id' is no account id.")
 	}

@@ -92,7 +92,8 @@ func (a *API) oneV1(ctx context.Context, c *httpapi.Call, p *access.Policy) (*v1
 }
 
 func (a *API) wireV2(c *httpapi.Call, p *access.Policy) *v2Policy {
-	return &v2Policy{meta: wireMeta(&p.Meta, href(c, p)), V2: document.ToV2(&p.Doc), State: string(p.Doc.State), Template: wireMark(p.Template)}
+	return &v2Policy{meta: wireMeta(&p.Meta, href(c, p)), V2: document.ToV2(&p.Doc), State: string(p.Doc.State),
+		Template: wireMark(p.Template)}
 }
 
 // nameRoles fills in what a role id stands for.
