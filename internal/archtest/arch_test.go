@@ -191,6 +191,29 @@ func TestTheDomainAsksForTheTime(t *testing.T) {
 	}
 }
 
+// TestWorkIsStartedWhereItMayLast: what is to go on after a request is a job, so
+// that it survives the process and is seen.
+func TestWorkIsStartedWhereItMayLast(t *testing.T) {
+	for _, f := range source(t) {
+		pkg := strings.TrimPrefix(f.pkg, "internal/")
+		may := slices.ContainsFunc([]string{"app", "job", "store", "cli"}, func(p string) bool { return pkg == p || strings.HasPrefix(pkg, p+"/") })
+		if f.test || may || !strings.HasPrefix(f.pkg, "internal/") {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s starts a goroutine", f.set.Position(n.Pos()))
+			case *ast.SelectorExpr:
+				if n.Sel.Name == "Go" {
+					t.Errorf("%s starts a goroutine", f.set.Position(n.Pos()))
+				}
+			}
+			return true
+		})
+	}
+}
+
 func TestNothingRunsBeforeMain(t *testing.T) {
 	for _, f := range source(t) {
 		if f.pkg == "internal/cli/hush" { // it is there to run before what libraries run

@@ -55,16 +55,6 @@ type Access struct {
 	Public string
 }
 
-// Action makes the access rule of an ordinary operation.
-func Action(action string) Access { return Access{Action: action} }
-
-// Self makes the access rule of an operation that any authenticated caller
-// may use, with the reason. Its handler sees only what is the caller's.
-func Self(reason string) Access { return Access{Self: reason} }
-
-// Public makes the access rule of an operation without bearer token, with the reason.
-func Public(reason string) Access { return Access{Public: reason} }
-
 // Family is one API as its SDK package knows it.
 type Family struct {
 	Name string // SDK package, e.g. "iamidentityv1"
@@ -85,122 +75,9 @@ type Family struct {
 // Target is the resource that an operation touches.
 type Target = policy.Resource
 
-// OldOp makes a row from a typed handler. In is a struct whose fields are bound
-// by tags `path:"name"`, `query:"name"`, `header:"Name"`; a field named Body
-// is decoded from the JSON body. Out is encoded as JSON; handlers of rows with
-// status 204 return nil. target finds the resource (and answers NotFound);
-// it may be nil for Self and Public rows.
-func OldOp[In, Out any](f *Family, id, method, path string, success int, access Access,
-	target func(context.Context, *Call, *In) (Target, error),
-	handle func(context.Context, *Call, *In) (*Out, error)) Operation {
-
-	bind, err := newBinder(reflect.TypeFor[In](), path)
-	if err != nil {
-		panic(id + ": " + err.Error())
-	}
-	if access.Action != "" && target == nil {
-		panic(id + ": an action needs a resource to be decided on")
-	}
-	return Operation{
-		ID: id, Family: f, Method: method, Path: path, Success: success, Access: access, Built: true,
-		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](),
-		serve: func(ctx context.Context, rt *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
-			if f.JSONOnly && bind.body != nil && !saysJSON(r) {
-				return fault.New(fault.ContentType, "The Content-Type of the request must be application/json.")
-			}
-			in := new(In)
-			if err := bind.decode(in, w, r, c.Op.limit()); err != nil {
-				return err
-			}
-			if v, ok := any(in).(interface{ Validate() error }); ok {
-				if err := v.Validate(); err != nil {
-					return err
-				}
-			}
-			if target != nil {
-				resource, err := target(ctx, c, in)
-				if err != nil {
-					return err
-				}
-				if err := rt.authorize(ctx, c, resource); err != nil {
-					return err
-				}
-			}
-			out, err := handle(ctx, c, in)
-			if err != nil {
-				return err
-			}
-			if out == nil {
-				return writeEmpty(w, c)
-			}
-			return writeJSON(w, c, c.status(), out)
-		},
-	}
-}
-
-// OldRaw makes a row whose handler reads and writes HTTP itself: forms, XML, event
-// streams, hot paths. Authentication has happened; a Raw row with an Action
-// must call Call.Authorize before it acts. The context knows the origin of
-// writes; the request's own does not.
-func OldRaw(f *Family, id, method, path string, success int, access Access,
-	handle func(context.Context, *Call, http.ResponseWriter, *http.Request) error) Operation {
-	return Operation{
-		ID: id, Family: f, Method: method, Path: path, Success: success, Access: access, Built: true,
-		serve: func(ctx context.Context, _ *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
-			return handle(ctx, c, w, r)
-		},
-	}
-}
-
-// OldNotBuilt makes a row of an operation that is known and not offered yet. It
-// authenticates the caller and answers 501.
-func OldNotBuilt(f *Family, id, method, path string, success int, access Access) Operation {
-	return Operation{
-		ID: id, Family: f, Method: method, Path: path, Success: success, Access: access,
-		serve: func(context.Context, *Router, *Call, http.ResponseWriter, *http.Request) error {
-			return &fault.Error{Kind: fault.NotBuilt, Code: "not_implemented",
-				Message: "Operation " + id + " is known to this server and not offered by this version."}
-		},
-	}
-}
-
 func (o *Operation) limit() int64 {
 	if o.Limit == 0 {
 		return DefaultBodyLimit
 	}
 	return o.Limit
-}
-
-// Describing gives a Raw row with the Go types of its request and answer, for
-// the OpenAPI document: In has the tags that Op binds, and `form:"name"` for
-// fields of a form.
-func Describing[In, Out any](o Operation) Operation {
-	o.In, o.Out = reflect.TypeFor[In](), reflect.TypeFor[Out]()
-	return o
-}
-
-// AnsweringText gives the row with a media type of its answer: a page, a
-// document in XML, metrics.
-func (o Operation) AnsweringText(media string) Operation {
-	o.OutText = media
-	return o
-}
-
-// MayBePending gives the row of an answer that may not be ready yet: its handler
-// then sets status 204.
-func (o Operation) MayBePending() Operation {
-	o.Pending = true
-	return o
-}
-
-// TakingText gives the row with a media type of its request body.
-func (o Operation) TakingText(media string) Operation {
-	o.InText = media
-	return o
-}
-
-// Limited gives the row with another body limit in bytes.
-func (o Operation) Limited(bytes int64) Operation {
-	o.Limit = bytes
-	return o
 }

@@ -62,9 +62,6 @@ func (a *API) Operations() []httpapi.Operation {
 		a.settingsRows(), a.preferenceRows(), a.limitRows(), a.templateRows(), a.reportRows(), a.idpRows(), a.loginRows())
 }
 
-// act is the access rule of an action of this service.
-func act(name string) httpapi.Access { return httpapi.Action("iam-identity." + name) }
-
 // target names a resource of this service for the decision function. owner is
 // the identity that the object belongs to, creator the one that made it, ""
 // where neither has rights of its own.
