@@ -28,7 +28,7 @@ func (s *Service) NewPasscode(ctx context.Context, l Lineage) (secret.Value, err
 	}
 	now := s.now()
 	err = s.db.Tokens().Put(ctx, store.Token{Space: passcodeSpace, Key: s.passcodeHash.Lookup(code), Account: store.System,
-		Owner: l.IAMID, Created: now, Expires: now.Add(s.passcodeLife), Body: body})
+		Owner: l.IAMID, Created: now, Expires: now.Add(PasscodeLife), Body: body})
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("storing a passcode: %w", err)
 	}

@@ -158,7 +158,7 @@ func (s *Service) rotate(ctx context.Context, tx store.Tx, value secret.Value, c
 // replayed tells whether a token comes again after the grace that followed its
 // first use. A clock that was set back counts as time too.
 func (s *Service) replayed(t *RefreshToken, now time.Time) bool {
-	return !t.Used.IsZero() && now.Sub(t.Used).Abs() > s.reuseGrace
+	return !t.Used.IsZero() && now.Sub(t.Used).Abs() > ReuseGrace
 }
 
 // refuseReplay ends a login whose used refresh token came again: one of two

@@ -38,7 +38,7 @@ func TestAUsedRefreshTokenWorksThroughTheGrace(t *testing.T) {
 	if _, err := w.redeem(a.Refresh); err != nil {
 		t.Fatal(err)
 	}
-	w.pass(session.DefaultReuseGrace)
+	w.pass(session.ReuseGrace)
 	if _, err := w.redeem(a.Refresh); err != nil {
 		t.Errorf("within the grace: %v", err)
 	}
@@ -46,7 +46,7 @@ func TestAUsedRefreshTokenWorksThroughTheGrace(t *testing.T) {
 
 // TestAReplayEndsTheLogin: one of two who hold a used token must have stolen it.
 func TestAReplayEndsTheLogin(t *testing.T) {
-	for name, late := range map[string]time.Duration{"later": session.DefaultReuseGrace + time.Second, "with a clock set back": -2 * session.DefaultReuseGrace} {
+	for name, late := range map[string]time.Duration{"later": session.ReuseGrace + time.Second, "with a clock set back": -2 * session.ReuseGrace} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			e := login()
@@ -210,7 +210,7 @@ func TestAPasscodeStandsForALoginOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.pass(session.DefaultPasscodeLife)
+	w.pass(session.PasscodeLife)
 	_, err = w.TakePasscode(t.Context(), late)
 	refused(t, "an old one", err, "BXNIM0602E")
 }

@@ -25,15 +25,15 @@ import (
 	"github.com/kagiban/kagiban/internal/store"
 )
 
-// Defaults of Config, choices of ours.
+// Choices of ours.
 const (
-	// DefaultReuseGrace is how long a refresh token works on after it was
+	// ReuseGrace is how long a refresh token works on after it was
 	// exchanged: two processes of the command line may race with one file.
-	DefaultReuseGrace = time.Minute
-	// DefaultPasscodeLife bounds how long a one-time passcode works.
-	DefaultPasscodeLife = 5 * time.Minute
-	// DefaultCacheSize is the number of sessions that are kept ready.
-	DefaultCacheSize = 8192
+	ReuseGrace = time.Minute
+	// PasscodeLife bounds how long a one-time passcode works.
+	PasscodeLife = 5 * time.Minute
+	// kept is the number of sessions that are kept ready.
+	kept = 8192
 )
 
 // Config is what a Service needs. DB, Pepper, Now and Log are required.
@@ -42,11 +42,7 @@ type Config struct {
 	// Pepper is the installation's (secret.GeneratePepper): the look-up hashes of
 	// refresh tokens and passcodes are made under it.
 	Pepper []byte
-	// ReuseGrace, PasscodeLife and CacheSize: 0 means the default.
-	ReuseGrace   time.Duration
-	PasscodeLife time.Duration
-	CacheSize    int
-	Now          func() time.Time
+	Now    func() time.Time
 	// IDs and Random are the sources of ids and secrets; nil readers mean crypto/rand.
 	IDs    id.Generator
 	Random io.Reader
@@ -62,7 +58,6 @@ type Service struct {
 	random io.Reader
 	log    *slog.Logger
 
-	reuseGrace, passcodeLife  time.Duration
 	refreshHash, passcodeHash *secret.Hasher
 
 	tracker *tracker
@@ -72,16 +67,7 @@ type Service struct {
 
 // New makes a Service, which follows the event log until Close.
 func New(cfg Config) (*Service, error) {
-	s := &Service{db: cfg.DB, now: cfg.Now, ids: cfg.IDs, random: cfg.Random, log: cfg.Log, reuseGrace: cfg.ReuseGrace, passcodeLife: cfg.PasscodeLife}
-	if s.reuseGrace == 0 {
-		s.reuseGrace = DefaultReuseGrace
-	}
-	if s.passcodeLife == 0 {
-		s.passcodeLife = DefaultPasscodeLife
-	}
-	if cfg.CacheSize == 0 {
-		cfg.CacheSize = DefaultCacheSize
-	}
+	s := &Service{db: cfg.DB, now: cfg.Now, ids: cfg.IDs, random: cfg.Random, log: cfg.Log}
 	if s.random == nil {
 		s.random = rand.Reader
 	}
@@ -91,8 +77,8 @@ func New(cfg Config) (*Service, error) {
 	if err := errors.Join(refresh, passcode); err != nil {
 		return nil, fmt.Errorf("making the session service: %w", err)
 	}
-	s.tracker = newTracker(cfg.DB, cfg.CacheSize)
-	s.people = newLoginIndex(cfg.CacheSize)
+	s.tracker = newTracker(cfg.DB, kept)
+	s.people = newLoginIndex(kept)
 	s.cancel = cfg.DB.Subscribe(s.observe)
 	return s, nil
 }

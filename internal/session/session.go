@@ -120,25 +120,6 @@ func (s *Service) makeRoom(ctx context.Context, tx store.Tx, e *Entry, now time.
 	return ended, nil
 }
 
-// Of lists the living sessions of a user or profile, oldest first.
-func (s *Service) Of(ctx context.Context, iamID string) ([]*Session, error) {
-	records, err := s.db.Tokens().List(ctx, space, store.System, iamID)
-	if err != nil {
-		return nil, fmt.Errorf("listing sessions: %w", err)
-	}
-	out := make([]*Session, 0, len(records))
-	for _, rec := range records {
-		se, err := sessionOf(rec)
-		if err != nil {
-			return nil, err
-		}
-		if se = s.tracker.merged(se); se.alive(s.now()) {
-			out = append(out, se)
-		}
-	}
-	return out, nil
-}
-
 // End ends a session: its refresh tokens and those that were delegated
 // from it stop at once, its access tokens within Trust on other nodes and at
 // once on this one. It is no error when there is none.

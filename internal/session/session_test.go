@@ -201,9 +201,6 @@ func TestTheOldestSessionMakesRoom(t *testing.T) {
 	if !w.alive(ids[2]) || !w.alive(last) {
 		t.Error("an idle session counts")
 	}
-	if list, err := w.Of(t.Context(), person); err != nil || len(list) != 2 || list[0].ID != ids[2] || list[1].ID != last {
-		t.Errorf("listed %+v, %v", list, err)
-	}
 }
 
 func TestASessionThatEndedElsewhereIsBelievedForSecondsOnly(t *testing.T) {

@@ -49,7 +49,7 @@ const maxBearer = signing.MaxTokenLength
 // Authenticate gives the holder of an access token. Refused, with
 // fault.Unauthenticated and code invalid_access_token, are tokens of another
 // issuer, with a wrong or unknown key, without signature, expired or not valid
-// yet (within Config.Leeway), ID tokens, and tokens whose account is not
+// yet (within the leeway), ID tokens, and tokens whose account is not
 // active, whose identity is gone, or whose session has ended or is idle.
 // Deleting or disabling an API key does not end its tokens.
 //
@@ -134,7 +134,7 @@ func (s *Service) verify(token string) (*bearer, error) {
 
 // checkTimes judges a known token anew: the clock has moved.
 func (s *Service) checkTimes(c *Claims) error {
-	now, leeway := s.cfg.Now().Unix(), int64(s.cfg.Leeway/time.Second)
+	now, leeway := s.cfg.Now().Unix(), int64(leeway/time.Second)
 	switch {
 	case now >= c.Expires+leeway:
 		return errBearer(signing.ErrExpired, reason(signing.ErrExpired))

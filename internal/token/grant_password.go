@@ -83,9 +83,9 @@ func (s *Service) checkPassword(ctx context.Context, username string, password s
 	}
 	good := false
 	if err != nil || person.PasswordHash == "" {
-		err = s.cfg.Passwords.VerifyNobody(ctx, password)
+		err = s.passwords.VerifyNobody(ctx, password)
 	} else {
-		good, _, err = s.cfg.Passwords.Verify(ctx, person.PasswordHash, password)
+		good, _, err = s.passwords.Verify(ctx, person.PasswordHash, password)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checking a password: %w", err)

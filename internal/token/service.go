@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -21,15 +22,13 @@ import (
 	"github.com/kagiban/kagiban/internal/throttle"
 )
 
-// Defaults of Config, choices of ours.
+// Choices of ours.
 const (
-	// DefaultLeeway covers clocks of nodes that differ.
-	DefaultLeeway = 5 * time.Second
-	// MaxLeeway is the largest leeway that is accepted.
-	MaxLeeway = 10 * time.Second
-	// DefaultCacheSize is the number of credentials and of bearer tokens that
-	// are kept ready; an entry takes 1 to 4 KiB.
-	DefaultCacheSize = 8192
+	// leeway covers clocks of nodes that differ.
+	leeway = 5 * time.Second
+	// kept is the number of credentials and of bearer tokens that are kept ready;
+	// an entry takes 1 to 4 KiB.
+	kept = 8192
 )
 
 // Config is what a Service needs. DB, Cache, Keys, Sessions, Clients, Throttle,
@@ -46,15 +45,9 @@ type Config struct {
 	// API keys (secret.PurposeAPIKey) are made under it; whoever creates API keys
 	// must use the same.
 	Pepper []byte
-	// Passwords checks passwords; nil means one computation per core.
-	Passwords *secret.Passwords
 	// Issuer is the claim iss, e.g. "https://iam.cloud.ibm.com/identity": an
 	// absolute URL. It needs not be the server's own; see IssuerOf.
 	Issuer string
-	// Leeway and CacheSize: 0 means the default. Leeway is at most MaxLeeway; a
-	// negative one means none.
-	Leeway    time.Duration
-	CacheSize int
 	// ActAs decides which service IDs and profiles may act as a service; nil
 	// means none.
 	ActAs ActAs
@@ -105,34 +98,36 @@ type Service struct {
 	throttle *throttle.Throttle
 	grants   map[string]grant
 
-	keyHash  *secret.Hasher
-	state    *state
-	logins   *cache.Map[loginKey, *keyLogin]
-	trusts   *cache.Map[trustKey, *trusted]
-	known    *cache.Map[string, *bearer]
-	verifier *signing.Verifier[*Claims]
-	activity *activity.Counter
-	cancel   func()
+	keyHash   *secret.Hasher
+	passwords *secret.Passwords // one computation per core
+	state     *state
+	logins    *cache.Map[loginKey, *keyLogin]
+	trusts    *cache.Map[trustKey, *trusted]
+	known     *cache.Map[string, *bearer]
+	verifier  *signing.Verifier[*Claims]
+	activity  *activity.Counter
+	cancel    func()
 }
 
 // New checks the configuration, makes a Service and begins to follow the event
 // log, until Close. It reads nothing yet.
 func New(cfg Config) (*Service, error) {
-	if err := cfg.fill(); err != nil {
-		return nil, fmt.Errorf("making the token service: %w", err)
+	if !strings.HasPrefix(cfg.Issuer, "https://") && !strings.HasPrefix(cfg.Issuer, "http://") {
+		return nil, fmt.Errorf("making the token service: the issuer %q is no absolute URL", cfg.Issuer)
 	}
-	s := &Service{cfg: cfg, keys: cfg.Keys, sessions: cfg.Sessions, clients: cfg.Clients, throttle: cfg.Throttle, grants: grantTable()}
+	cfg.Limits = cmp.Or(cfg.Limits, DefaultLimits)
+	s := &Service{cfg: cfg, passwords: secret.NewPasswords(rand.Reader, 0), keys: cfg.Keys, sessions: cfg.Sessions, clients: cfg.Clients, throttle: cfg.Throttle, grants: grantTable()}
 	var err error
 	if s.keyHash, err = secret.NewHasher(cfg.Pepper, secret.PurposeAPIKey); err != nil {
 		return nil, fmt.Errorf("making the token service: %w", err)
 	}
 	s.verifier = signing.NewVerifier(signing.VerifierOptions[*Claims]{
-		Keys: cfg.Keys, Issuers: []string{cfg.Issuer}, Leeway: cfg.Leeway, Now: cfg.Now, Decode: decodeClaims,
+		Keys: cfg.Keys, Issuers: []string{cfg.Issuer}, Leeway: leeway, Now: cfg.Now, Decode: decodeClaims,
 	})
-	s.state = newState(cfg.Cache, cfg.CacheSize)
-	s.logins = cache.NewMap[loginKey, *keyLogin](cfg.CacheSize)
-	s.trusts = cache.NewMap[trustKey, *trusted](cfg.CacheSize)
-	s.known = cache.NewMap[string, *bearer](cfg.CacheSize)
+	s.state = newState(cfg.Cache, kept)
+	s.logins = cache.NewMap[loginKey, *keyLogin](kept)
+	s.trusts = cache.NewMap[trustKey, *trusted](kept)
+	s.known = cache.NewMap[string, *bearer](kept)
 	s.activity = activity.New(cfg.DB, "")
 	s.cancel = cfg.DB.Subscribe(s.observe)
 	return s, nil
@@ -140,31 +135,6 @@ func New(cfg Config) (*Service, error) {
 
 // Issuer is the claim iss of the tokens.
 func (s *Service) Issuer() string { return s.cfg.Issuer }
-
-// fill checks required fields and sets defaults.
-func (cfg *Config) fill() error {
-	switch {
-	case !strings.HasPrefix(cfg.Issuer, "https://") && !strings.HasPrefix(cfg.Issuer, "http://"):
-		return fmt.Errorf("the issuer %q is no absolute URL", cfg.Issuer)
-	case cfg.Leeway > MaxLeeway:
-		return fmt.Errorf("a leeway of %s is over the limit of %s", cfg.Leeway, MaxLeeway)
-	}
-	setDefault(&cfg.Leeway, DefaultLeeway)
-	setDefault(&cfg.CacheSize, DefaultCacheSize)
-	setDefault(&cfg.Limits, DefaultLimits)
-	cfg.Leeway = max(cfg.Leeway, 0)
-	if cfg.Passwords == nil {
-		cfg.Passwords = secret.NewPasswords(rand.Reader, 0)
-	}
-	return nil
-}
-
-func setDefault[T comparable](v *T, to T) {
-	var zero T
-	if *v == zero {
-		*v = to
-	}
-}
 
 // Close ends the subscription and writes what is still in memory.
 func (s *Service) Close(ctx context.Context) error {

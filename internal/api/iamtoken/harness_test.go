@@ -421,3 +421,8 @@ func (w *world) dump() string {
 	}
 	return b.String()
 }
+
+// sessions gives the login sessions of the user that are stored.
+func (w *world) sessions() ([]*store.Token, error) {
+	return w.server.DB.Tokens().List(context.Background(), "session", store.System, userIAM)
+}

@@ -1,7 +1,6 @@
 package iamtoken_test
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -297,7 +296,7 @@ func TestOldestSessionsEndWhenThereAreTooMany(t *testing.T) {
 	for _, l := range logins[1:] {
 		w.mustToken(refresh(l.text("refresh_token")), bx)
 	}
-	if got, err := w.tokens.Sessions.Of(context.Background(), userIAM); err != nil || len(got) != 2 {
+	if got, err := w.sessions(); err != nil || len(got) != 2 {
 		t.Errorf("%d sessions, %v", len(got), err)
 	}
 }

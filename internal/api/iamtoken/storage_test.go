@@ -94,7 +94,7 @@ func TestLoginSurvivesATransactionThatRunsTwice(t *testing.T) {
 	a := w.mustToken(apikey(cliKey), bx)
 	a = w.mustToken(refresh(a.text("refresh_token")), bx)
 	w.mustToken(refresh(a.text("refresh_token")), bx)
-	if got, err := w.tokens.Sessions.Of(context.Background(), userIAM); err != nil || len(got) != 1 {
+	if got, err := w.sessions(); err != nil || len(got) != 1 {
 		t.Errorf("%d sessions, %v; want one", len(got), err)
 	}
 }

@@ -41,17 +41,13 @@ type Config struct {
 	// TokenLife is the longest life of what is signed: old keys stay published
 	// for as long.
 	TokenLife time.Duration
-	// Algorithm of new keys (default RS256), RSABits their size, Engine who
-	// computes; RotateAfter and PublishAhead as in signing.RingOptions.
-	Algorithm    signing.Algorithm
-	RSABits      int
-	Engine       signing.Engine
-	RotateAfter  time.Duration
-	PublishAhead time.Duration
-	// Limiter bounds concurrent RSA signatures; nil means one of its own.
-	Limiter *signing.Limiter
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Algorithm of new keys (default RS256), Engine who computes, RotateAfter as in
+	// signing.RingOptions.
+	Algorithm   signing.Algorithm
+	Engine      signing.Engine
+	RotateAfter time.Duration
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 // Keyring is the ring of signing keys of an installation. It is safe for
@@ -75,8 +71,8 @@ func New(cfg Config) (*Keyring, error) {
 	k := &Keyring{db: cfg.DB, now: cfg.Now, log: cfg.Log, algorithm: cfg.Algorithm}
 	var err error
 	k.ring, err = signing.NewRing(signing.RingOptions{
-		Name: ringName, Sealer: cfg.Sealer, MaxTokenLife: cfg.TokenLife, Algorithm: cfg.Algorithm, RSABits: cfg.RSABits,
-		Engine: cfg.Engine, Limiter: cfg.Limiter, RotateAfter: cfg.RotateAfter, PublishAhead: cfg.PublishAhead,
+		Name: ringName, Sealer: cfg.Sealer, MaxTokenLife: cfg.TokenLife, Algorithm: cfg.Algorithm,
+		Engine: cfg.Engine, RotateAfter: cfg.RotateAfter,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the ring of signing keys: %w", err)
