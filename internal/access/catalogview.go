@@ -38,9 +38,9 @@ func (s *Service) InGroup(service, group string) bool {
 	return ok && def.Group == group
 }
 
-// Services gives the services of a service group; without one, all.
-func (s *Service) Services(group string) []policy.Service {
-	return slices.DeleteFunc(s.authority.Catalog().Services(), func(def policy.Service) bool { return group != "" && def.Group != group })
+// ServicesOf gives the services of a service group.
+func (s *Service) ServicesOf(group string) []policy.Service {
+	return slices.DeleteFunc(s.authority.Catalog().Services(), func(def policy.Service) bool { return def.Group != group })
 }
 
 // sameRole compares role CRNs: clients write both cloud names.

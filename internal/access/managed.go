@@ -64,7 +64,7 @@ func (s *Service) LayRole(ctx context.Context, tx store.Tx, account, roleID stri
 		}
 	}
 	if errors.Is(err, fault.NotFound) {
-		return r, s.CreateRoleIn(ctx, tx, account, r)
+		return r, s.createRole(ctx, tx, account, r)
 	}
 	if err != nil {
 		return nil, err

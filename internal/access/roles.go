@@ -137,7 +137,7 @@ func (s *Service) CreateRole(ctx context.Context, who asker.Asker, account strin
 		return nil, err
 	}
 	err = s.db.Update(ctx, func(tx store.Tx) error {
-		if err := s.CreateRoleIn(ctx, tx, account, r); err != nil {
+		if err := s.createRole(ctx, tx, account, r); err != nil {
 			return err
 		}
 		return s.mayWiden(ctx, tx, rights, r, r.Actions)
@@ -145,9 +145,9 @@ func (s *Service) CreateRole(ctx context.Context, who asker.Asker, account strin
 	return r, err
 }
 
-// CreateRoleIn makes a role that the server itself gives, inside a transaction:
+// createRole makes a role that the server itself gives, inside a transaction:
 // nobody is asked what they hold. The role was checked.
-func (s *Service) CreateRoleIn(ctx context.Context, tx store.Tx, account string, r *CustomRole) error {
+func (s *Service) createRole(ctx context.Context, tx store.Tx, account string, r *CustomRole) error {
 	n, err := CustomRoles.Count(ctx, tx, store.Query{Account: account})
 	if err != nil {
 		return err

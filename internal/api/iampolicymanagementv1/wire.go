@@ -168,7 +168,7 @@ func (a *API) displayActions(p *access.Policy, roleID string, roles access.Roles
 	services := []string{scope.ServiceName}
 	if scope.ServiceGroupID != "" {
 		services = nil
-		for _, s := range a.access.Services(scope.ServiceGroupID) {
+		for _, s := range a.access.ServicesOf(scope.ServiceGroupID) {
 			services = append(services, s.Name)
 		}
 	}
