@@ -1,7 +1,7 @@
 // Package app builds a running server out of the parts: store, secrets, domain
 // services, table of operations, listeners and the work in the background. It
-// is the only package that knows them all, and the only one that starts
-// goroutines which outlive a request. It holds no rule of IAM.
+// is the only package that knows them all: each brings a module, and the server
+// is the list of modules. It holds no rule of IAM.
 package app
 
 import (
