@@ -14,18 +14,15 @@ import (
 
 // Prefixes of the object ids of IBM Cloud IAM.
 const (
-	APIKey                  = "ApiKey-"
-	ServiceID               = "ServiceId-"
-	ServiceIDGroup          = "ServiceIdGroup-"
-	Profile                 = "Profile-"
-	ClaimRule               = "ClaimRule-"
-	Link                    = "Link-"
-	ProfileTemplate         = "ProfileTemplate-"
-	AccountSettingsTemplate = "AccountSettingsTemplate-"
-	TemplateAssignment      = "TemplateAssignment-"
-	AccessGroup             = "AccessGroupId-"
-	IdentityProvider        = "idp-"
-	Session                 = "C-"
+	APIKey           = "ApiKey-"
+	ServiceID        = "ServiceId-"
+	ServiceIDGroup   = "ServiceIdGroup-"
+	Profile          = "Profile-"
+	ClaimRule        = "ClaimRule-"
+	Link             = "Link-"
+	AccessGroup      = "AccessGroupId-"
+	IdentityProvider = "idp-"
+	Session          = "C-"
 )
 
 // IAM id prefixes: an IAM id names an identity everywhere.

@@ -5,8 +5,10 @@
 package identity
 
 import (
+	"strings"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -32,7 +34,7 @@ type APIKey struct {
 }
 
 // IsUser tells whether the key belongs to a user (and not to a service ID).
-func (k *APIKey) IsUser() bool { return !isServiceIAM(k.Owner) }
+func (k *APIKey) IsUser() bool { return !strings.HasPrefix(k.Owner, id.IAMPrefix+id.ServiceID) }
 
 // ServiceID is a machine identity. Its IAM id is id.IAMOf(Meta.ID); Meta.Owner
 // is the IAM id too. Meta.Parent is the service ID group, "" for the default one.
@@ -155,8 +157,4 @@ var (
 // ProfileName is the look-up key of a profile by its name in an account.
 func ProfileName(account, name string) store.Key {
 	return store.Key{Space: "profile.name", Value: account + "/" + name}
-}
-
-func isServiceIAM(iamID string) bool {
-	return len(iamID) > len("iam-ServiceId-") && iamID[:len("iam-ServiceId-")] == "iam-ServiceId-"
 }

@@ -103,11 +103,6 @@ type accountRef struct {
 
 func (r accountRef) accountID() string { return r.AccountID }
 
-func (r *accountRef) find(_ context.Context, _ *API, c *httpapi.Call) (httpapi.Target, error) {
-	c.Seeks("Account", r.AccountID)
-	return target(r.AccountID, typeSettings, "", "", ""), nil
-}
-
 // ifMatch is the precondition that most updates demand.
 type ifMatch struct {
 	IfMatch string `header:"If-Match"`
@@ -158,6 +153,3 @@ func adding[In addition[Spec], Spec valid.Checker](on func(accountID string) htt
 		return spec, on((*in).account()), nil
 	}
 }
-
-// done is the answer of operations without one.
-type done = struct{}
