@@ -81,7 +81,7 @@ func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	user := w.app.Demo().Member.IAMID
-	userKey, _, err := c.identity.CreateAPIKey(ctx, asker.System, apitest.Checked(t, identity.NewAPIKey{Account: w.acct, IAMID: user, Name: "k", Locked: true}))
+	userKey, _, err := c.identity.CreateAPIKey(ctx, asker.System, apitest.Checked(t, identity.NewAPIKey{Account: w.acct, IAMID: user, Traits: identity.KeyTraits{Name: new("k")}, Locked: true}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -164,7 +164,7 @@ func DecodeJSON(w http.ResponseWriter, r *http.Request, limit int64, dst any) er
 	if slices.Contains(raw, 0) {
 		return fault.Field("body", "The request body holds a NUL character.")
 	}
-	return jsonFault(json.Unmarshal(raw, dst))
+	return jsonFault(json.Unmarshal(raw, dst), reflect.TypeOf(dst))
 }
 
 // saysJSON tells whether a request's Content-Type is JSON, or not given.
@@ -177,8 +177,9 @@ func saysJSON(r *http.Request) bool {
 	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
 }
 
-// jsonFault words a decoding error for the client, without Go's type names.
-func jsonFault(err error) error {
+// jsonFault words a decoding error for the client, without Go's type names. body
+// is the type that was decoded into.
+func jsonFault(err error, body reflect.Type) error {
 	if err == nil {
 		return nil
 	}
@@ -188,7 +189,7 @@ func jsonFault(err error) error {
 	}
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
-		field := wrongType.Field
+		field := propertyPath(body, wrongType.Field)
 		if field == "" {
 			field = "body"
 		}
@@ -199,4 +200,27 @@ func jsonFault(err error) error {
 		return fault.Field("body", "The request body is not valid JSON (near byte %d).", syntax.Offset)
 	}
 	return &fault.Error{Kind: fault.Invalid, Field: "body", Message: "The request body is not valid JSON.", Cause: err}
+}
+
+// propertyPath takes the names of embedded structs out of the path of a property
+// in a type: clients see an embedded struct's properties as the outer one's.
+func propertyPath(t reflect.Type, path string) string {
+	var out []string
+	for step := range strings.SplitSeq(path, ".") {
+		for t != nil && (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map) {
+			t = t.Elem()
+		}
+		var field reflect.StructField
+		if t != nil && t.Kind() == reflect.Struct {
+			field, _ = t.FieldByNameFunc(func(name string) bool {
+				f, _ := t.FieldByName(name)
+				tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				return tag == step || f.Anonymous && tag == "" && name == step
+			})
+		}
+		if t = field.Type; !field.Anonymous || field.Tag.Get("json") != "" {
+			out = append(out, step)
+		}
+	}
+	return strings.Join(out, ".")
 }

@@ -22,6 +22,62 @@ const (
 	LeakDelete  = "delete"
 )
 
+// KeyTraits are what a client says of an API key when it makes it, and may say
+// otherwise later; nil leaves a property as it is. Empty texts clear the
+// optional ones.
+type KeyTraits struct {
+	Name, Description *string
+	ActionWhenLeaked  *string // "" means disable for users and none for service IDs
+	SupportSessions   *bool   // users only
+}
+
+// keyText is a property of a key that is a plain text.
+type keyText struct {
+	name string
+	said *string
+	kept *string
+	most int // its length
+}
+
+// texts gives what is said of a key's texts, and where the key keeps them.
+func (t *KeyTraits) texts(key *APIKey) []keyText {
+	return []keyText{
+		{"name", t.Name, &key.Name, maxName},
+		{"description", t.Description, &key.Description, maxDescription},
+	}
+}
+
+func (t *KeyTraits) validate() error {
+	if err := optionalName(t.Name); err != nil {
+		return err
+	}
+	for _, p := range t.texts(&APIKey{}) {
+		if err := optionalText(p.name, p.said, p.most); err != nil {
+			return err
+		}
+	}
+	if t.ActionWhenLeaked == nil || *t.ActionWhenLeaked == "" {
+		return nil
+	}
+	return oneOf("action_when_leaked", strings.ToLower(*t.ActionWhenLeaked), LeakNone, LeakDisable, LeakDelete)
+}
+
+// apply writes into a key what is said of it, and gives what that changes.
+func (t *KeyTraits) apply(key *APIKey) (done changes) {
+	for _, p := range t.texts(key) {
+		set(&done, p.name, p.kept, p.said)
+	}
+	set(&done, "support_sessions", &key.SupportSessions, t.SupportSessions)
+	if t.ActionWhenLeaked != nil {
+		action := leakAction(*t.ActionWhenLeaked, key)
+		set(&done, "action_when_leaked", &key.ActionWhenLeaked, &action)
+	}
+	return done
+}
+
+// sessions tells whether the key shall support sessions.
+func (t *KeyTraits) sessions() bool { return t.SupportSessions != nil && *t.SupportSessions }
+
 // NewAPIKey says what API key to make.
 type NewAPIKey struct {
 	// IAMID is the identity that the key authenticates, as the client names
@@ -29,16 +85,13 @@ type NewAPIKey struct {
 	IAMID string
 	// Account is the account of the key. A service ID's key must be in the
 	// service ID's own; "" takes it from there.
-	Account          string
-	Name             string
-	Description      string
-	Value            secret.Value // zero: drawn
-	StoreValue       bool         // service IDs only: the value can be read again
-	SupportSessions  bool         // users only
-	ActionWhenLeaked string       // "" means disable for users and none for service IDs
-	ExpiresAt        string       // "" means never
-	Locked           bool
-	Disabled         bool
+	Account    string
+	Traits     KeyTraits    // with a name
+	Value      secret.Value // zero: drawn
+	StoreValue bool         // service IDs only: the value can be read again
+	ExpiresAt  string       // "" means never
+	Locked     bool
+	Disabled   bool
 }
 
 // ServiceIDOf gives the id of the service ID that an IAM id of a request
@@ -51,8 +104,8 @@ func ServiceIDOf(iamID string) (string, bool) {
 // Validate checks what can be checked without the store. The error is
 // fault.Invalid and names the property.
 func (n NewAPIKey) Validate() error {
-	if err := required("name", n.Name, maxName); err != nil {
-		return err
+	if n.Traits.Name == nil {
+		return fault.Missing("name")
 	}
 	if err := required("iam_id", n.IAMID, maxIAMID); err != nil {
 		return err
@@ -66,7 +119,7 @@ func (n NewAPIKey) Validate() error {
 			return err
 		}
 	}
-	if n.SupportSessions && service {
+	if n.Traits.sessions() && service {
 		return fault.Field("support_sessions", "Property 'support_sessions' is available for API keys of users only.")
 	}
 	if n.StoreValue && !service {
@@ -77,16 +130,11 @@ func (n NewAPIKey) Validate() error {
 
 // validateRest checks what a key that is made with its service ID has too.
 func (n *NewAPIKey) validateRest() error {
-	if err := text("description", n.Description, maxDescription); err != nil {
+	if err := n.Traits.validate(); err != nil {
 		return err
 	}
 	if v := len(n.Value.Reveal()); v > 0 && v < minValue || v > maxValue {
 		return fault.Field("apikey", "Property 'apikey' must have %d to %d characters.", minValue, maxValue)
-	}
-	if n.ActionWhenLeaked != "" {
-		if err := oneOf("action_when_leaked", strings.ToLower(n.ActionWhenLeaked), LeakNone, LeakDisable, LeakDelete); err != nil {
-			return err
-		}
 	}
 	_, err := parseExpiry(n.ExpiresAt)
 	return err
@@ -143,14 +191,15 @@ func (s *Service) newKey(n *NewAPIKey) (*APIKey, secret.Value, error) {
 		return nil, value, fault.Field("expires_at", "Property 'expires_at' lies in the past.")
 	}
 	key := &APIKey{
-		Meta:  store.Meta{Account: n.Account, ID: s.ids.New(id.APIKey), Name: n.Name, Description: n.Description, Owner: n.IAMID},
+		Meta:  store.Meta{Account: n.Account, ID: s.ids.New(id.APIKey), Owner: n.IAMID},
 		IAMID: n.IAMID, Hash: s.hasher.Lookup(value), StoreValue: n.StoreValue, Locked: n.Locked, Disabled: n.Disabled,
-		SupportSessions: n.SupportSessions, ExpiresAt: expires, ExpiresAtText: n.ExpiresAt,
+		ExpiresAt: expires, ExpiresAtText: n.ExpiresAt,
 	}
 	if object, service := ServiceIDOf(n.IAMID); service {
 		key.Owner = id.IAMOf(object)
 	}
-	key.ActionWhenLeaked = leakAction(n.ActionWhenLeaked, key)
+	key.ActionWhenLeaked = leakAction("", key)
+	n.Traits.apply(key)
 	if n.StoreValue {
 		if key.Sealed, err = s.sealer.SealValue(secret.PurposeAPIKey, key.ID, value); err != nil {
 			return nil, value, fmt.Errorf("sealing an API key: %w", err)
@@ -260,31 +309,20 @@ func (s *Service) StoredValue(ctx context.Context, who asker.Asker, key *FoundKe
 	return v, nil
 }
 
-// APIKeyChange holds the properties to change; nil leaves one as it is. Empty
-// texts clear the optional ones.
+// APIKeyChange holds the properties to change; nil leaves one as it is, and an
+// empty expiry clears it.
 type APIKeyChange struct {
-	Name, Description, ActionWhenLeaked, ExpiresAt *string
-	SupportSessions                                *bool
+	Traits    KeyTraits
+	ExpiresAt *string
 }
 
 // Validate checks what can be checked without the store.
 func (c APIKeyChange) Validate() error {
-	if err := optionalName(c.Name); err != nil {
+	if err := c.Traits.validate(); err != nil || c.ExpiresAt == nil {
 		return err
 	}
-	if err := optionalText("description", c.Description, maxDescription); err != nil {
-		return err
-	}
-	if c.ActionWhenLeaked != nil && *c.ActionWhenLeaked != "" {
-		if err := oneOf("action_when_leaked", strings.ToLower(*c.ActionWhenLeaked), LeakNone, LeakDisable, LeakDelete); err != nil {
-			return err
-		}
-	}
-	if c.ExpiresAt != nil {
-		_, err := parseExpiry(*c.ExpiresAt)
-		return err
-	}
-	return nil
+	_, err := parseExpiry(*c.ExpiresAt)
+	return err
 }
 
 // UpdateAPIKey changes a key that was found. An expiry may lie in the past: the
@@ -293,7 +331,7 @@ func (c APIKeyChange) Validate() error {
 func (s *Service) UpdateAPIKey(ctx context.Context, found *APIKey, ifMatch string, checked valid.Of[APIKeyChange]) (*APIKey, error) {
 	return APIKeys.Edit(ctx, s.db, found, func(_ store.Tx, key *APIKey) (store.Event, error) {
 		c := checked.Value()
-		if c.SupportSessions != nil && *c.SupportSessions && !key.IsUser() {
+		if c.Traits.sessions() && !key.IsUser() {
 			return silent, fault.Field("support_sessions", "Property 'support_sessions' is available for API keys of users only.")
 		}
 		if err := key.Match(ifMatch); err != nil {
@@ -302,14 +340,7 @@ func (s *Service) UpdateAPIKey(ctx context.Context, found *APIKey, ifMatch strin
 		if key.Locked {
 			return silent, locked("update", whatAPIKey, key.ID)
 		}
-		var done changes
-		set(&done, "name", &key.Name, c.Name)
-		set(&done, "description", &key.Description, c.Description)
-		set(&done, "support_sessions", &key.SupportSessions, c.SupportSessions)
-		if c.ActionWhenLeaked != nil {
-			action := leakAction(*c.ActionWhenLeaked, key)
-			set(&done, "action_when_leaked", &key.ActionWhenLeaked, &action)
-		}
+		done := c.Traits.apply(key)
 		if c.ExpiresAt != nil {
 			set(&done, "expires_at", &key.ExpiresAtText, c.ExpiresAt)
 			key.ExpiresAt, _ = parseExpiry(*c.ExpiresAt) // Validate has read it

@@ -47,7 +47,7 @@ func TestNothingIsWrittenOverAnotherVersionThanWasFound(t *testing.T) {
 			k := newKey(s, member(s), identity.NewAPIKey{IAMID: user})
 			return func() error { _, err := ids.DisableAPIKey(ctx, k, true); return err },
 				func() error {
-					_, err := ids.UpdateAPIKey(ctx, k, "*", apitest.Checked(t, identity.APIKeyChange{Name: &renamed}))
+					_, err := ids.UpdateAPIKey(ctx, k, "*", apitest.Checked(t, identity.APIKeyChange{Traits: identity.KeyTraits{Name: &renamed}}))
 					return err
 				}
 		},
@@ -103,7 +103,7 @@ func TestALockKeepsAnObjectAsItIs(t *testing.T) {
 	ctx := t.Context()
 	v := newServiceID(s, member(s))
 	key := newKey(s, member(s), identity.NewAPIKey{IAMID: v.ID, Locked: true})
-	_, err := s.Identity.UpdateAPIKey(ctx, key, "*", apitest.Checked(t, identity.APIKeyChange{Name: &renamed}))
+	_, err := s.Identity.UpdateAPIKey(ctx, key, "*", apitest.Checked(t, identity.APIKeyChange{Traits: identity.KeyTraits{Name: &renamed}}))
 	wants(t, "changing a locked key", err, fault.Conflict)
 	_, err = s.Identity.DisableAPIKey(ctx, key, true)
 	wants(t, "disabling it", err, fault.Conflict)
@@ -132,8 +132,7 @@ func TestALockKeepsAnObjectAsItIs(t *testing.T) {
 func TestSessionsAreForKeysOfUsers(t *testing.T) {
 	s := serve(t)
 	robot := newServiceID(s, member(s))
-	yes := apitest.Checked(t, identity.APIKeyChange{SupportSessions: new(bool)})
-	*yes.Value().SupportSessions = true
+	yes := apitest.Checked(t, identity.APIKeyChange{Traits: identity.KeyTraits{SupportSessions: new(true)}})
 	_, err := s.Identity.UpdateAPIKey(t.Context(), newKey(s, member(s), identity.NewAPIKey{IAMID: robot.ID}), "*", yes)
 	wants(t, "a service ID's key", err, fault.Invalid)
 	_, err = s.Identity.UpdateAPIKey(t.Context(), newKey(s, member(s), identity.NewAPIKey{IAMID: user}), "*", yes)

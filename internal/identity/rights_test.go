@@ -62,7 +62,7 @@ func newServiceID(s *apitest.Server, who asker.Asker) *identity.ServiceID {
 
 func addKey(s *apitest.Server, who asker.Asker, n identity.NewAPIKey) (*identity.APIKey, error) {
 	s.T.Helper()
-	n.Name = "key"
+	n.Traits.Name = new("key")
 	key, _, err := s.Identity.CreateAPIKey(by(s, who), who, apitest.Checked(s.T, n))
 	return key, err
 }
@@ -166,7 +166,7 @@ func TestAPermissionThatEndsMeanwhileIsNotUsed(t *testing.T) {
 func TestAStoredValueIsShownToWhoMayMakeKeys(t *testing.T) {
 	s := serve(t)
 	robot := newServiceID(s, member(s))
-	made, value, err := s.Identity.CreateAPIKey(t.Context(), member(s), apitest.Checked(t, identity.NewAPIKey{IAMID: robot.ID, Name: "k", StoreValue: true}))
+	made, value, err := s.Identity.CreateAPIKey(t.Context(), member(s), apitest.Checked(t, identity.NewAPIKey{IAMID: robot.ID, Traits: identity.KeyTraits{Name: new("k")}, StoreValue: true}))
 	if err != nil {
 		t.Fatal(err)
 	}

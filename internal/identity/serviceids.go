@@ -48,7 +48,7 @@ func (n NewServiceID) Validate() error {
 	if err := checkInstances(n.UniqueInstanceCRNs); err != nil || n.Key == nil {
 		return err
 	}
-	if err := required("name", n.Key.Name, maxName); err != nil {
+	if n.Key.Traits.Name == nil || required("name", *n.Key.Traits.Name, maxName) != nil {
 		return fault.Field("apikey.name", "Property 'apikey.name' is missing, empty or wrong.")
 	}
 	return n.Key.validateRest()

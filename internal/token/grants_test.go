@@ -59,10 +59,10 @@ func newWorld(t testing.TB, change ...func(*apitest.TokenConfig)) *world {
 	ctx := t.Context()
 	var err error
 	w.svc, w.svcKey, _, err = s.Identity.CreateServiceID(ctx, asker.System, apitest.Checked(t, identity.NewServiceID{Account: apitest.Account, Name: "robot",
-		Key: &identity.NewAPIKey{Name: "robot", Value: secret.New(robotKey)}}))
+		Key: &identity.NewAPIKey{Traits: identity.KeyTraits{Name: new("robot")}, Value: secret.New(robotKey)}}))
 	w.must(err)
 	w.userKey, _, err = s.Identity.CreateAPIKey(ctx, asker.System, apitest.Checked(t, identity.NewAPIKey{IAMID: apitest.Owner, Account: apitest.Account,
-		Name: "mine", Value: secret.New(ownerKey)}))
+		Traits: identity.KeyTraits{Name: new("mine")}, Value: secret.New(ownerKey)}))
 	w.must(err)
 	w.profile, err = s.Identity.CreateProfile(ctx, apitest.Checked(t, identity.NewProfile{Account: apitest.Other, Name: "there"}))
 	w.must(err)

@@ -157,21 +157,25 @@ func (v *keyValue) UnmarshalJSON(raw []byte) error {
 
 // keyBody is what a client says of a new key.
 type keyBody struct {
-	Name             string   `json:"name"`
-	IAMID            string   `json:"iam_id"`
-	Description      string   `json:"description"`
-	AccountID        string   `json:"account_id"`
-	Value            keyValue `json:"apikey"`
-	StoreValue       bool     `json:"store_value"`
-	SupportSessions  bool     `json:"support_sessions"`
-	ActionWhenLeaked string   `json:"action_when_leaked"`
-	ExpiresAt        Text     `json:"expires_at"`
+	keyTraits
+	IAMID      string   `json:"iam_id"`
+	AccountID  string   `json:"account_id"`
+	Value      keyValue `json:"apikey"`
+	StoreValue bool     `json:"store_value"`
+	ExpiresAt  Text     `json:"expires_at"`
+}
+
+// keyTraits have the names and types of identity.KeyTraits.
+type keyTraits struct {
+	Name             *string `json:"name"`
+	Description      *string `json:"description"`
+	ActionWhenLeaked *string `json:"action_when_leaked"`
+	SupportSessions  *bool   `json:"support_sessions"`
 }
 
 func (b *keyBody) spec() identity.NewAPIKey {
 	return identity.NewAPIKey{
-		IAMID: b.IAMID, Account: b.AccountID, Name: b.Name, Description: b.Description, Value: b.Value.Value, StoreValue: b.StoreValue,
-		SupportSessions: b.SupportSessions, ActionWhenLeaked: b.ActionWhenLeaked, ExpiresAt: string(b.ExpiresAt),
+		IAMID: b.IAMID, Account: b.AccountID, Traits: identity.KeyTraits(b.keyTraits), Value: b.Value.Value, StoreValue: b.StoreValue, ExpiresAt: string(b.ExpiresAt),
 	}
 }
 
@@ -227,19 +231,13 @@ type updateKeyIn struct {
 	keyRef
 	ifMatch
 	Body struct {
-		Name             *string `json:"name"`
-		Description      *string `json:"description"`
-		SupportSessions  *bool   `json:"support_sessions"`
-		ActionWhenLeaked *string `json:"action_when_leaked"`
-		ExpiresAt        *Text   `json:"expires_at"`
+		keyTraits
+		ExpiresAt *Text `json:"expires_at"`
 	}
 }
 
 func (in updateKeyIn) spec() identity.APIKeyChange {
-	return identity.APIKeyChange{
-		Name: in.Body.Name, Description: in.Body.Description, SupportSessions: in.Body.SupportSessions,
-		ActionWhenLeaked: in.Body.ActionWhenLeaked, ExpiresAt: (*string)(in.Body.ExpiresAt),
-	}
+	return identity.APIKeyChange{Traits: identity.KeyTraits(in.Body.keyTraits), ExpiresAt: (*string)(in.Body.ExpiresAt)}
 }
 
 type keyChange = given[*identity.FoundKey, identity.APIKeyChange]

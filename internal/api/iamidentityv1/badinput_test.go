@@ -272,6 +272,13 @@ func TestMethodsAndTrailingSlashes(t *testing.T) {
 	}
 }
 
+func TestAWrongTypeIsNamedByItsProperty(t *testing.T) {
+	s := newServer(t)
+	s.do("bob", "POST", "/v1/apikeys", `{"name":5}`).refused(400, "Property 'name' must not be a JSON number.")
+	s.do("bob", "POST", "/v1/serviceids", `{"apikey":{"name":5}}`).refused(400, "Property 'apikey.name' must not be a JSON number.")
+	s.do("bob", "POST", "/v1/serviceids", `{"unique_instance_crns":[5]}`).refused(400, "Property 'unique_instance_crns' must not be a JSON number.")
+}
+
 // FuzzBodies sends anything to every operation that takes a body: the answer
 // is always an answer, never a defect.
 func FuzzBodies(f *testing.F) {

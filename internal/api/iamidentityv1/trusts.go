@@ -126,7 +126,9 @@ type trustRef struct {
 	Identifier string `path:"identifier_id"`
 }
 
-func (in trustRef) spec() identity.TrustKey { return identity.TrustKey{Type: in.Type, Identifier: in.Identifier} }
+func (in trustRef) spec() identity.TrustKey {
+	return identity.TrustKey{Type: in.Type, Identifier: in.Identifier}
+}
 
 type givenTrust = given[*identity.Profile, identity.TrustKey]
 

@@ -112,8 +112,8 @@ func (l *loader) keys(ctx context.Context) error {
 		{"service", l.Root, id.IAMOf(l.ServiceID), "demo-service-key", l.ServiceKey.Value},
 	} {
 		l.labels.say("key id " + k.label)
-		_, err := checked(identity.NewAPIKey{IAMID: k.owner, Account: k.account, Name: k.name, Description: "Key of the demo data", Value: k.value,
-			ActionWhenLeaked: identity.LeakNone}, func(n valid.Of[identity.NewAPIKey]) (key *identity.APIKey, err error) {
+		traits := identity.KeyTraits{Name: &k.name, Description: new("Key of the demo data"), ActionWhenLeaked: new(identity.LeakNone)}
+		_, err := checked(identity.NewAPIKey{IAMID: k.owner, Account: k.account, Traits: traits, Value: k.value}, func(n valid.Of[identity.NewAPIKey]) (key *identity.APIKey, err error) {
 			key, _, err = l.identity.CreateAPIKey(ctx, asker.System, n)
 			return key, err
 		})
