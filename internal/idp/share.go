@@ -98,7 +98,8 @@ func reshare(ctx context.Context, tx store.Tx, p *IdP, now []Scope, force bool) 
 		if !force {
 			return &fault.Error{Kind: fault.Conflict, Code: "conflict", Field: "share_scope",
 				Message: "An account that uses the identity provider would lose it.",
-				Details: fmt.Sprintf("Account '%s' uses the identity provider and is not in the share scope. Set force_share_scope_update to take it away.", c.Name)}
+				Details: fmt.Sprintf("Account '%s' uses the identity provider and is not in the share scope. "+
+					"Set force_share_scope_update to take it away.", c.Name)}
 		}
 		if err := unbind(ctx, tx, p, c.Name); err != nil {
 			return err

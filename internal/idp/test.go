@@ -69,7 +69,8 @@ func (s *Service) steps(p *IdP) ([]Step, error) {
 	if err := errors.Join(into("properties", c.properties, &properties), into("secrets", c.secrets, &secrets)); err != nil {
 		return nil, err
 	}
-	metadata := Step{"metadata", properties.IdP.EntityID != "" && properties.IdP.RedirectBindingURL != "", "Entity ID and redirect binding URL are set."}
+	complete := properties.IdP.EntityID != "" && properties.IdP.RedirectBindingURL != ""
+	metadata := Step{"metadata", complete, "Entity ID and redirect binding URL are set."}
 	if !metadata.Passed {
 		metadata.Text = "Entity ID or redirect binding URL is missing: import the metadata of the identity provider."
 	}

@@ -100,5 +100,8 @@ func rulesOf(ctx context.Context, r store.Reader, accountID string) (*account.Ru
 
 func mfaOf(rules *account.Rules, u *account.User) UserMFA {
 	d := rules.MFAOf(u.ID)
-	return UserMFA{IAMID: u.ID, Name: u.Name, Email: u.Email, Default: d.Default, Specific: d.Specific, Effective: d.Effective, Complies: !d.Factor}
+	return UserMFA{
+		IAMID: u.ID, Name: u.Name, Email: u.Email,
+		Default: d.Default, Specific: d.Specific, Effective: d.Effective, Complies: !d.Factor,
+	}
 }

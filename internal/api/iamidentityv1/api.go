@@ -62,14 +62,10 @@ func (a *API) Operations() []httpapi.Operation {
 		a.settingsRows(), a.preferenceRows(), a.limitRows(), a.templateRows(), a.reportRows(), a.idpRows(), a.loginRows())
 }
 
-// target names a resource of this service for the decision function. owner is
-// the identity that the object belongs to, creator the one that made it, ""
-// where neither has rights of its own.
-func target(accountID, resourceType, resource, owner, creator string) httpapi.Target {
-	return httpapi.Target{
-		Account: accountID, ServiceName: "iam-identity", ResourceType: resourceType, Resource: resource,
-		Owner: owner, Creator: creator,
-	}
+// target names a resource of this service for the decision function; nobody has
+// rights of its own to it.
+func target(accountID, resourceType, resource string) httpapi.Target {
+	return httpapi.Target{Account: accountID, ServiceName: "iam-identity", ResourceType: resourceType, Resource: resource}
 }
 
 // Resource types of this service beside those of package identity, as
@@ -79,22 +75,6 @@ const (
 	typeReport   = "report"
 	typeIdP      = "idp"
 )
-
-// ref is the part of a request that names an object. find looks for it (404)
-// and gives the resource to decide on.
-type ref interface {
-	find(ctx context.Context, a *API, c *httpapi.Call) (httpapi.Target, error)
-}
-
-// at makes the target function of a request that embeds a ref.
-func at[In any, P interface {
-	*In
-	ref
-}](a *API) func(context.Context, *httpapi.Call, *In) (httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (httpapi.Target, error) {
-		return P(in).find(ctx, a, c)
-	}
-}
 
 // accountRef names an account in the path.
 type accountRef struct {

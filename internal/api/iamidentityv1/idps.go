@@ -116,7 +116,7 @@ func (a *API) findIdP(ctx context.Context, c *httpapi.Call, idpID string) (*idp.
 	if err != nil {
 		return nil, httpapi.Target{}, err
 	}
-	return p, target(p.Account, typeIdP, p.ID, "", ""), nil
+	return p, target(p.Account, typeIdP, p.ID), nil
 }
 
 type listIdPsIn struct {
@@ -128,7 +128,7 @@ func (in *listIdPsIn) check() error { return identity.CheckAccount("account_id",
 
 func findIdPs(_ context.Context, c *httpapi.Call, in *listIdPsIn) (httpapi.None, httpapi.Target, error) {
 	c.Seeks("Account", in.AccountID)
-	return httpapi.None{}, target(in.AccountID, typeIdP, "", "", ""), nil
+	return httpapi.None{}, target(in.AccountID, typeIdP, ""), nil
 }
 
 func (a *API) listIdPs(ctx context.Context, _ *httpapi.Call, in *listIdPsIn, _ httpapi.None) (*IdPList, error) {
@@ -168,7 +168,7 @@ func findNewIdP(_ context.Context, c *httpapi.Call, in *createIdPIn) (*idp.Draft
 		return nil, httpapi.Target{}, err
 	}
 	c.Seeks("Account", b.AccountID)
-	return draft, target(b.AccountID, typeIdP, "", "", ""), nil
+	return draft, target(b.AccountID, typeIdP, ""), nil
 }
 
 func (a *API) createIdP(ctx context.Context, c *httpapi.Call, _ *createIdPIn, draft *idp.Draft) (*IdP, error) {
@@ -372,7 +372,8 @@ func (a *API) getIdPTest(ctx context.Context, _ *httpapi.Call, _ *idpRef, p *idp
 		return nil, err
 	}
 	out := &IdPTest{
-		IdPID: p.ID, EntityTag: t.Tag, StartedAt: t.Started.UnixMilli(), ModifiedAt: stamp(t.ModifiedAt), IdPVersion: t.Tested, Steps: []IdPTestStep{},
+		IdPID: p.ID, EntityTag: t.Tag, StartedAt: t.Started.UnixMilli(), ModifiedAt: stamp(t.ModifiedAt),
+		IdPVersion: t.Tested, Steps: []IdPTestStep{},
 	}
 	for i, s := range t.Steps {
 		out.Steps = append(out.Steps, IdPTestStep{i + 1, s.Name, outcome(s.Passed), s.Text})

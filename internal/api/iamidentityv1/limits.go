@@ -140,7 +140,7 @@ func findUsage[In interface {
 		err = identity.CheckUsageIDs("claim_rules_per_group", u.RulesOfGroups)
 	}
 	c.Seeks("Account", asked.account)
-	return asked, target(asked.account, typeSettings, "", "", ""), err
+	return asked, target(asked.account, typeSettings, ""), err
 }
 
 func limitsOf[In any](a *API) func(context.Context, *httpapi.Call, *In, askedUsage) (*Limits, error) {

@@ -9,7 +9,8 @@ import (
 )
 
 func (a *API) loginRows() []httpapi.Operation {
-	const login, all, one = "/v2/loginsettings/{account_id}", "/v2/loginsettings/{account_id}/idps", "/v2/loginsettings/{account_id}/idps/{idp_id}"
+	const login = "/v2/loginsettings/{account_id}"
+	const all, one = login + "/idps", login + "/idps/{idp_id}"
 	return httpapi.Table(Family,
 		httpapi.Op[accountRef, *idp.LoginSettings, LoginSettings]{ID: "get_login_settings", Method: "GET", Path: login, Status: 200,
 			Action: "iam-identity.account.get", Find: findLogin[accountRef](a), Do: getLogin},
@@ -33,12 +34,13 @@ type LoginSettings struct {
 	Alias string `json:"alias,omitempty"`
 }
 
-func findLogin[In interface{ accountID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*idp.LoginSettings, httpapi.Target, error) {
+func findLogin[In interface{ accountID() string }](a *API,
+) func(context.Context, *httpapi.Call, *In) (*idp.LoginSettings, httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*idp.LoginSettings, httpapi.Target, error) {
 		accountID := (*in).accountID()
 		c.Seeks("Account", accountID)
 		l, err := a.idps.Login(ctx, accountID)
-		return l, target(accountID, typeSettings, "", "", ""), err
+		return l, target(accountID, typeSettings, ""), err
 	}
 }
 
@@ -103,7 +105,7 @@ type listBindingsIn struct {
 func findBindings(_ context.Context, c *httpapi.Call, in *listBindingsIn) (valid.Of[idp.Selection], httpapi.Target, error) {
 	which, err := valid.Check(idp.Selection(in.Type))
 	c.Seeks("Account", in.AccountID)
-	return which, target(in.AccountID, typeIdP, "", "", ""), err
+	return which, target(in.AccountID, typeIdP, ""), err
 }
 
 func (a *API) listBindings(ctx context.Context, _ *httpapi.Call, in *listBindingsIn, which valid.Of[idp.Selection]) (*IdPSettingList, error) {
@@ -129,12 +131,13 @@ func (r bindingRef) binding() (accountID, idpID string) { return r.AccountID, r.
 // findBinding decides in the account that uses the identity provider.
 func findBinding[In interface {
 	binding() (accountID, idpID string)
-}](a *API) func(context.Context, *httpapi.Call, *In) (*idp.Setting, httpapi.Target, error) {
+}](a *API,
+) func(context.Context, *httpapi.Call, *In) (*idp.Setting, httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*idp.Setting, httpapi.Target, error) {
 		accountID, idpID := (*in).binding()
 		c.Seeks("IdP", idpID)
 		s, err := a.idps.Setting(ctx, accountID, idpID)
-		return s, target(accountID, typeIdP, idpID, "", ""), err
+		return s, target(accountID, typeIdP, idpID), err
 	}
 }
 
@@ -173,7 +176,7 @@ type newBinding = given[*idp.Offer, idp.Use]
 func (a *API) findOffer(ctx context.Context, c *httpapi.Call, in *addBindingIn) (*idp.Offer, httpapi.Target, error) {
 	c.Seeks("IdP", in.ID)
 	o, err := a.idps.Offer(ctx, in.AccountID, in.ID)
-	return o, target(in.AccountID, typeIdP, in.ID, "", ""), err
+	return o, target(in.AccountID, typeIdP, in.ID), err
 }
 
 func (a *API) addBinding(ctx context.Context, _ *httpapi.Call, _ *addBindingIn, g newBinding) (*IdPSetting, error) {

@@ -18,14 +18,14 @@ func (a *API) reportRows() []httpapi.Operation {
 	return httpapi.Table(Family,
 		httpapi.Op[createReportIn, report.Order, ReportReference]{ID: "create_report", Method: "POST", Path: inactivity, Status: 202,
 			Action: "iam-identity.report.create", Check: (*createReportIn).check, Find: findReportOrder, Do: orderReport[createReportIn](a)},
-		httpapi.Op[reportRef, httpapi.None, Report]{ID: "get_report", Method: "GET", Path: inactivity + "/{reference}", Status: 200, Pending: true,
-			Action: "iam-identity.report.get", Find: findReports[reportRef], Do: getReport(a, report.KindInactive, wireReport)},
+		httpapi.Op[reportRef, httpapi.None, Report]{ID: "get_report", Method: "GET", Path: inactivity + "/{reference}", Status: 200,
+			Pending: true, Action: "iam-identity.report.get", Find: findReports[reportRef], Do: getReport(a, report.KindInactive, wireReport)},
 		httpapi.Op[mfaStatusIn, valid.Of[report.IAMID], MFAEnrollments]{ID: "get_mfa_status", Method: "GET", Path: mfa + "/status", Status: 200,
 			Action: readMFA, Find: findPerson, Do: a.getMFAStatus},
 		httpapi.Op[createMFAReportIn, report.Order, ReportReference]{ID: "create_mfa_report", Method: "POST", Path: mfa + "/report", Status: 202,
 			Action: readMFA, Check: (*createMFAReportIn).check, Find: findMFAOrder, Do: orderReport[createMFAReportIn](a)},
-		httpapi.Op[reportRef, httpapi.None, MFAReport]{ID: "get_mfa_report", Method: "GET", Path: mfa + "/report/{reference}", Status: 200, Pending: true,
-			Action: readMFA, Find: findReports[reportRef], Do: getReport(a, report.KindMFA, wireMFAReport)},
+		httpapi.Op[reportRef, httpapi.None, MFAReport]{ID: "get_mfa_report", Method: "GET", Path: mfa + "/report/{reference}", Status: 200,
+			Pending: true, Action: readMFA, Find: findReports[reportRef], Do: getReport(a, report.KindMFA, wireMFAReport)},
 	)
 }
 
@@ -113,7 +113,7 @@ func wireReport(r *report.Report) *Report {
 func findReports[In interface{ accountID() string }](_ context.Context, c *httpapi.Call, in *In) (httpapi.None, httpapi.Target, error) {
 	accountID := (*in).accountID()
 	c.Seeks("Account", accountID)
-	return httpapi.None{}, target(accountID, typeReport, "", "", ""), nil
+	return httpapi.None{}, target(accountID, typeReport, ""), nil
 }
 
 type createReportIn struct {
@@ -140,7 +140,8 @@ func findReportOrder(ctx context.Context, c *httpapi.Call, in *createReportIn) (
 	return o, t, err
 }
 
-func orderReport[In interface{ accountID() string }](a *API) func(context.Context, *httpapi.Call, *In, report.Order) (*ReportReference, error) {
+func orderReport[In interface{ accountID() string }](a *API,
+) func(context.Context, *httpapi.Call, *In, report.Order) (*ReportReference, error) {
 	return func(ctx context.Context, _ *httpapi.Call, in *In, o report.Order) (*ReportReference, error) {
 		r, err := a.reports.Order(ctx, (*in).accountID(), o)
 		if err != nil {
@@ -157,7 +158,8 @@ type reportRef struct {
 }
 
 // getReport shows a report of a kind, or 204 as long as it is not ready.
-func getReport[Out any](a *API, kind string, wire func(*report.Report) *Out) func(context.Context, *httpapi.Call, *reportRef, httpapi.None) (*Out, error) {
+func getReport[Out any](a *API, kind string, wire func(*report.Report) *Out,
+) func(context.Context, *httpapi.Call, *reportRef, httpapi.None) (*Out, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *reportRef, _ httpapi.None) (*Out, error) {
 		r, err := a.reports.Get(ctx, in.AccountID, kind, in.Reference)
 		if err != nil {

@@ -16,7 +16,8 @@ func (a *API) settingsRows() []httpapi.Operation {
 		httpapi.Op[getSettingsIn, *account.Settings, AccountSettings]{ID: "get_account_settings", Method: "GET", Path: own, Status: 200,
 			Action: "iam-identity.account.get", Find: findSettings[getSettingsIn](a), Do: a.getSettings},
 		httpapi.Op[updateSettingsIn, settingsChange, AccountSettings]{ID: "update_account_settings", Method: "PUT", Path: own, Status: 200,
-			Action: "iam-identity.account.update", Check: (*updateSettingsIn).present, Find: checking(findSettings[updateSettingsIn](a)), Do: a.updateSettings},
+			Action: "iam-identity.account.update", Check: (*updateSettingsIn).present,
+			Find: checking(findSettings[updateSettingsIn](a)), Do: a.updateSettings},
 		httpapi.Op[getSettingsIn, *account.Settings, EffectiveSettings]{ID: "get_effective_account_settings", Method: "GET", Path: effective,
 			Status: 200, Action: "iam-identity.account.get", Find: findSettings[getSettingsIn](a), Do: a.getEffectiveSettings},
 	)
@@ -109,12 +110,13 @@ type getSettingsIn struct {
 }
 
 // findSettings finds the settings of the account in the path.
-func findSettings[In interface{ accountID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*account.Settings, httpapi.Target, error) {
+func findSettings[In interface{ accountID() string }](a *API,
+) func(context.Context, *httpapi.Call, *In) (*account.Settings, httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*account.Settings, httpapi.Target, error) {
 		accountID := (*in).accountID()
 		c.Seeks("Account", accountID)
 		s, err := a.accounts.Settings(ctx, accountID)
-		return s, target(accountID, typeSettings, "", "", ""), err
+		return s, target(accountID, typeSettings, ""), err
 	}
 }
 
@@ -154,7 +156,8 @@ func (a *API) resolveUserMFA(ctx context.Context, accountID string, list []UserM
 	return nil
 }
 
-func (a *API) getEffectiveSettings(ctx context.Context, _ *httpapi.Call, in *getSettingsIn, s *account.Settings) (*EffectiveSettings, error) {
+func (a *API) getEffectiveSettings(ctx context.Context, _ *httpapi.Call, in *getSettingsIn, s *account.Settings,
+) (*EffectiveSettings, error) {
 	shown, err := a.showSettings(ctx, in, s)
 	if err != nil {
 		return nil, err

@@ -15,15 +15,19 @@ type setting struct{ flag, property, label, help string }
 
 var accountSettings = []setting{
 	{"restrict-create-service-id", "restrict_create_service_id", "Restrict Create Service ID", "RESTRICTED, NOT_RESTRICTED or NOT_SET"},
-	{"restrict-create-platform-apikey", "restrict_create_platform_apikey", "Restrict Create Platform API Key", "RESTRICTED, NOT_RESTRICTED or NOT_SET"},
+	{"restrict-create-platform-apikey", "restrict_create_platform_apikey",
+		"Restrict Create Platform API Key", "RESTRICTED, NOT_RESTRICTED or NOT_SET"},
 	{"restrict-user-list-visibility", "restrict_user_list_visibility", "Restrict User List Visibility", "RESTRICTED or NOT_RESTRICTED"},
-	{"allowed-ip-addresses", "allowed_ip_addresses", "Allowed IP Addresses", "addresses, ranges and networks that may get tokens, separated by commas"},
+	{"allowed-ip-addresses", "allowed_ip_addresses",
+		"Allowed IP Addresses", "addresses, ranges and networks that may get tokens, separated by commas"},
 	{"mfa", "mfa", "MFA", "NONE, NONE_NO_ROPC, TOTP, TOTP4ALL, LEVEL1, LEVEL2 or LEVEL3"},
 	{"session-expiration-in-seconds", "session_expiration_in_seconds", "Session Expiration In Seconds", "900 to 86400, or NOT_SET"},
 	{"session-invalidation-in-seconds", "session_invalidation_in_seconds", "Session Invalidation In Seconds", "900 to 7200, or NOT_SET"},
 	{"max-sessions-per-identity", "max_sessions_per_identity", "Max Sessions Per Identity", "a number, or NOT_SET"},
-	{"access-token-expiration-in-seconds", "system_access_token_expiration_in_seconds", "Access Token Expiration In Seconds", "900 to 3600, or NOT_SET"},
-	{"refresh-token-expiration-in-seconds", "system_refresh_token_expiration_in_seconds", "Refresh Token Expiration In Seconds", "900 to 259200, or NOT_SET"},
+	{"access-token-expiration-in-seconds", "system_access_token_expiration_in_seconds",
+		"Access Token Expiration In Seconds", "900 to 3600, or NOT_SET"},
+	{"refresh-token-expiration-in-seconds", "system_refresh_token_expiration_in_seconds",
+		"Refresh Token Expiration In Seconds", "900 to 259200, or NOT_SET"},
 }
 
 func settingsRows(s client.AccountSettings) [][2]string {
