@@ -223,7 +223,7 @@ func (a *App) families(c *core) []module {
 		}).Operations()},
 		{rows: accountmanagementv4.New(c.accounts).Operations()},
 		{rows: enterprisemanagementv1.New(c.tree, pages).Operations()},
-		{rows: iampolicymanagementv1.New(c.access, c.templates).Operations()},
+		{rows: iampolicymanagementv1.New(c.access, c.templates, pages).Operations()},
 		{rows: iamaccessgroupsv2.New(c.access, c.templates, pages).Operations()},
 		{rows: authz.New(c.access, c.authority, authority.NewPresence(c.objects)).Operations()},
 		{rows: catalogadmin.New(c.services, a.home).Operations()},

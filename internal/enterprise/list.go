@@ -6,6 +6,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -96,73 +97,42 @@ func (s *Service) Scope(ctx context.Context, who asker.Asker, parent, groupID, e
 	return sc, fault.Ignore(fault.NotFound, err)
 }
 
-// Page says which of the nodes of a scope to give, in the order of their ids.
-type Page struct {
-	Gone  bool          // deleted groups and cancelled accounts too
-	After *store.Cursor // nil: from the first
-	Limit int
+// Groups gives the account groups of a scope that the asker may see, in the order
+// of their ids; with gone the deleted ones too.
+func (s *Service) Groups(ctx context.Context, who asker.Asker, sc Scope, gone bool) lists.Source[Group] {
+	return visible(ctx, s, Groups, who, "enterprise.account-group.retrieve", sc, gone)
 }
 
-// Groups gives the account groups that the asker may see, and where the next page
-// begins; nil when there is none.
-func (s *Service) Groups(ctx context.Context, who asker.Asker, sc Scope, p Page) ([]*Group, *store.Cursor, error) {
-	return visible(ctx, s, Groups, who, "enterprise.account-group.retrieve", sc, p)
+// Members gives the accounts of a scope that the asker may see, in the order of
+// their ids; with gone the cancelled ones too.
+func (s *Service) Members(ctx context.Context, who asker.Asker, sc Scope, gone bool) lists.Source[Member] {
+	return visible(ctx, s, Members, who, "enterprise.account.retrieve", sc, gone)
 }
 
-// Members gives the accounts that the asker may see, and where the next page
-// begins; nil when there is none.
-func (s *Service) Members(ctx context.Context, who asker.Asker, sc Scope, p Page) ([]*Member, *store.Cursor, error) {
-	return visible(ctx, s, Members, who, "enterprise.account.retrieve", sc, p)
-}
-
-// visible cuts a page out of the nodes on which the asker may do an action.
-func visible[T any, N node[T]](ctx context.Context, s *Service, c *store.Collection[T], who asker.Asker, action string,
-	sc Scope, p Page) (page []N, next *store.Cursor, err error) {
-	err = scan(ctx, s, c, sc, p, func(n N) (bool, error) {
-		_, yes, err := reach(ctx, who, action, n)
-		if err != nil || !yes {
-			return true, err
+// visible lists the nodes on which the asker may do an action.
+func visible[T any, N node[T]](ctx context.Context, s *Service, c *store.Collection[T], who asker.Asker, action string, sc Scope, gone bool) lists.Source[T] {
+	return nodes(s, c, sc, func(n N) (yes bool, err error) {
+		if gone || !n.gone() {
+			_, yes, err = reach(ctx, who, action, n)
 		}
-		if len(page) == p.Limit {
-			next = store.CursorAt(store.ByID, page[p.Limit-1].Base())
-			return false, nil
-		}
-		page = append(page, n)
-		return true, nil
+		return yes, err
 	})
-	return page, next, err
 }
 
 // EachMember visits the accounts of a root account's tree, but cancelled ones, in
 // the order of their ids.
 func (s *Service) EachMember(ctx context.Context, root string, visit func(*Member) error) error {
-	return scan(ctx, s, Members, Scope{Root: root}, Page{}, func(m *Member) (bool, error) { return true, visit(m) })
+	living := nodes(s, Members, Scope{Root: root}, func(m *Member) (bool, error) { return !m.gone(), nil })
+	return lists.Each(ctx, living, visit)
 }
 
-// scan walks the nodes of a scope from a place on and calls visit until it says
-// stop.
-func scan[T any, N node[T]](ctx context.Context, s *Service, c *store.Collection[T], sc Scope, p Page,
-	visit func(N) (more bool, err error)) error {
-	const batch = 100
-	q := store.Query{Account: sc.Root, Parent: sc.Parent, Order: store.ByID, Limit: batch, After: p.After}
-	for sc.Root != "" {
-		list, err := c.List(ctx, s.db.Direct(), q)
-		if err != nil {
-			return err
-		}
-		for _, x := range list {
-			if n := N(x); p.Gone || !n.gone() {
-				if more, err := visit(n); err != nil || !more {
-					return err
-				}
-			}
-		}
-		if len(list) < batch {
-			break
-		}
-		q.After = store.CursorAt(store.ByID, N(list[len(list)-1]).Base())
+// nodes lists the nodes of a scope that pass keep.
+func nodes[T any, N node[T]](s *Service, c *store.Collection[T], sc Scope, keep func(N) (bool, error)) lists.Source[T] {
+	if sc.Root == "" {
+		return lists.Sorted[T](nil, store.ByID, false)
 	}
-	return nil
+	return lists.Stored[T]{Of: c, From: s.db.Direct(), Query: store.Query{Account: sc.Root, Parent: sc.Parent, Order: store.ByID},
+		Keep: func(x *T) (bool, error) { return keep(x) }}
 }
 
 // OfRoot gives the enterprise of a root account, fault.NotFound when the

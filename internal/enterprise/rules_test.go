@@ -13,6 +13,7 @@ import (
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -197,30 +198,26 @@ func TestListsGiveWhatTheAskerMaySee(t *testing.T) {
 	who := f.administers(admin, left)
 	sc, err := f.Tree.Scope(t.Context(), who, "", "", f.mine.ID)
 	f.ok(err)
-	var got []string
-	for p := (enterprise.Page{Limit: 2}); ; {
-		page, next, err := f.Tree.Members(t.Context(), who, sc, p)
-		f.ok(err)
-		for _, m := range page {
+	ids := func(who asker.Asker) (got []string) {
+		f.ok(lists.Each(t.Context(), f.Tree.Members(t.Context(), who, sc, false), func(m *enterprise.Member) error {
 			got = append(got, m.ID)
-		}
-		if next == nil {
-			break
-		}
-		if len(page) != 2 {
-			t.Fatalf("a page of %d before the last", len(page))
-		}
-		p.After = next
+			return nil
+		}))
+		return got
 	}
-	if !slices.Equal(got, want) {
+	if got := ids(who); !slices.Equal(got, want) {
 		t.Errorf("listed %q, want %q", got, want)
 	}
-	groups, _, err := f.Tree.Groups(t.Context(), who, sc, enterprise.Page{Limit: 10})
+	first, err := lists.Cut(t.Context(), f.Tree.Members(t.Context(), who, sc, false), lists.Token{}, 2)
+	if err != nil || len(first.Items) != 2 || first.Items[1].ID != want[1] {
+		t.Errorf("the first page: %v, %v", first, err)
+	}
+	groups, err := lists.All(t.Context(), f.Tree.Groups(t.Context(), who, sc, false))
 	if err != nil || len(groups) != 1 || groups[0].ID != left.ID {
 		t.Errorf("groups: %v, %v", groups, err)
 	}
-	if none, _, err := f.Tree.Members(t.Context(), f.As(apitest.OtherOwner, apitest.Other), sc, enterprise.Page{Limit: 10}); err != nil || len(none) != 0 {
-		t.Errorf("a stranger sees %d accounts, %v", len(none), err)
+	if none := ids(f.As(apitest.OtherOwner, apitest.Other)); len(none) != 0 {
+		t.Errorf("a stranger sees %d accounts", len(none))
 	}
 }
 

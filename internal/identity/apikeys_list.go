@@ -9,6 +9,7 @@ import (
 	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/job"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -107,36 +108,22 @@ const retention = 90 * 24 * time.Hour
 // than 90 days past, locked ones too, and tells how many. It reads every key
 // of the installation: run it once a day.
 func (s *Service) DeleteExpired(ctx context.Context) (deleted int, err error) {
-	q := store.Query{Order: store.ByID, Limit: scan}
 	limit := s.now().Add(-retention)
-	for {
-		var batch []*APIKey
-		err := s.db.View(ctx, func(r store.Reader) (err error) {
-			batch, err = APIKeys.List(ctx, r, q)
-			return err
-		})
-		if err != nil {
-			return deleted, err
+	all := lists.Stored[APIKey]{Of: APIKeys, From: s.db.Direct(), Query: store.Query{Order: store.ByID}}
+	err = lists.Each(ctx, all, func(k *APIKey) error {
+		if k.ExpiresAt.IsZero() || !k.ExpiresAt.Before(limit) || !k.ModifiedAt.Before(limit) {
+			return nil
 		}
-		for _, k := range batch {
-			if k.ExpiresAt.IsZero() || !k.ExpiresAt.Before(limit) || !k.ModifiedAt.Before(limit) {
-				continue
-			}
-			err := APIKeys.Remove(ctx, s.db, k, func(store.Tx) (store.Event, error) { return k.object().deleted(&k.Meta), nil })
-			if errors.Is(err, store.ErrMoved) {
-				continue // somebody changed or deleted it meanwhile
-			}
-			if err != nil {
-				return deleted, err
-			}
+		err := APIKeys.Remove(ctx, s.db, k, func(store.Tx) (store.Event, error) { return k.object().deleted(&k.Meta), nil })
+		if errors.Is(err, store.ErrMoved) {
+			return nil // somebody changed or deleted it meanwhile
+		}
+		if err == nil {
 			deleted++
 		}
-		if len(batch) < scan {
-			return deleted, nil
-		}
-		at := cursor(&batch[len(batch)-1].Meta, store.ByID)
-		q.After = &at
-	}
+		return err
+	})
+	return deleted, err
 }
 
 // Jobs gives the lasting work of this package: the deletion of API keys that

@@ -150,55 +150,22 @@ func (l *Listing[T]) order() store.Order {
 // be nil, selects further.
 func read[T any](ctx context.Context, s *Service, l *Listing[T], c *store.Collection[T], base store.Query, keep func(*T) bool) (*Page[T], error) {
 	base.Account, base.Order, base.Desc = l.query.Account, l.order(), l.query.Order == "desc"
-	var got slice[T]
+	src := lists.Stored[T]{Of: c, Query: base}
+	if keep != nil {
+		src.Keep = func(obj *T) (bool, error) { return keep(obj), nil }
+	}
+	var got *lists.Page[T]
 	err := s.db.View(ctx, func(r store.Reader) (err error) {
-		got, err = readSlice(ctx, r, l, c, base, keep)
+		src.From = r
+		got, err = lists.Cut(ctx, src, l.at, l.size)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing %s: %w", c.Kind(), err)
 	}
-	out := &Page[T]{Items: got.items, Offset: got.offset, Limit: l.size}
-	bound := l.bind()
-	out.First = s.pages.Seal(lists.Token{Query: bound})
-	if got.before {
-		first := cursor(any(got.items[0]).(store.Entity).Base(), base.Order)
-		out.Previous = s.pages.Seal(lists.Token{Query: bound, Cursor: first, Back: true, Offset: max(0, got.offset-l.size)})
-	}
-	if got.after {
-		last := cursor(any(got.items[len(got.items)-1]).(store.Entity).Base(), base.Order)
-		out.Next = s.pages.Seal(lists.Token{Query: bound, Cursor: last, Offset: got.offset + len(got.items)})
-	}
+	out := &Page[T]{Items: got.Items, Offset: got.Offset, Limit: l.size}
+	out.First, out.Previous, out.Next = got.Tokens(s.pages, l.bind())
 	return out, nil
-}
-
-// slice is a part of a list; before and after tell whether more lies there and
-// are false when it is empty.
-type slice[T any] struct {
-	items         []*T
-	offset        int
-	before, after bool
-}
-
-func readSlice[T any](ctx context.Context, r store.Reader, l *Listing[T], c *store.Collection[T], q store.Query, keep func(*T) bool) (out slice[T], err error) {
-	if l.at.Back {
-		back := q
-		back.Desc, back.After = !q.Desc, &l.at.Cursor
-		items, more, err := collect(ctx, r, c, back, l.size, keep)
-		if err != nil {
-			return out, err
-		}
-		if more {
-			slices.Reverse(items)
-			return slice[T]{items: items, offset: l.at.Offset, before: true, after: true}, nil
-		}
-		// The beginning of the list is nearer than a page: show the first page.
-	} else if l.at.Cursor.ID != "" {
-		q.After, out.offset = &l.at.Cursor, l.at.Offset
-	}
-	out.items, out.after, err = collect(ctx, r, c, q, l.size, keep)
-	out.before = out.offset > 0 && len(out.items) > 0
-	return out, err
 }
 
 // bind prints the query for page tokens.
@@ -212,57 +179,6 @@ func (l *Listing[T]) bind() string {
 		panic("encoding a list query: " + err.Error()) // strings and ints always encode
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// scan is how many objects are read at once when some of them are dropped.
-const scan = 200
-
-// collect gives the first n objects of a query that pass keep, and whether
-// more follow.
-func collect[T any](ctx context.Context, r store.Reader, c *store.Collection[T], q store.Query, n int, keep func(*T) bool) (out []*T, more bool, err error) {
-	q.Limit = n + 1
-	if keep != nil {
-		q.Limit = max(scan, n+1)
-	}
-	for {
-		batch, err := c.List(ctx, r, q)
-		if err != nil {
-			return nil, false, err
-		}
-		for _, obj := range batch {
-			if keep != nil && !keep(obj) {
-				continue
-			}
-			if len(out) == n {
-				return out, true, nil
-			}
-			out = append(out, obj)
-		}
-		if len(batch) < q.Limit {
-			return out, false, nil
-		}
-		at := cursor(any(batch[len(batch)-1]).(store.Entity).Base(), q.Order)
-		q.After = &at
-	}
-}
-
-// cursor is an object's place in an order.
-func cursor(m *store.Meta, order store.Order) store.Cursor {
-	c := store.Cursor{ID: m.ID}
-	switch order {
-	case store.ByName:
-		c.Text = m.Name
-	case store.ByDescription:
-		c.Text = m.Description
-	case store.ByCreator:
-		c.Text = m.CreatedBy
-	case store.ByModified:
-		c.Time = m.ModifiedAt.UnixMicro()
-	case store.ByID:
-	default:
-		c.Time = m.CreatedAt.UnixMicro()
-	}
-	return c
 }
 
 // attribute gives the filter attributes that every kind has.

@@ -133,6 +133,27 @@ func All[T any](ctx context.Context, src Source[T]) ([]*T, error) {
 	return src.read(ctx, nil, false, 0)
 }
 
+// Each visits a whole list, however long: it reads a part at a time.
+func Each[T any](ctx context.Context, src Source[T], visit func(*T) error) error {
+	var from *store.Cursor
+	for {
+		part, err := src.read(ctx, from, false, scan)
+		if err != nil {
+			return err
+		}
+		for _, item := range part {
+			if err := visit(item); err != nil {
+				return err
+			}
+		}
+		if len(part) < scan {
+			return nil
+		}
+		last := src.place(part[len(part)-1])
+		from = &last
+	}
+}
+
 // Page is a part of a list.
 type Page[T any] struct {
 	Items []*T

@@ -40,7 +40,7 @@ func plant(t *testing.T, changes ...func(*template.Config)) *forest {
 	t.Helper()
 	f := &forest{ctx: t.Context(), root: apitest.Account}
 	f.Server = apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
-		return iampolicymanagementv1.New(s.Access, s.Templates).Operations()
+		return iampolicymanagementv1.New(s.Access, s.Templates, s.Pages).Operations()
 	}, func(o *apitest.Options) {
 		o.Templates = func(c *template.Config) {
 			f.kinds = c.Kinds

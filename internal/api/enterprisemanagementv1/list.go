@@ -3,13 +3,11 @@ package enterprisemanagementv1
 import (
 	"cmp"
 	"context"
-	"strings"
 
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/lists"
-	"github.com/kagiban/kagiban/internal/store"
 )
 
 // defaultLimit is what clients ask for when they page; the official default is
@@ -66,10 +64,7 @@ func (in listGroupsIn) scope() (parent, group, ent string) {
 }
 
 func (a *API) listGroups(ctx context.Context, c *httpapi.Call, in *listGroupsIn, sc enterprise.Scope) (*list[groupOut], error) {
-	return page(a, c, in.pageIn, "groups", sc, wireGroup, func(p enterprise.Page) ([]*enterprise.Group, *store.Cursor, error) {
-		p.Gone = in.Deleted
-		return a.tree.Groups(ctx, c, sc, p)
-	})
+	return page(ctx, a, c, in.pageIn, sc, a.tree.Groups(ctx, c, sc, in.Deleted), wireGroup)
 }
 
 type listAccountsIn struct {
@@ -85,34 +80,21 @@ func (in listAccountsIn) scope() (parent, group, ent string) {
 }
 
 func (a *API) listAccounts(ctx context.Context, c *httpapi.Call, in *listAccountsIn, sc enterprise.Scope) (*list[accountOut], error) {
-	return page(a, c, in.pageIn, "accounts", sc, wireAccount, func(p enterprise.Page) ([]*enterprise.Member, *store.Cursor, error) {
-		p.Gone = in.Deleted
-		return a.tree.Members(ctx, c, sc, p)
-	})
+	return page(ctx, a, c, in.pageIn, sc, a.tree.Members(ctx, c, sc, in.Deleted), wireAccount)
 }
 
-// page answers with one page of what the caller may see. The page token is bound
-// to what is listed.
-func page[N, W any](a *API, c *httpapi.Call, in pageIn, what string, sc enterprise.Scope, wire func(*N) *W,
-	visible func(enterprise.Page) ([]*N, *store.Cursor, error)) (*list[W], error) {
-	query := strings.Join([]string{what, sc.Root, sc.Parent}, "/")
-	p := enterprise.Page{Limit: cmp.Or(in.Limit, defaultLimit)}
-	if in.Next != "" && sc.Root != "" {
-		t, err := a.pages.Open(in.Next, query, "next_docid")
-		if err != nil {
-			return nil, err
-		}
-		p.After = &t.Cursor
+// page answers with one page. The page token is bound to what is listed. Links are
+// relative on the official service; the pager reads only next_docid.
+func page[N, W any](ctx context.Context, a *API, c *httpapi.Call, in pageIn, sc enterprise.Scope, found lists.Source[N], wire func(*N) *W) (*list[W], error) {
+	asked := lists.Asked{URL: c.URL, Scope: sc.Root + "/" + sc.Parent, Param: "next_docid", Size: cmp.Or(in.Limit, defaultLimit)}
+	if sc.Root != "" {
+		asked.Token = in.Next
 	}
-	found, next, err := visible(p)
+	p, links, err := lists.ByToken(ctx, a.pages, found, asked)
 	if err != nil {
 		return nil, err
 	}
-	out := wireList(found, wire)
-	if next != nil {
-		token := a.pages.Seal(lists.Token{Cursor: *next, Query: query})
-		// Relative on the official service; the pager reads only next_docid.
-		out.NextURL = strings.TrimPrefix(lists.Link("", c.URL, "next_docid", token), c.Base)
-	}
+	out := wireList(p.Items, wire)
+	out.NextURL = links.Next
 	return out, nil
 }

@@ -1,41 +1,15 @@
 package iamidentityv1
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/kagiban/kagiban/internal/api/templatewire"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
-	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
-
-// sortBy sorts by creation (default), last change or name; ties keep the order
-// of creation.
-func sortBy[T any](list []T, key, order string, meta func(T) *store.Meta) {
-	slices.SortStableFunc(list, func(x, y T) int {
-		a, b := meta(x), meta(y)
-		c := 0
-		switch key {
-		case "name":
-			c = strings.Compare(a.Name, b.Name)
-		case "last_modified_at":
-			c = a.ModifiedAt.Compare(b.ModifiedAt)
-		case "template_id":
-			c = strings.Compare(a.Parent, b.Parent)
-		}
-		c = cmp.Or(c, a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
-		if order == "desc" {
-			return -c
-		}
-		return c
-	})
-}
 
 // assignmentOut is an assignment on the wire. Resources are shown of a single
 // one, never in lists; of one in progress only those that are in trouble: an
@@ -235,14 +209,12 @@ type assignmentList struct {
 	Assignments []*assignmentOut `json:"assignments"`
 }
 
-func (t *templated) listAssignments(ctx context.Context, _ *httpapi.Call, in *listAssignmentsIn, _ httpapi.None) (*assignmentList, error) {
+func (t *templated) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn, _ httpapi.None) (*assignmentList, error) {
 	all, err := t.Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.Version, Target: in.Target, TargetType: in.TargetType})
 	if err != nil {
 		return nil, err
 	}
-	sortBy(all, in.Sort, in.Order, func(a *template.Assignment) *store.Meta { return &a.Meta })
-	query := strings.Join([]string{"assignments", t.Name, in.AccountID, in.TemplateID, in.Version, in.Target, in.TargetType}, "/")
-	part, paging, err := cut(t.API, t.assignments+"/", query, &in.listTemplatesIn, all)
+	part, paging, err := cut(ctx, t.API, c, t.assignments+"/", &in.listTemplatesIn, all)
 	if err != nil {
 		return nil, err
 	}

@@ -337,37 +337,43 @@ func findList[In any, P interface {
 	}
 }
 
+// place is where an object stands in the order that is asked for: by creation
+// (default), last change, name or template.
+func (in *listTemplatesIn) place(m *store.Meta) store.Cursor {
+	at := *store.CursorAt(store.ByCreated, m)
+	switch in.Sort {
+	case "name":
+		at.Text = m.Name
+	case "last_modified_at":
+		at = *store.CursorAt(store.ByModified, m)
+	case "template_id":
+		at.Text = m.Parent
+	}
+	return at
+}
+
 // cut gives one page of a list that is held whole: templates, versions and
-// assignments are few. query binds the token to the list.
-func cut[T any](a *API, path, query string, in *listTemplatesIn, list []T) ([]T, Paging, error) {
+// assignments are few.
+func cut[T any, P interface {
+	*T
+	store.Entity
+}](ctx context.Context, a *API, c *httpapi.Call, path string, in *listTemplatesIn, list []*T) ([]*T, Paging, error) {
 	size := lists.DefaultSize
 	if in.Limit != nil {
 		size = *in.Limit
 	}
-	start := 0
-	if in.PageToken != "" {
-		tok, err := a.pages.Open(in.PageToken, query, "pagetoken")
-		if err != nil {
-			return nil, Paging{}, err
-		}
-		start = min(tok.Offset, len(list))
+	q := c.URL.Query()
+	q.Set("limit", strconv.Itoa(size))
+	if in.AccountID != "" {
+		q.Set("account_id", in.AccountID)
 	}
-	link := func(at int) string {
-		q := url.Values{"pagetoken": {a.pages.Seal(lists.Token{Offset: at, Query: query})}, "limit": {strconv.Itoa(size)}}
-		if in.AccountID != "" {
-			q.Set("account_id", in.AccountID)
-		}
-		return a.base + path + "?" + q.Encode()
+	src := lists.Held(list, in.Order == "desc", func(x *T) store.Cursor { return in.place(P(x).Base()) })
+	p, links, err := lists.ByToken(ctx, a.pages, src, lists.Asked{
+		Base: a.base, URL: &url.URL{Path: path, RawQuery: q.Encode()}, Param: "pagetoken", Token: in.PageToken, Size: size})
+	if err != nil {
+		return nil, Paging{}, err
 	}
-	out := Paging{Offset: start, Limit: size, First: link(0)}
-	end := min(start+size, len(list))
-	if start > 0 {
-		out.Previous = link(max(0, start-size))
-	}
-	if end < len(list) {
-		out.Next = link(end)
-	}
-	return list[start:end], out, nil
+	return p.Items, Paging{Offset: p.Offset, Limit: size, First: links.First, Previous: links.Previous, Next: links.Next}, nil
 }
 
 // templateList is a page of templates or versions; list is the array's name.
@@ -390,13 +396,12 @@ func (l *templateList) MarshalJSON() ([]byte, error) {
 	return append(head[:len(head)-1], fmt.Sprintf(",%q:%s}", l.name, items)...), nil
 }
 
-func (t *templated) listTemplates(ctx context.Context, _ *httpapi.Call, in *listTemplatesIn, _ httpapi.None) (*templateList, error) {
+func (t *templated) listTemplates(ctx context.Context, c *httpapi.Call, in *listTemplatesIn, _ httpapi.None) (*templateList, error) {
 	heads, err := t.templates.List(ctx, t.Name, in.AccountID)
 	if err != nil {
 		return nil, err
 	}
-	sortBy(heads, in.Sort, in.Order, func(h *template.Template) *store.Meta { return &h.Meta })
-	part, paging, err := cut(t.API, t.path, "templates/"+t.Name+"/"+in.AccountID, in, heads)
+	part, paging, err := cut(ctx, t.API, c, t.path, in, heads)
 	if err != nil {
 		return nil, err
 	}
@@ -420,13 +425,12 @@ type versionsIn struct {
 	listTemplatesIn
 }
 
-func (t *templated) listVersions(ctx context.Context, _ *httpapi.Call, in *versionsIn, head *template.Template) (*templateList, error) {
+func (t *templated) listVersions(ctx context.Context, c *httpapi.Call, in *versionsIn, head *template.Template) (*templateList, error) {
 	versions, err := t.templates.ListVersions(ctx, head)
 	if err != nil {
 		return nil, err
 	}
-	sortBy(versions, in.Sort, in.Order, func(v *template.Version) *store.Meta { return &v.Meta })
-	part, paging, err := cut(t.API, t.path+"/"+head.ID+"/versions", "versions/"+head.ID, &in.listTemplatesIn, versions)
+	part, paging, err := cut(ctx, t.API, c, t.path+"/"+head.ID+"/versions", &in.listTemplatesIn, versions)
 	if err != nil {
 		return nil, err
 	}

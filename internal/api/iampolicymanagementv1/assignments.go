@@ -215,7 +215,7 @@ func (t *templated) listAssignments(ctx context.Context, c *httpapi.Call, in *li
 	if err != nil {
 		return nil, err
 	}
-	part, page, err := cutAfter(c, &in.pageIn, found, func(a *template.Assignment) string { return a.ID })
+	part, page, err := cutHeld(ctx, t.API, c, &in.pageIn, found)
 	if err != nil {
 		return nil, err
 	}

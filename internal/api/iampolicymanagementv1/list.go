@@ -3,10 +3,7 @@ package iampolicymanagementv1
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +12,9 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
 )
 
 // listIn holds the filters of both policy lists.
@@ -132,7 +131,7 @@ func (a *API) listed(ctx context.Context, c *httpapi.Call, in *listIn) ([]*acces
 	if err != nil {
 		return nil, pageHead{}, err
 	}
-	var found []placed
+	var found []*access.Policy
 	for _, p := range all {
 		if !in.matches(p) {
 			continue
@@ -142,10 +141,12 @@ func (a *API) listed(ctx context.Context, c *httpapi.Call, in *listIn) ([]*acces
 			return nil, pageHead{}, err
 		}
 		if yes {
-			found = append(found, placed{place{key(p), p.ID}, p})
+			found = append(found, p)
 		}
 	}
-	return cut(c, found, in)
+	return cut(ctx, a, c, in.Limit, in.Start, lists.Held(found, strings.HasPrefix(in.Sort, "-"), func(p *access.Policy) store.Cursor {
+		return store.Cursor{Text: key(p), ID: p.ID}
+	}))
 }
 
 func (in *listIn) matches(p *access.Policy) bool {
@@ -168,21 +169,6 @@ func (in *listIn) matches(p *access.Policy) bool {
 
 func has(list []policy.Attribute, key, value string) bool {
 	return slices.ContainsFunc(list, func(a policy.Attribute) bool { return a.Key == key && a.Value.Text == value })
-}
-
-// place is where a policy stands in an order: ids break ties.
-type place struct {
-	Key string `json:"k"`
-	ID  string `json:"i"`
-}
-
-func (p place) compare(q place) int {
-	return cmp.Or(cmp.Compare(p.Key, q.Key), cmp.Compare(p.ID, q.ID))
-}
-
-type placed struct {
-	place
-	policy *access.Policy
 }
 
 // sortKey gives the text that an order compares; without sort, lists are
@@ -219,50 +205,23 @@ func (a *API) sortKey(ctx context.Context, in *listIn) (func(*access.Policy) str
 // exactly prints a time so that texts sort as times do.
 func exactly(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-// cut sorts and gives the page that begins after the place that start names.
-// Without limit the whole list is one page.
-func cut(c *httpapi.Call, list []placed, in *listIn) ([]*access.Policy, pageHead, error) {
-	desc := strings.HasPrefix(in.Sort, "-")
-	order := func(x, y place) int {
-		if desc {
-			return y.compare(x)
-		}
-		return x.compare(y)
+// cut gives the page that is asked for. Without limit all that follows is one
+// page, and there are no links.
+func cut[T any](ctx context.Context, a *API, c *httpapi.Call, limit *int, start string, list lists.Source[T]) ([]*T, pageHead, error) {
+	asked := lists.Asked{Base: c.Base, URL: c.URL, Param: "start", Token: start}
+	if limit != nil {
+		asked.Size = *limit
 	}
-	slices.SortFunc(list, func(x, y placed) int { return order(x.place, y.place) })
-	if in.Start != "" {
-		var from place
-		raw, err := base64.RawURLEncoding.Strict().DecodeString(in.Start)
-		if err != nil || json.Unmarshal(raw, &from) != nil || from.ID == "" {
-			return nil, pageHead{}, fault.Field("start", "Parameter 'start' is no page token of this list.")
-		}
-		list = slices.DeleteFunc(list, func(p placed) bool { return order(p.place, from) <= 0 })
+	p, links, err := lists.ByToken(ctx, a.pages, list, asked)
+	if err != nil {
+		return nil, pageHead{}, err
 	}
-	var head pageHead
-	if in.Limit != nil {
-		head = pageHead{Limit: *in.Limit, First: &pageLink{Href: link(c.Base, c.URL, "")}}
-		if len(list) > *in.Limit {
-			list = list[:*in.Limit]
-			raw, err := json.Marshal(list[len(list)-1].place)
-			if err != nil {
-				return nil, pageHead{}, fault.Wrap(err, "encoding a page token")
-			}
-			next := base64.RawURLEncoding.EncodeToString(raw)
-			head.Next = &pageLink{Href: link(c.Base, c.URL, next), Start: next}
-		}
+	head := pageHead{Limit: asked.Size}
+	if limit != nil {
+		head.First = &pageLink{Href: links.First}
 	}
-	out := make([]*access.Policy, len(list))
-	for i, p := range list {
-		out[i] = p.policy
+	if links.NextToken != "" {
+		head.Next = &pageLink{Href: links.Next, Start: links.NextToken}
 	}
-	return out, head, nil
-}
-
-func link(base string, u *url.URL, start string) string {
-	q := u.Query()
-	q.Del("start")
-	if start != "" {
-		q.Set("start", start)
-	}
-	return base + u.EscapedPath() + "?" + q.Encode()
+	return p.Items, head, nil
 }

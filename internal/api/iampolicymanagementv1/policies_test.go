@@ -25,7 +25,7 @@ const (
 )
 
 func serve(t testing.TB, change ...func(*apitest.Options)) *apitest.Server {
-	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation { return New(s.Access, s.Templates).Operations() }, change...)
+	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation { return New(s.Access, s.Templates, s.Pages).Operations() }, change...)
 }
 
 type m = map[string]any

@@ -12,6 +12,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/template"
 )
 
@@ -47,10 +48,13 @@ func writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status i
 type API struct {
 	access    *access.Service
 	templates *template.Service
+	pages     *lists.Sealer // of page tokens
 }
 
 // New makes the API over the access and template services.
-func New(a *access.Service, t *template.Service) *API { return &API{a, t} }
+func New(a *access.Service, t *template.Service, pages *lists.Sealer) *API {
+	return &API{a, t, pages}
+}
 
 // onlyReadable says who may list policies.
 const onlyReadable = "lists only what the caller may read"

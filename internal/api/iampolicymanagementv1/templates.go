@@ -2,7 +2,6 @@ package iampolicymanagementv1
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -12,7 +11,9 @@ import (
 	"github.com/kagiban/kagiban/internal/api/templatewire"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
@@ -327,29 +328,12 @@ func (in *pageIn) check() error {
 	return nil
 }
 
-// cutAfter gives the page that begins after the item whose key start holds.
-func cutAfter[T any](c *httpapi.Call, in *pageIn, list []T, key func(T) string) ([]T, pageHead, error) {
+// cutHeld is cut for templates, versions and assignments, oldest first.
+func cutHeld[T any](ctx context.Context, a *API, c *httpapi.Call, in *pageIn, list []*T) ([]*T, pageHead, error) {
 	if in.State == string(policy.StateDeleted) { // deleted templates are gone
 		list = nil
 	}
-	if in.Start != "" {
-		after, err := base64.RawURLEncoding.DecodeString(in.Start)
-		at := slices.IndexFunc(list, func(x T) bool { return key(x) == string(after) })
-		if err != nil || at < 0 {
-			return nil, pageHead{}, fault.Field("start", "Parameter 'start' is no page token of this list.")
-		}
-		list = list[at+1:]
-	}
-	if in.Limit == nil {
-		return list, pageHead{}, nil
-	}
-	head := pageHead{Limit: *in.Limit, First: &pageLink{Href: link(c.Base, c.URL, "")}}
-	if len(list) > *in.Limit {
-		list = list[:*in.Limit]
-		next := base64.RawURLEncoding.EncodeToString([]byte(key(list[len(list)-1])))
-		head.Next = &pageLink{Href: link(c.Base, c.URL, next), Start: next}
-	}
-	return list, head, nil
+	return cut(ctx, a, c, in.Limit, in.Start, lists.Sorted(list, store.ByCreated, false))
 }
 
 type listTemplatesIn struct {
@@ -403,23 +387,30 @@ func (t *templated) list(ctx context.Context, c *httpapi.Call, in *listTemplates
 	if err != nil {
 		return nil, err
 	}
-	var all []*templateOut
+	var all []*template.Template
+	latest := map[string]*template.Version{}
 	for _, h := range heads {
 		v, err := t.templates.Version(ctx, h, 0)
 		if err != nil {
 			return nil, err
 		}
-		if !in.matches(h, v) {
-			continue
+		if in.matches(h, v) {
+			all, latest[h.ID] = append(all, h), v
 		}
-		w, err := t.wire(c, h, v)
+	}
+	part, page, err := cutHeld(ctx, t.API, c, &in.pageIn, all)
+	if err != nil {
+		return nil, err
+	}
+	out := &templateList{page, t.Name + "_templates", []*templateOut{}}
+	for _, h := range part {
+		w, err := t.wire(c, h, latest[h.ID])
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, w)
+		out.items = append(out.items, w)
 	}
-	part, page, err := cutAfter(c, &in.pageIn, all, func(w *templateOut) string { return w.ID })
-	return &templateList{page, t.Name + "_templates", append([]*templateOut{}, part...)}, err
+	return out, nil
 }
 
 // matches applies the filters on name and payload.
@@ -473,7 +464,7 @@ func (t *templated) listVersions(ctx context.Context, c *httpapi.Call, in *listV
 	if err != nil {
 		return nil, err
 	}
-	part, page, err := cutAfter(c, &in.pageIn, versions, func(v *template.Version) string { return strconv.Itoa(v.Number) })
+	part, page, err := cutHeld(ctx, t.API, c, &in.pageIn, versions)
 	if err != nil {
 		return nil, err
 	}
