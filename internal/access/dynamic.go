@@ -20,39 +20,39 @@ type Logins interface {
 	LoginOf(ctx context.Context, account, session string) (*policy.Subject, error)
 }
 
-// DynamicMember is a person whom a rule makes a member of a group, since the
+// dynamicMember is a person whom a rule makes a member of a group, since the
 // login and until a time: the latest that any rule and login of the person give.
-type DynamicMember struct {
+type dynamicMember struct {
 	IAMID        string
 	Since, Until time.Time
 }
 
-// DynamicMembers gives the people whom the rules of a group admit now, by IAM
+// dynamicMembers gives the people whom the rules of a group admit now, by IAM
 // id; with an IAM id only that person.
-func (s *Service) DynamicMembers(ctx context.Context, g *Group, iamID string) ([]DynamicMember, error) {
+func (s *Service) dynamicMembers(ctx context.Context, g *Group, iamID string) ([]dynamicMember, error) {
 	admitted, err := s.admitted(ctx, g.Account, iamID)
 	if err != nil {
 		return nil, err
 	}
-	var out []DynamicMember
+	var out []dynamicMember
 	for _, m := range admitted {
 		if m.GroupID != g.ID {
 			continue
 		}
-		at := slices.IndexFunc(out, func(d DynamicMember) bool { return d.IAMID == m.IAMID })
+		at := slices.IndexFunc(out, func(d dynamicMember) bool { return d.IAMID == m.IAMID })
 		if at < 0 {
-			out = append(out, m.DynamicMember)
+			out = append(out, m.dynamicMember)
 		} else if m.Until.After(out[at].Until) {
-			out[at] = m.DynamicMember
+			out[at] = m.dynamicMember
 		}
 	}
-	slices.SortFunc(out, func(a, b DynamicMember) int { return strings.Compare(a.IAMID, b.IAMID) })
+	slices.SortFunc(out, func(a, b dynamicMember) int { return strings.Compare(a.IAMID, b.IAMID) })
 	return out, nil
 }
 
 // admission is a membership of somebody who is logged in.
 type admission struct {
-	DynamicMember
+	dynamicMember
 	GroupID string
 }
 
@@ -72,7 +72,7 @@ func (s *Service) admitted(ctx context.Context, accountID, iamID string) ([]admi
 	var out []admission
 	for i := range people {
 		for _, m := range snapshot.Admitted(&people[i], s.now()) {
-			out = append(out, admission{DynamicMember{people[i].IAMID, people[i].LoginAt, m.Until}, m.GroupID})
+			out = append(out, admission{dynamicMember{people[i].IAMID, people[i].LoginAt, m.Until}, m.GroupID})
 		}
 	}
 	return out, nil

@@ -314,7 +314,7 @@ func (s *Service) RemoveFromAll(ctx context.Context, who asker.Asker, account, i
 func (s *Service) IsMember(ctx context.Context, g *Group, iamID string) (bool, error) {
 	_, err := Members.Get(ctx, s.db.Direct(), g.Account, MemberID(g.ID, iamID))
 	if errors.Is(err, fault.NotFound) {
-		by, err := s.DynamicMembers(ctx, g, iamID)
+		by, err := s.dynamicMembers(ctx, g, iamID)
 		return len(by) > 0, err
 	}
 	return err == nil, err
@@ -371,7 +371,7 @@ func (s *Service) ListMembers(ctx context.Context, g *Group, q MemberQuery) (lis
 
 // membersByRule gives those whom the rules of a group make members now.
 func (s *Service) membersByRule(ctx context.Context, g *Group) ([]*Member, error) {
-	by, err := s.DynamicMembers(ctx, g, "")
+	by, err := s.dynamicMembers(ctx, g, "")
 	out := make([]*Member, len(by))
 	for i, d := range by {
 		out[i] = &Member{Meta: store.Meta{Account: g.Account, Parent: g.ID, Owner: d.IAMID, CreatedAt: d.Since}, Type: MemberUser}

@@ -180,6 +180,26 @@ func TestGroupsAreListedInPages(t *testing.T) {
 	}
 }
 
+// Links go on where a page ended; those who count for themselves are served, too.
+func TestAPageOfGroupsGoesOnWhereItsLastOneWas(t *testing.T) {
+	s := serve(t)
+	ids := map[string]string{}
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		ids[name] = newGroup(s, name)
+	}
+	path := "/v2/groups?hide_public_access=true&limit=2&account_id=" + acct
+	first := s.Do(owner, "GET", path, nil).Want(200)
+	s.Do(owner, "DELETE", "/v2/groups/"+ids["b"], nil).Want(204)
+	next := s.Do(owner, "GET", strings.TrimPrefix(first.Text("next.href"), "http://example.com"), nil).Want(200)
+	if got := strings.Join(next.Each("groups", "name"), " "); got != "c d" || next.Text("offset") != "2" || next.Text("total_count") != "4" {
+		t.Errorf("the second page by its link: %s", next.Body)
+	}
+	if got := strings.Join(s.Do(owner, "GET", path+"&offset=2", nil).Want(200).Each("groups", "name"), " "); got != "d e" {
+		t.Errorf("the second page by its offset: %s", got)
+	}
+	s.Do(owner, "GET", path+"&offset=2&start=x", nil).Refused(400, "invalid_body")
+}
+
 func TestMembersComeAndGo(t *testing.T) {
 	s := serve(t)
 	group := newGroup(s, "group")

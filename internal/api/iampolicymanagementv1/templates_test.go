@@ -2,7 +2,9 @@ package iampolicymanagementv1
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
@@ -48,4 +50,23 @@ func TestErrorsAboutTemplatesCarryTheCodesOfTheirKind(t *testing.T) {
 	s.Do(member, "DELETE", assigned, nil).Want(204)
 	s.Do(member, "GET", assigned, nil).Refused(404, "action_control_assignment_not_found")
 	s.Do(member, "DELETE", path, nil).Want(204)
+}
+
+func TestAPageOfTemplatesGoesOnWhereItsLastOneWas(t *testing.T) {
+	s := serve(t)
+	plant(s)
+	var ids []string
+	for _, name := range []string{"a", "b", "c", "d"} {
+		body := m{"name": name, "account_id": acct, "action_control": m{"service_name": "am-test-service", "actions": []string{"am-test-service.test.delete"}}}
+		ids = append(ids, s.Do(member, "POST", "/v1/action_control_templates", body).Want(201).Text("id"))
+		s.Pass(time.Second)
+	}
+	path := "/v1/action_control_templates?account_id=" + acct + "&limit=2"
+	first := s.Do(member, "GET", path, nil).Want(200)
+	s.Do(member, "DELETE", "/v1/action_control_templates/"+ids[1], nil).Want(204)
+	next := path + "&start=" + first.Text("next.start")
+	if got := s.Do(member, "GET", next, nil).Want(200).Each("action_control_templates", "id"); !slices.Equal(got, ids[2:]) {
+		t.Errorf("the second page holds %v, want %v", got, ids[2:])
+	}
+	s.Do(member, "GET", next+"&name=a", nil).Refused(400, "invalid_body")
 }
