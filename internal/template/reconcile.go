@@ -26,8 +26,9 @@ const (
 	workers = 2
 	// turn is for how many accounts a job works before others have their turn: so
 	// few that nobody waits longer than some seconds for a large enterprise, so
-	// many that finding out what is left does not count.
-	turn = 1000
+	// many that finding out what is left, a look at all of its accounts, does not
+	// count.
+	turn = 5000
 	// sweepEvery bounds how long work lies unseen that nobody scheduled: that of an
 	// installation which was upgraded, or whose store was filled past this program.
 	sweepEvery = 10 * time.Minute
