@@ -17,7 +17,8 @@ import (
 
 // closedByEnterprise refuses an addition that action controls rule out.
 func closedByEnterprise(what string) error {
-	return &fault.Error{Kind: fault.Forbidden, Code: "insufficent_permissions", Message: "The enterprise does not let this account add " + what + "."}
+	return &fault.Error{Kind: fault.Forbidden, Code: "insufficent_permissions",
+		Message: "The enterprise does not let this account add " + what + "."}
 }
 
 // groupTakes refuses to give a policy to a group of the enterprise whose template

@@ -110,7 +110,8 @@ func (s *Service) Members(ctx context.Context, who asker.Asker, sc Scope, gone b
 }
 
 // visible lists the nodes on which the asker may do an action.
-func visible[T any, N node[T]](ctx context.Context, s *Service, c *store.Collection[T], who asker.Asker, action string, sc Scope, gone bool) lists.Source[T] {
+func visible[T any, N node[T]](ctx context.Context, s *Service, c *store.Collection[T], who asker.Asker, action string,
+	sc Scope, gone bool) lists.Source[T] {
 	return nodes(s, c, sc, func(n N) (yes bool, err error) {
 		if gone || !n.gone() {
 			_, yes, err = reach(ctx, who, action, n)

@@ -57,7 +57,8 @@ func (in *OffsetIn) bounds() (size, offset int, err error) {
 
 // ByOffset gives the page that is asked for and its head. u is the request's URL,
 // base the server's.
-func ByOffset[T any](ctx context.Context, s *Sealer, src Source[T], in OffsetIn, base string, u *url.URL) (head Offsets, items []*T, err error) {
+func ByOffset[T any](ctx context.Context, s *Sealer, src Source[T], in OffsetIn, base string, u *url.URL) (
+	head Offsets, items []*T, err error) {
 	size, offset, err := in.bounds()
 	if err != nil {
 		return head, nil, err

@@ -162,7 +162,8 @@ func (in *listMembersIn) check() error {
 }
 
 func (a *API) listMembers(ctx context.Context, c *httpapi.Call, in *listMembersIn, g *access.Group) (*memberList, error) {
-	found, err := a.groups.ListMembers(ctx, g, access.MemberQuery{Membership: access.MembershipFilter(in.Membership), Type: in.Type, Sort: in.Sort})
+	q := access.MemberQuery{Membership: access.MembershipFilter(in.Membership), Type: in.Type, Sort: in.Sort}
+	found, err := a.groups.ListMembers(ctx, g, q)
 	if err != nil {
 		return nil, err
 	}
