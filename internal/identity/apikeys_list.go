@@ -22,8 +22,9 @@ const (
 )
 
 var keyList = listKind{
-	name:  "apikeys",
-	sorts: map[string]store.Order{"name": store.ByName, "description": store.ByDescription, "created_at": store.ByCreated, "created_by": store.ByCreator},
+	name: "apikeys",
+	sorts: map[string]store.Order{"name": store.ByName, "description": store.ByDescription, "created_at": store.ByCreated,
+		"created_by": store.ByCreator},
 	attributes: []string{"id", "name", "description", "created_at", "created_by", "modified_at", "iam_id",
 		"locked", "disabled", "action_when_leaked", "expires_at"},
 }

@@ -88,7 +88,8 @@ func (c GroupChange) Validate() error {
 
 // UpdateGroup changes a group that was found. Errors: fault.Stale,
 // fault.Conflict for the name, store.ErrMoved.
-func (s *Service) UpdateGroup(ctx context.Context, found *ServiceIDGroup, ifMatch string, checked valid.Of[GroupChange]) (*ServiceIDGroup, error) {
+func (s *Service) UpdateGroup(ctx context.Context, found *ServiceIDGroup, ifMatch string,
+	checked valid.Of[GroupChange]) (*ServiceIDGroup, error) {
 	c := checked.Value()
 	g, err := ServiceIDGroups.Edit(ctx, s.db, found, func(_ store.Tx, g *ServiceIDGroup) (store.Event, error) {
 		if err := g.Match(ifMatch); err != nil {

@@ -64,7 +64,8 @@ func (r *Resource) validate(crType string) error {
 		return fault.Field("link.crn", "Property 'link.crn' is not the CRN of a resource of an account.")
 	}
 	needed := r.identifying(crType)
-	for field, value := range map[string]*string{"namespace": &r.Namespace, "name": &r.Name, "component_type": &r.ComponentType, "component_name": &r.ComponentName} {
+	for field, value := range map[string]*string{"namespace": &r.Namespace, "name": &r.Name, "component_type": &r.ComponentType,
+		"component_name": &r.ComponentName} {
 		if _, need := needed[field]; need && strings.TrimSpace(*value) == "" {
 			return fault.Missing("link." + field)
 		}

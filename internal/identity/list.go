@@ -148,7 +148,8 @@ func (l *Listing[T]) order() store.Order {
 
 // read gives the page of a listing. base selects in the store; keep, which may
 // be nil, selects further.
-func read[T any](ctx context.Context, s *Service, l *Listing[T], c *store.Collection[T], base store.Query, keep func(*T) bool) (*Page[T], error) {
+func read[T any](ctx context.Context, s *Service, l *Listing[T], c *store.Collection[T], base store.Query,
+	keep func(*T) bool) (*Page[T], error) {
 	base.Account, base.Order, base.Desc = l.query.Account, l.order(), l.query.Order == "desc"
 	src := lists.Stored[T]{Of: c, Query: base}
 	if keep != nil {

@@ -35,7 +35,8 @@ func listed(s *apitest.Server, q identity.ListQuery) (*identity.Page[identity.Pr
 // newProfile makes a profile in the first account.
 func newProfile(s *apitest.Server, name, description string) *identity.Profile {
 	s.T.Helper()
-	p, err := s.Identity.CreateProfile(context.Background(), apitest.Checked(s.T, identity.NewProfile{Account: acct, Name: name, Description: description}))
+	p, err := s.Identity.CreateProfile(context.Background(), apitest.Checked(s.T, identity.NewProfile{Account: acct, Name: name,
+		Description: description}))
 	if err != nil {
 		s.T.Fatal(err)
 	}

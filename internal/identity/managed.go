@@ -15,7 +15,8 @@ import (
 
 // managedBy refuses an account's change to what a template made there.
 func managedBy(template string) error {
-	return &fault.Error{Kind: fault.Forbidden, Code: "enterprise_managed", Message: "This object is managed by the enterprise and cannot be changed here.",
+	return &fault.Error{Kind: fault.Forbidden, Code: "enterprise_managed",
+		Message: "This object is managed by the enterprise and cannot be changed here.",
 		Details: "It was made from template '" + template + "'."}
 }
 
@@ -44,7 +45,8 @@ func (p *Profile) mayAdd(c Control) bool { return p.Template == "" || c.Add }
 
 // closed refuses an addition that the template's action controls rule out.
 func closed(p *Profile, what string) error {
-	return &fault.Error{Kind: fault.Forbidden, Code: "enterprise_managed", Message: "The enterprise does not let this account add " + what + " to the profile.",
+	return &fault.Error{Kind: fault.Forbidden, Code: "enterprise_managed",
+		Message: "The enterprise does not let this account add " + what + " to the profile.",
 		Details: "It was made from template '" + p.Template + "', whose action controls rule it out."}
 }
 
@@ -80,7 +82,8 @@ func (m ManagedProfile) Validate() error {
 // the caller's transaction. What the account itself added stays; controls that
 // would not have let it add that are a fault.Conflict. profileID is "" for a
 // new one; one that is gone is made again.
-func (s *Service) LayProfile(ctx context.Context, tx store.Tx, accountID, profileID string, checked valid.Of[ManagedProfile]) (*Profile, error) {
+func (s *Service) LayProfile(ctx context.Context, tx store.Tx, accountID, profileID string,
+	checked valid.Of[ManagedProfile]) (*Profile, error) {
 	m := checked.Value()
 	p, err := s.managedProfile(ctx, tx, accountID, profileID, &m)
 	if err != nil {

@@ -38,7 +38,8 @@ func TestAnAccountCannotChangeWhomTheEnterpriseTrusts(t *testing.T) {
 		t.Errorf("setting all trusted identities: %v", err)
 	}
 	own := identity.TrustSpec{Type: identity.TrustUser, Identifier: user + "2"}
-	if _, trusts, err := s.Identity.SetTrusts(ctx, p, "*", apitest.Checked(t, identity.TrustSpecs{given, own})); err != nil || len(trusts) != 2 {
+	if _, trusts, err := s.Identity.SetTrusts(ctx, p, "*", apitest.Checked(t, identity.TrustSpecs{given,
+		own})); err != nil || len(trusts) != 2 {
 		t.Errorf("sending what is there with one more: %v", err)
 	}
 	trust, err := s.Identity.Trust(ctx, p, apitest.Checked(t, identity.TrustKey{Type: identity.TrustUser, Identifier: user}))

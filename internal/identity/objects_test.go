@@ -145,7 +145,8 @@ func TestAGroupGoesWhenItIsEmpty(t *testing.T) {
 	g := newGroup(s, "robots")
 	_, err := s.Identity.CreateGroup(ctx, apitest.Checked(t, identity.NewGroup{Account: acct, Name: "robots"}))
 	wants(t, "a second group of the name", err, fault.Conflict)
-	v, _, _, err := s.Identity.CreateServiceID(ctx, member(s), apitest.Checked(t, identity.NewServiceID{Account: acct, Name: "r", Group: g.ID}))
+	v, _, _, err := s.Identity.CreateServiceID(ctx, member(s), apitest.Checked(t, identity.NewServiceID{Account: acct, Name: "r",
+		Group: g.ID}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +185,11 @@ func TestAnAccountHoldsWhatItsLimitsAllow(t *testing.T) {
 	}
 	p, q := profiles.Items[0], profiles.Items[1]
 	fill(t, "key", 2, func(int) error { _, err := addKey(s, member(s), identity.NewAPIKey{IAMID: user}); return err })
-	wants(t, "a key of another user", func() error { _, err := addKey(s, owner(s), identity.NewAPIKey{IAMID: apitest.Owner}); return err }(), nil)
+	wants(t, "a key of another user", func() error {
+		_, err := addKey(s, owner(s),
+			identity.NewAPIKey{IAMID: apitest.Owner})
+		return err
+	}(), nil)
 	fill(t, "service ID", 3, func(int) error { _, err := addServiceID(s, member(s)); return err })
 	fill(t, "group", 2, func(i int) error {
 		_, err := ids.CreateGroup(ctx, apitest.Checked(t, identity.NewGroup{Account: acct, Name: fmt.Sprint(i)}))
@@ -203,7 +208,8 @@ func TestAnAccountHoldsWhatItsLimitsAllow(t *testing.T) {
 		_, err := ids.SetTrust(ctx, p, apitest.Checked(t, identity.TrustSpec{Type: identity.TrustUser, Identifier: fmt.Sprint("IBMid-", i)}))
 		return err
 	})
-	three := identity.TrustSpecs{{Type: identity.TrustUser, Identifier: "IBMid-A"}, {Type: identity.TrustUser, Identifier: "IBMid-B"}, {Type: identity.TrustUser, Identifier: "IBMid-C"}}
+	three := identity.TrustSpecs{{Type: identity.TrustUser, Identifier: "IBMid-A"}, {Type: identity.TrustUser, Identifier: "IBMid-B"},
+		{Type: identity.TrustUser, Identifier: "IBMid-C"}}
 	_, _, err = ids.SetTrusts(ctx, p, "*", apitest.Checked(t, three))
 	wants(t, "three trusted identities at once", err, fault.Limit)
 	if limits := ids.Limits(); limits.ComputeRules() != 4 {
@@ -219,7 +225,8 @@ func samlRule(value string) identity.RuleSpec {
 
 // linkTo is a link to a server of an account.
 func linkTo(accountID string, i int) identity.LinkSpec {
-	return identity.LinkSpec{CRType: identity.VSI, Resource: identity.Resource{CRN: fmt.Sprintf("crn:v1:bluemix:public:is:r:a/%s::instance:%d", accountID, i)}}
+	return identity.LinkSpec{CRType: identity.VSI,
+		Resource: identity.Resource{CRN: fmt.Sprintf("crn:v1:bluemix:public:is:r:a/%s::instance:%d", accountID, i)}}
 }
 
 func TestAProfileGoesWithAllItsParts(t *testing.T) {
@@ -236,7 +243,8 @@ func TestAProfileGoesWithAllItsParts(t *testing.T) {
 	add(s.Identity.CreateLink(ctx, p, apitest.Checked(t, linkTo(acct, 1))))
 	add(s.Identity.SetTrust(ctx, p, apitest.Checked(t, identity.TrustSpec{Type: identity.TrustUser, Identifier: user})))
 	page := "/x"
-	key := identity.PreferenceKey{PreferenceOwner: identity.PreferenceOwner{Account: acct, IAMID: p.Owner}, Service: "console", Name: "landing_page"}
+	key := identity.PreferenceKey{PreferenceOwner: identity.PreferenceOwner{Account: acct, IAMID: p.Owner}, Service: "console",
+		Name: "landing_page"}
 	add(s.Identity.SetPreference(ctx, apitest.Checked(t, identity.NewPreference{PreferenceKey: key, Text: &page})))
 	wants(t, "deleting", s.Identity.DeleteProfile(ctx, p), nil)
 	for kind, count := range map[string]func(context.Context, store.Reader, store.Query) (int, error){
@@ -278,7 +286,8 @@ func TestALinkToAnotherAccountMustBeDeclared(t *testing.T) {
 	wants(t, "declared", err, nil)
 	_, err = s.Identity.CreateLink(t.Context(), p, apitest.Checked(t, foreign))
 	wants(t, "a second time", err, fault.Conflict)
-	wants(t, "removing it by what it links", s.Identity.DeleteLinkTo(t.Context(), p, apitest.Checked(t, identity.LinkKey{CRType: identity.VSI, Resource: foreign.Resource})), nil)
+	wants(t, "removing it by what it links", s.Identity.DeleteLinkTo(t.Context(), p, apitest.Checked(t,
+		identity.LinkKey{CRType: identity.VSI, Resource: foreign.Resource})), nil)
 }
 
 func TestAnAccountLeavesATemplatesProfileAlone(t *testing.T) {
@@ -309,8 +318,10 @@ func TestPreferencesAreOfProfilesThatAreThere(t *testing.T) {
 	}
 	s := serve(t)
 	p := newProfile(s, "p", "")
-	key := identity.PreferenceKey{PreferenceOwner: identity.PreferenceOwner{Account: acct, IAMID: p.Owner}, Service: "console", Name: "landing_page"}
-	for page, want := range map[string]error{"/billing": nil, "//elsewhere.example": fault.Invalid, "https://elsewhere.example": fault.Invalid, `/\elsewhere`: fault.Invalid, "": fault.Invalid} {
+	key := identity.PreferenceKey{PreferenceOwner: identity.PreferenceOwner{Account: acct, IAMID: p.Owner}, Service: "console",
+		Name: "landing_page"}
+	for page, want := range map[string]error{"/billing": nil, "//elsewhere.example": fault.Invalid,
+		"https://elsewhere.example": fault.Invalid, `/\elsewhere`: fault.Invalid, "": fault.Invalid} {
 		wants(t, "landing page "+page, identity.NewPreference{PreferenceKey: key, Text: &page}.Validate(), want)
 	}
 	wants(t, "a list where a text is due", identity.NewPreference{PreferenceKey: key, List: []string{"is"}}.Validate(), fault.Invalid)

@@ -162,9 +162,11 @@ func deleteAll[T any](ctx context.Context, tx store.Tx, c *store.Collection[T], 
 }
 
 var profileList = listKind{
-	name:       "profiles",
-	sorts:      map[string]store.Order{"name": store.ByName, "description": store.ByDescription, "created_at": store.ByCreated, "modified_at": store.ByModified},
-	attributes: []string{"id", "name", "description", "created_at", "created_by", "modified_at", "iam_id", "email", "template_id", "assignment_id"},
+	name: "profiles",
+	sorts: map[string]store.Order{"name": store.ByName, "description": store.ByDescription, "created_at": store.ByCreated,
+		"modified_at": store.ByModified},
+	attributes: []string{"id", "name", "description", "created_at", "created_by", "modified_at", "iam_id", "email", "template_id",
+		"assignment_id"},
 }
 
 // ProfileListing checks the query of a list of profiles and completes it from

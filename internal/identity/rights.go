@@ -78,7 +78,8 @@ func solid(context.Context, store.Tx) error { return nil }
 // memberMay lets a member of an account do something there without a permission
 // unless the account's settings restrict it; then, and in other accounts, the
 // action must be held.
-func (s *Service) memberMay(ctx context.Context, who asker.Asker, action string, on policy.Resource, restricts func(*account.Settings) bool) (basis, error) {
+func (s *Service) memberMay(ctx context.Context, who asker.Asker, action string, on policy.Resource,
+	restricts func(*account.Settings) bool) (basis, error) {
 	if who.Subject().Account == on.Account {
 		settings, err := findIn(ctx, s.db.Direct(), account.SettingsByAcct, whatAccount, on.Account, on.Account)
 		if err != nil {

@@ -166,7 +166,8 @@ func TestAPermissionThatEndsMeanwhileIsNotUsed(t *testing.T) {
 func TestAStoredValueIsShownToWhoMayMakeKeys(t *testing.T) {
 	s := serve(t)
 	robot := newServiceID(s, member(s))
-	made, value, err := s.Identity.CreateAPIKey(t.Context(), member(s), apitest.Checked(t, identity.NewAPIKey{IAMID: robot.ID, Traits: identity.KeyTraits{Name: new("k")}, StoreValue: true}))
+	made, value, err := s.Identity.CreateAPIKey(t.Context(), member(s), apitest.Checked(t, identity.NewAPIKey{IAMID: robot.ID,
+		Traits: identity.KeyTraits{Name: new("k")}, StoreValue: true}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,8 @@ func TestAStoredValueIsShownToWhoMayMakeKeys(t *testing.T) {
 	for name, c := range map[string]struct {
 		who  asker.Asker
 		sees bool
-	}{"its creator": {member(s), true}, "the owner": {owner(s), true}, "an editor": {s.As(second, acct), false}, "a stranger": {stranger(s), false}} {
+	}{"its creator": {member(s), true}, "the owner": {owner(s), true}, "an editor": {s.As(second, acct),
+		false}, "a stranger": {stranger(s), false}} {
 		got, err := s.Identity.StoredValue(t.Context(), c.who, key)
 		if err != nil || got.IsZero() == c.sees || c.sees && got.Reveal() != value.Reveal() {
 			t.Errorf("%s sees it: %v, %v", name, !got.IsZero(), err)
@@ -224,22 +226,23 @@ func TestWhoMayListWhichKeys(t *testing.T) {
 		want  []string // IAM ids
 		err   error
 	}{
-		"one's own":                               {member(s), identity.ListQuery{}, []string{user}, nil},
-		"one's own, by name":                      {member(s), identity.ListQuery{IAMID: user, Account: acct}, []string{user}, nil},
-		"one's own in another account":            {member(s), identity.ListQuery{Account: apitest.Other}, nil, fault.NotFound},
-		"those of another user":                   {owner(s), identity.ListQuery{IAMID: user}, nil, fault.Invalid},
-		"the service ID's, to its creator":        {member(s), identity.ListQuery{IAMID: robot.Owner}, []string{robot.ID}, nil},
-		"the service ID's, to the service ID":     {s.As(robot.Owner, acct), identity.ListQuery{}, []string{robot.ID}, nil},
-		"the service ID's, to another member":     {s.As(second, acct), identity.ListQuery{IAMID: robot.ID}, nil, fault.Forbidden},
-		"the service ID's, in another account":    {owner(s), identity.ListQuery{IAMID: robot.ID, Account: apitest.Other}, nil, fault.NotFound},
-		"the service ID's, to another account":    {stranger(s), identity.ListQuery{IAMID: robot.ID}, nil, fault.NotFound},
-		"the service ID's, as of its account":     {stranger(s), identity.ListQuery{IAMID: robot.ID, Account: acct}, nil, fault.NotFound},
-		"the account's, to the owner":             {owner(s), all, []string{user, robot.ID, apitest.Owner}, nil},
-		"the account's, to a reviewer":            {s.As(second, acct), all, []string{user, robot.ID, apitest.Owner}, nil},
-		"the account's, to a member":              {member(s), all, nil, fault.Forbidden},
-		"the account's, to another account":       {stranger(s), all, nil, fault.NotFound},
-		"the account's, to the server":            {asker.System, all, []string{user, robot.ID, apitest.Owner}, nil},
-		"a scope and an identity mean the latter": {member(s), identity.ListQuery{Scope: identity.ScopeAccount, IAMID: user}, []string{user}, nil},
+		"one's own":                            {member(s), identity.ListQuery{}, []string{user}, nil},
+		"one's own, by name":                   {member(s), identity.ListQuery{IAMID: user, Account: acct}, []string{user}, nil},
+		"one's own in another account":         {member(s), identity.ListQuery{Account: apitest.Other}, nil, fault.NotFound},
+		"those of another user":                {owner(s), identity.ListQuery{IAMID: user}, nil, fault.Invalid},
+		"the service ID's, to its creator":     {member(s), identity.ListQuery{IAMID: robot.Owner}, []string{robot.ID}, nil},
+		"the service ID's, to the service ID":  {s.As(robot.Owner, acct), identity.ListQuery{}, []string{robot.ID}, nil},
+		"the service ID's, to another member":  {s.As(second, acct), identity.ListQuery{IAMID: robot.ID}, nil, fault.Forbidden},
+		"the service ID's, in another account": {owner(s), identity.ListQuery{IAMID: robot.ID, Account: apitest.Other}, nil, fault.NotFound},
+		"the service ID's, to another account": {stranger(s), identity.ListQuery{IAMID: robot.ID}, nil, fault.NotFound},
+		"the service ID's, as of its account":  {stranger(s), identity.ListQuery{IAMID: robot.ID, Account: acct}, nil, fault.NotFound},
+		"the account's, to the owner":          {owner(s), all, []string{user, robot.ID, apitest.Owner}, nil},
+		"the account's, to a reviewer":         {s.As(second, acct), all, []string{user, robot.ID, apitest.Owner}, nil},
+		"the account's, to a member":           {member(s), all, nil, fault.Forbidden},
+		"the account's, to another account":    {stranger(s), all, nil, fault.NotFound},
+		"the account's, to the server":         {asker.System, all, []string{user, robot.ID, apitest.Owner}, nil},
+		"a scope and an identity mean the latter": {member(s), identity.ListQuery{Scope: identity.ScopeAccount, IAMID: user},
+			[]string{user}, nil},
 	} {
 		page, err := s.Identity.ListAPIKeys(t.Context(), c.who, c.query)
 		wants(t, name, err, c.err)
@@ -290,7 +293,8 @@ func TestAProfileMayReadItselfAndItsPreferences(t *testing.T) {
 		wants(t, name+" reads its preferences", asker.Need(t.Context(), c.who, "iam-identity.preferences.read", prefs.Resource(), nil), c.err)
 		if c.err == nil {
 			wants(t, name+" changes itself", asker.Need(t.Context(), c.who, "iam-identity.profile.update", p.Resource(), nil), fault.Forbidden)
-			wants(t, name+" changes its preferences", asker.Need(t.Context(), c.who, "iam-identity.preferences.update", prefs.Resource(), nil), fault.Forbidden)
+			wants(t, name+" changes its preferences", asker.Need(t.Context(), c.who, "iam-identity.preferences.update", prefs.Resource(),
+				nil), fault.Forbidden)
 		}
 	}
 }

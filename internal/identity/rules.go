@@ -153,7 +153,8 @@ func (s *Service) Rule(ctx context.Context, p *Profile, ruleID string) (*ClaimRu
 // UpdateRule replaces a claim rule of a profile that was found; its name stays
 // when none is given. Errors: fault.NotFound for the rule, fault.Stale,
 // fault.Forbidden when it is an enterprise's, store.ErrMoved.
-func (s *Service) UpdateRule(ctx context.Context, p *Profile, ruleID, ifMatch string, checked valid.Of[RuleSpec]) (rule *ClaimRule, err error) {
+func (s *Service) UpdateRule(ctx context.Context, p *Profile, ruleID, ifMatch string, checked valid.Of[RuleSpec]) (rule *ClaimRule,
+	err error) {
 	spec := checked.Value()
 	err = s.inProfile(ctx, p, func(tx store.Tx) error {
 		if rule, err = part(ctx, tx, Rules, whatRule, p, ruleID); err != nil {

@@ -75,7 +75,8 @@ const actionAddServiceID = "iam-identity.serviceid.create"
 // the value is the key's. Members of the account may, unless it restricts that
 // to those who hold the action. Errors: fault.NotFound for the account or the
 // group, fault.Forbidden, fault.Conflict for the key's value, fault.Limit.
-func (s *Service) CreateServiceID(ctx context.Context, who asker.Asker, n valid.Of[NewServiceID]) (svc *ServiceID, key *APIKey, value secret.Value, err error) {
+func (s *Service) CreateServiceID(ctx context.Context, who asker.Asker, n valid.Of[NewServiceID]) (svc *ServiceID, key *APIKey,
+	value secret.Value, err error) {
 	rests, err := s.memberMay(ctx, who, actionAddServiceID, ServiceIDsIn(n.Value().Account), (*account.Settings).RestrictsServiceIDs)
 	if err != nil {
 		return nil, nil, value, err
@@ -95,7 +96,8 @@ func (s *Service) CreateServiceID(ctx context.Context, who asker.Asker, n valid.
 
 // CreateServiceIDIn makes a service ID inside a transaction, for the server
 // itself: it asks for no right.
-func (s *Service) CreateServiceIDIn(ctx context.Context, tx store.Tx, checked valid.Of[NewServiceID]) (*ServiceID, *APIKey, secret.Value, error) {
+func (s *Service) CreateServiceIDIn(ctx context.Context, tx store.Tx, checked valid.Of[NewServiceID]) (*ServiceID, *APIKey,
+	secret.Value, error) {
 	n := checked.Value()
 	svc := &ServiceID{
 		Meta:   store.Meta{Account: n.Account, ID: s.ids.New(id.ServiceID), Parent: n.Group, Name: n.Name, Description: n.Description},
@@ -191,7 +193,8 @@ func (c ServiceIDChange) Validate() error {
 
 // UpdateServiceID changes a service ID that was found. Errors: fault.Stale,
 // fault.Conflict when it is locked, store.ErrMoved.
-func (s *Service) UpdateServiceID(ctx context.Context, found *ServiceID, ifMatch string, checked valid.Of[ServiceIDChange]) (*ServiceID, error) {
+func (s *Service) UpdateServiceID(ctx context.Context, found *ServiceID, ifMatch string,
+	checked valid.Of[ServiceIDChange]) (*ServiceID, error) {
 	return ServiceIDs.Edit(ctx, s.db, found, func(_ store.Tx, v *ServiceID) (store.Event, error) {
 		if err := v.Match(ifMatch); err != nil {
 			return silent, err
@@ -249,8 +252,9 @@ func (s *Service) DeleteServiceID(ctx context.Context, v *ServiceID) error {
 }
 
 var serviceIDList = listKind{
-	name:       "serviceids",
-	sorts:      map[string]store.Order{"name": store.ByName, "description": store.ByDescription, "created_at": store.ByCreated, "modified_at": store.ByModified},
+	name: "serviceids",
+	sorts: map[string]store.Order{"name": store.ByName, "description": store.ByDescription, "created_at": store.ByCreated,
+		"modified_at": store.ByModified},
 	attributes: []string{"id", "name", "description", "created_at", "created_by", "modified_at", "iam_id", "locked"},
 }
 

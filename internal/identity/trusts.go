@@ -164,7 +164,8 @@ func (s *Service) changeTrusts(ctx context.Context, p *Profile, change func(stor
 // SetTrusts replaces the identities that a profile that was found trusts.
 // Errors: fault.Stale, fault.Limit, fault.Forbidden for what an enterprise
 // keeps, store.ErrMoved.
-func (s *Service) SetTrusts(ctx context.Context, p *Profile, ifMatch string, checked valid.Of[TrustSpecs]) (head *TrustList, trusts []*Trust, err error) {
+func (s *Service) SetTrusts(ctx context.Context, p *Profile, ifMatch string, checked valid.Of[TrustSpecs]) (head *TrustList,
+	trusts []*Trust, err error) {
 	specs := checked.Value()
 	err = s.changeTrusts(ctx, p, func(tx store.Tx, list *TrustList) error {
 		head = list
@@ -246,7 +247,8 @@ func putTrust(ctx context.Context, tx store.Tx, p *Profile, spec *TrustSpec, man
 	trust, err := Trusts.Get(ctx, tx, p.Account, TrustID(p.ID, spec.Type, spec.Identifier))
 	exists := err == nil
 	if errors.Is(err, fault.NotFound) {
-		trust, err = &Trust{Meta: store.Meta{Account: p.Account, ID: TrustID(p.ID, spec.Type, spec.Identifier), Parent: p.ID, Owner: spec.iamID()}}, nil
+		trust, err = &Trust{Meta: store.Meta{Account: p.Account, ID: TrustID(p.ID, spec.Type, spec.Identifier), Parent: p.ID,
+			Owner: spec.iamID()}}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading trusted identity: %w", err)

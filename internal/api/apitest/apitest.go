@@ -173,7 +173,8 @@ func (s *Server) newServices(o *Options) {
 	s.Access = access.New(access.Config{DB: s.DB, Authority: s.Authority, Now: s.Now, Limits: o.Access})
 	s.Identity = identity.New(identity.Config{DB: s.DB, Now: s.Now, Hasher: hasher, Sealer: sealer, Pages: s.Pages,
 		Departed: access.Depart, Limits: o.Identity})
-	s.Tree = enterprise.New(enterprise.Config{DB: s.DB, Accounts: s.Accounts, Identities: s.Identity, Policies: s.Access, Limits: o.Tree, Moved: template.Moved})
+	s.Tree = enterprise.New(enterprise.Config{DB: s.DB, Accounts: s.Accounts, Identities: s.Identity, Policies: s.Access,
+		Limits: o.Tree, Moved: template.Moved})
 	templates := template.Config{DB: s.DB, Now: s.Now, Tree: s.Tree, Kinds: kinds.All(s.Identity, s.Access)}
 	if o.Templates != nil {
 		o.Templates(&templates)
@@ -223,7 +224,8 @@ func (s *Server) Pass(d time.Duration) { s.passed.Add(int64(d)) }
 // NewAccount makes an active account with its owner, who is a user of it.
 func (s *Server) NewAccount(accountID, owner string) {
 	s.T.Helper()
-	n := account.NewAccount{ID: accountID, Name: accountID, Owner: account.NewUser{ID: owner, Name: owner, Email: strings.ToLower(owner) + "@example.com"}}
+	n := account.NewAccount{ID: accountID, Name: accountID, Owner: account.NewUser{ID: owner, Name: owner,
+		Email: strings.ToLower(owner) + "@example.com"}}
 	if _, err := s.Accounts.Create(context.Background(), n); err != nil {
 		s.T.Fatal(err)
 	}
@@ -420,7 +422,8 @@ func (names) Authenticate(_ context.Context, token string) (*httpapi.Caller, err
 	if !ok {
 		in = Account
 	}
-	c := &httpapi.Caller{Subject: policy.Subject{Kind: policy.KindOf(iamID), IAMID: iamID, Account: in}, Name: iamID, AuthnID: iamID, AuthnName: iamID}
+	c := &httpapi.Caller{Subject: policy.Subject{Kind: policy.KindOf(iamID), IAMID: iamID, Account: in}, Name: iamID, AuthnID: iamID,
+		AuthnName: iamID}
 	if strings.HasPrefix(iamID, "service:") {
 		c.Kind = policy.KindService
 		c.Source = policy.Source{ServiceName: strings.TrimPrefix(iamID, "service:"), AccountID: in}

@@ -53,7 +53,8 @@ type API struct {
 
 // New makes the API.
 func New(c Config) *API {
-	return &API{ids: c.Identities, accounts: c.Accounts, access: c.Access, templates: c.Templates, reports: c.Reports, idps: c.IdPs, pages: c.Pages, base: c.BaseURL}
+	return &API{ids: c.Identities, accounts: c.Accounts, access: c.Access, templates: c.Templates, reports: c.Reports, idps: c.IdPs,
+		pages: c.Pages, base: c.BaseURL}
 }
 
 // Operations gives the rows of the table.
@@ -103,7 +104,8 @@ type given[Found any, Spec valid.Checker] struct {
 
 // checking makes the Find of a row whose request says something of what another
 // Find finds. That is checked first: what is malformed is so whatever there is.
-func checking[In interface{ spec() Spec }, Found any, Spec valid.Checker](find func(context.Context, *httpapi.Call, *In) (Found, httpapi.Target, error),
+func checking[In interface{ spec() Spec }, Found any, Spec valid.Checker](find func(context.Context, *httpapi.Call, *In) (Found,
+	httpapi.Target, error),
 ) func(context.Context, *httpapi.Call, *In) (given[Found, Spec], httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (g given[Found, Spec], t httpapi.Target, err error) {
 		if g.spec, err = valid.Check((*in).spec()); err != nil {

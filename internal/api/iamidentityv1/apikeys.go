@@ -108,7 +108,8 @@ func (a *API) getKey(ctx context.Context, c *httpapi.Call, in *getKeyIn, key *id
 }
 
 // showKey answers with a key that was found.
-func (a *API) showKey(ctx context.Context, c *httpapi.Call, key *identity.FoundKey, value secret.Value, history, activity bool) (out *APIKey, err error) {
+func (a *API) showKey(ctx context.Context, c *httpapi.Call, key *identity.FoundKey, value secret.Value, history,
+	activity bool) (out *APIKey, err error) {
 	c.SetETag(key.Tag)
 	out = wireKey(key.APIKey)
 	out.Value = value.Reveal()

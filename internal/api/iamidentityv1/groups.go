@@ -14,7 +14,8 @@ func (a *API) groupRows() []httpapi.Operation {
 	return httpapi.Table(Family,
 		httpapi.Op[listGroupsIn, httpapi.None, ServiceIDGroupList]{ID: "list_service_id_group", Method: "GET", Path: all, Status: 200,
 			Action: action + "list", Find: a.findGroups, Do: a.listGroups},
-		httpapi.Op[createGroupIn, valid.Of[identity.NewGroup], ServiceIDGroup]{ID: "create_service_id_group", Method: "POST", Path: all, Status: 201,
+		httpapi.Op[createGroupIn, valid.Of[identity.NewGroup], ServiceIDGroup]{ID: "create_service_id_group", Method: "POST", Path: all,
+			Status: 201,
 			Action: action + "create", Find: adding[createGroupIn](identity.GroupsIn), Do: a.createGroup},
 		httpapi.Op[groupRef, *identity.ServiceIDGroup, ServiceIDGroup]{ID: "get_service_id_group", Method: "GET", Path: one, Status: 200,
 			Action: action + "get", Find: findGroup[groupRef](a), Do: a.getGroup},
@@ -57,7 +58,8 @@ type groupRef struct {
 
 func (r groupRef) group() string { return r.ID }
 
-func findGroup[In interface{ group() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.ServiceIDGroup, httpapi.Target, error) {
+func findGroup[In interface{ group() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.ServiceIDGroup,
+	httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.ServiceIDGroup, httpapi.Target, error) {
 		groupID := (*in).group()
 		c.Seeks("ServiceIdGroup", groupID)

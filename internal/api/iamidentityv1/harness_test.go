@@ -45,8 +45,9 @@ func newServer(t testing.TB, change ...func(*apitest.Options)) *server {
 	t.Helper()
 	s := &server{t: t, callers: map[string]caller{"ann": {ann, acct}, "bob": {bob, acct}, "carl": {carl, acct}, "eve": {eve, other}}}
 	s.Server = apitest.New(t, func(made *apitest.Server) []httpapi.Operation {
-		s.table = iamidentityv1.New(iamidentityv1.Config{Identities: made.Identity, Accounts: made.Accounts, Access: made.Access, Templates: made.Templates,
-			Reports: made.Reports, IdPs: made.IdPs, Pages: made.Pages, BaseURL: "https://iam.example.com"}).Operations()
+		s.table = iamidentityv1.New(iamidentityv1.Config{Identities: made.Identity, Accounts: made.Accounts, Access: made.Access,
+			Templates: made.Templates,
+			Reports:   made.Reports, IdPs: made.IdPs, Pages: made.Pages, BaseURL: "https://iam.example.com"}).Operations()
 		return s.table
 	}, append(change, func(o *apitest.Options) {
 		o.Start = start

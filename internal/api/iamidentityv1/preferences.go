@@ -13,13 +13,17 @@ func (a *API) preferenceRows() []httpapi.Operation {
 	const one = all + "/{service}/{preference_id}"
 	const read, update = "iam-identity.preferences.read", "iam-identity.preferences.update"
 	return httpapi.Table(Family,
-		httpapi.Op[setPreferenceIn, valid.Of[identity.NewPreference], Preference]{ID: "update_preference_on_scope_account", Method: "PUT", Path: one, Status: 200,
+		httpapi.Op[setPreferenceIn, valid.Of[identity.NewPreference], Preference]{ID: "update_preference_on_scope_account", Method: "PUT",
+			Path: one, Status: 200,
 			Action: update, Find: findPreference[setPreferenceIn], Do: a.setPreference},
-		httpapi.Op[preferenceRef, valid.Of[identity.PreferenceKey], httpapi.None]{ID: "delete_preferences_on_scope_account", Method: "DELETE", Path: one, Status: 204,
+		httpapi.Op[preferenceRef, valid.Of[identity.PreferenceKey], httpapi.None]{ID: "delete_preferences_on_scope_account",
+			Method: "DELETE", Path: one, Status: 204,
 			Action: update, Find: findPreference[preferenceRef], Do: a.deletePreference},
-		httpapi.Op[preferenceRef, valid.Of[identity.PreferenceKey], Preference]{ID: "get_preferences_on_scope_account", Method: "GET", Path: one, Status: 200,
+		httpapi.Op[preferenceRef, valid.Of[identity.PreferenceKey], Preference]{ID: "get_preferences_on_scope_account", Method: "GET",
+			Path: one, Status: 200,
 			Action: read, Find: findPreference[preferenceRef], Do: a.getPreference},
-		httpapi.Op[preferencesRef, valid.Of[identity.PreferenceOwner], PreferenceList]{ID: "get_all_preferences_on_scope_account", Method: "GET", Path: all, Status: 200,
+		httpapi.Op[preferencesRef, valid.Of[identity.PreferenceOwner], PreferenceList]{ID: "get_all_preferences_on_scope_account",
+			Method: "GET", Path: all, Status: 200,
 			Action: read, Find: findPreference[preferencesRef], Do: a.getPreferences},
 	)
 }
@@ -70,7 +74,8 @@ func findPreference[In interface {
 	return spec, owner.Resource(), nil
 }
 
-func (a *API) getPreferences(ctx context.Context, _ *httpapi.Call, _ *preferencesRef, o valid.Of[identity.PreferenceOwner]) (*PreferenceList, error) {
+func (a *API) getPreferences(ctx context.Context, _ *httpapi.Call, _ *preferencesRef,
+	o valid.Of[identity.PreferenceOwner]) (*PreferenceList, error) {
 	prefs, err := a.ids.Preferences(ctx, o)
 	if err != nil {
 		return nil, err
@@ -101,7 +106,8 @@ func (in setPreferenceIn) spec() identity.NewPreference {
 	return identity.NewPreference{PreferenceKey: in.preferenceRef.spec(), Text: in.Body.ValueString, List: in.Body.ValueList}
 }
 
-func (a *API) setPreference(ctx context.Context, _ *httpapi.Call, _ *setPreferenceIn, n valid.Of[identity.NewPreference]) (*Preference, error) {
+func (a *API) setPreference(ctx context.Context, _ *httpapi.Call, _ *setPreferenceIn,
+	n valid.Of[identity.NewPreference]) (*Preference, error) {
 	pref, err := a.ids.SetPreference(ctx, n)
 	if err != nil {
 		return nil, err
@@ -109,7 +115,8 @@ func (a *API) setPreference(ctx context.Context, _ *httpapi.Call, _ *setPreferen
 	return wirePreference(pref), nil
 }
 
-func (a *API) getPreference(ctx context.Context, _ *httpapi.Call, _ *preferenceRef, k valid.Of[identity.PreferenceKey]) (*Preference, error) {
+func (a *API) getPreference(ctx context.Context, _ *httpapi.Call, _ *preferenceRef,
+	k valid.Of[identity.PreferenceKey]) (*Preference, error) {
 	pref, err := a.ids.Preference(ctx, k)
 	if err != nil {
 		return nil, err
@@ -117,6 +124,7 @@ func (a *API) getPreference(ctx context.Context, _ *httpapi.Call, _ *preferenceR
 	return wirePreference(pref), nil
 }
 
-func (a *API) deletePreference(ctx context.Context, _ *httpapi.Call, _ *preferenceRef, k valid.Of[identity.PreferenceKey]) (*httpapi.None, error) {
+func (a *API) deletePreference(ctx context.Context, _ *httpapi.Call, _ *preferenceRef,
+	k valid.Of[identity.PreferenceKey]) (*httpapi.None, error) {
 	return nil, a.ids.DeletePreference(ctx, k)
 }

@@ -13,7 +13,8 @@ func (a *API) profileRows() []httpapi.Operation {
 	return httpapi.Table(Family,
 		httpapi.Op[createProfileIn, valid.Of[identity.NewProfile], TrustedProfile]{ID: "create_profile", Method: "POST", Path: all, Status: 201,
 			Action: "iam-identity.profile.create", Find: adding[createProfileIn](identity.ProfilesIn), Do: a.createProfile},
-		httpapi.Op[listProfilesIn, *identity.Listing[identity.Profile], TrustedProfileList]{ID: "list_profiles", Method: "GET", Path: all, Status: 200,
+		httpapi.Op[listProfilesIn, *identity.Listing[identity.Profile], TrustedProfileList]{ID: "list_profiles", Method: "GET", Path: all,
+			Status: 200,
 			Action: readProfile, Find: a.findProfiles, Do: a.listProfiles},
 		httpapi.Op[getProfileIn, *identity.Profile, TrustedProfile]{ID: "get_profile", Method: "GET", Path: one, Status: 200,
 			Action: readProfile, Find: findProfile[getProfileIn](a), Do: a.getProfile},
@@ -74,7 +75,8 @@ func (r profileRef) profile() string { return r.ProfileID }
 
 // findProfile finds the profile of the path. Parts of it are read after the
 // decision: who may not know of the profile must not learn of them.
-func findProfile[In interface{ profile() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.Profile, httpapi.Target, error) {
+func findProfile[In interface{ profile() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.Profile,
+	httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.Profile, httpapi.Target, error) {
 		profileID := (*in).profile()
 		c.Seeks("Profile", profileID)
@@ -101,7 +103,8 @@ func (in createProfileIn) spec() identity.NewProfile {
 	return identity.NewProfile{Account: in.Body.AccountID, Name: in.Body.Name, Description: in.Body.Description, Email: in.Body.Email}
 }
 
-func (a *API) createProfile(ctx context.Context, c *httpapi.Call, _ *createProfileIn, n valid.Of[identity.NewProfile]) (*TrustedProfile, error) {
+func (a *API) createProfile(ctx context.Context, c *httpapi.Call, _ *createProfileIn,
+	n valid.Of[identity.NewProfile]) (*TrustedProfile, error) {
 	p, err := a.ids.CreateProfile(ctx, n)
 	if err != nil {
 		return nil, err
@@ -115,7 +118,8 @@ type listProfilesIn struct {
 	Name string `query:"name"`
 }
 
-func (a *API) findProfiles(_ context.Context, c *httpapi.Call, in *listProfilesIn) (l *identity.Listing[identity.Profile], t httpapi.Target, err error) {
+func (a *API) findProfiles(_ context.Context, c *httpapi.Call, in *listProfilesIn) (l *identity.Listing[identity.Profile],
+	t httpapi.Target, err error) {
 	q := in.query()
 	q.Name = in.Name
 	if l, err = a.ids.ProfileListing(q); err != nil {
@@ -125,7 +129,8 @@ func (a *API) findProfiles(_ context.Context, c *httpapi.Call, in *listProfilesI
 	return l, identity.ProfilesIn(l.Account()), nil
 }
 
-func (a *API) listProfiles(ctx context.Context, _ *httpapi.Call, in *listProfilesIn, l *identity.Listing[identity.Profile]) (*TrustedProfileList, error) {
+func (a *API) listProfiles(ctx context.Context, _ *httpapi.Call, in *listProfilesIn,
+	l *identity.Listing[identity.Profile]) (*TrustedProfileList, error) {
 	found, err := a.ids.ListProfiles(ctx, l)
 	if err != nil {
 		return nil, err

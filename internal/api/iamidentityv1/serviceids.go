@@ -12,7 +12,8 @@ func (a *API) serviceIDRows() []httpapi.Operation {
 	const all, one = "/v1/serviceids", "/v1/serviceids/{id}"
 	const read, update, remove = "iam-identity.serviceid.get", "iam-identity.serviceid.update", "iam-identity.serviceid.delete"
 	return httpapi.Table(Family,
-		httpapi.Op[listServiceIDsIn, *identity.Listing[identity.ServiceID], ServiceIDList]{ID: "list_service_ids", Method: "GET", Path: all, Status: 200,
+		httpapi.Op[listServiceIDsIn, *identity.Listing[identity.ServiceID], ServiceIDList]{ID: "list_service_ids", Method: "GET",
+			Path: all, Status: 200,
 			Action: read, Find: a.findServiceIDs, Do: a.listServiceIDs},
 		httpapi.Op[createServiceIDIn, httpapi.None, ServiceID]{ID: "create_service_id", Method: "POST", Path: all, Status: 201,
 			Self: "every member of an account may create service IDs unless the account restricts it; package identity asks then", Do: a.createServiceID},
@@ -73,7 +74,8 @@ type serviceIDRef struct {
 
 func (r serviceIDRef) serviceID() string { return r.ID }
 
-func findServiceID[In interface{ serviceID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.ServiceID, httpapi.Target, error) {
+func findServiceID[In interface{ serviceID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.ServiceID,
+	httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.ServiceID, httpapi.Target, error) {
 		objectID := (*in).serviceID()
 		c.Seeks("ServiceId", objectID)
@@ -92,7 +94,8 @@ type listServiceIDsIn struct {
 	ShowGroupID bool   `query:"show_group_id"`
 }
 
-func (a *API) findServiceIDs(_ context.Context, c *httpapi.Call, in *listServiceIDsIn) (l *identity.Listing[identity.ServiceID], t httpapi.Target, err error) {
+func (a *API) findServiceIDs(_ context.Context, c *httpapi.Call, in *listServiceIDsIn) (l *identity.Listing[identity.ServiceID],
+	t httpapi.Target, err error) {
 	q := in.query()
 	q.Group, q.Name = in.GroupID, in.Name
 	if l, err = a.ids.ServiceIDListing(q); err != nil {
@@ -102,7 +105,8 @@ func (a *API) findServiceIDs(_ context.Context, c *httpapi.Call, in *listService
 	return l, identity.ServiceIDsIn(l.Account()), nil
 }
 
-func (a *API) listServiceIDs(ctx context.Context, _ *httpapi.Call, in *listServiceIDsIn, l *identity.Listing[identity.ServiceID]) (*ServiceIDList, error) {
+func (a *API) listServiceIDs(ctx context.Context, _ *httpapi.Call, in *listServiceIDsIn,
+	l *identity.Listing[identity.ServiceID]) (*ServiceIDList, error) {
 	found, err := a.ids.ListServiceIDs(ctx, l)
 	if err != nil {
 		return nil, err

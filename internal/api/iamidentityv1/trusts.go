@@ -8,15 +8,23 @@ import (
 	"github.com/kagiban/kagiban/internal/identity"
 )
 
+// What is said of a profile that was found.
+type (
+	trustSpecs = given[*identity.Profile, identity.TrustSpecs]
+	trustSpec  = given[*identity.Profile, identity.TrustSpec]
+)
+
 func (a *API) trustRows() []httpapi.Operation {
 	const all = "/v1/profiles/{profile_id}/identities"
 	const kind, one = all + "/{identity_type}", all + "/{identity_type}/{identifier_id}"
 	return httpapi.Table(Family,
 		httpapi.Op[profileRef, *identity.Profile, ProfileIdentities]{ID: "get_profile_identities", Method: "GET", Path: all, Status: 200,
 			Action: readProfile, Find: findProfile[profileRef](a), Do: a.getTrusts},
-		httpapi.Op[setTrustsIn, given[*identity.Profile, identity.TrustSpecs], ProfileIdentities]{ID: "set_profile_identities", Method: "PUT", Path: all, Status: 200,
+		httpapi.Op[setTrustsIn, trustSpecs, ProfileIdentities]{ID: "set_profile_identities",
+			Method: "PUT", Path: all, Status: 200,
 			Action: updateProfile, Check: (*setTrustsIn).present, Find: checking(findProfile[setTrustsIn](a)), Do: a.setTrusts},
-		httpapi.Op[setTrustIn, given[*identity.Profile, identity.TrustSpec], ProfileIdentity]{ID: "set_profile_identity", Method: "POST", Path: kind, Status: 200,
+		httpapi.Op[setTrustIn, trustSpec, ProfileIdentity]{ID: "set_profile_identity", Method: "POST",
+			Path: kind, Status: 200,
 			Action: updateProfile, Check: (*setTrustIn).check, Find: checking(findProfile[setTrustIn](a)), Do: a.setTrust},
 		httpapi.Op[trustRef, givenTrust, ProfileIdentity]{ID: "get_profile_identity", Method: "GET", Path: one, Status: 200,
 			Action: readProfile, Find: checking(findProfile[trustRef](a)), Do: a.getTrust},
@@ -87,7 +95,7 @@ func (in setTrustsIn) spec() identity.TrustSpecs {
 	return specs
 }
 
-func (a *API) setTrusts(ctx context.Context, c *httpapi.Call, in *setTrustsIn, g given[*identity.Profile, identity.TrustSpecs]) (*ProfileIdentities, error) {
+func (a *API) setTrusts(ctx context.Context, c *httpapi.Call, in *setTrustsIn, g trustSpecs) (*ProfileIdentities, error) {
 	head, trusts, err := a.ids.SetTrusts(ctx, g.found, in.IfMatch, g.spec)
 	if err != nil {
 		return nil, err
@@ -111,7 +119,7 @@ func (in *setTrustIn) check() error {
 
 func (in setTrustIn) spec() identity.TrustSpec { return in.Body.spec() }
 
-func (a *API) setTrust(ctx context.Context, _ *httpapi.Call, _ *setTrustIn, g given[*identity.Profile, identity.TrustSpec]) (*ProfileIdentity, error) {
+func (a *API) setTrust(ctx context.Context, _ *httpapi.Call, _ *setTrustIn, g trustSpec) (*ProfileIdentity, error) {
 	trust, err := a.ids.SetTrust(ctx, g.found, g.spec)
 	if err != nil {
 		return nil, err
