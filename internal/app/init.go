@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,13 +9,14 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/config"
-	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Founder is who an installation begins with. Email is required.
@@ -71,13 +71,9 @@ func Init(ctx context.Context, s *config.Settings, f Founder) (_ *First, err err
 	if err != nil {
 		return nil, err
 	}
-	key, err := secret.NewAPIKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
 	var ids id.Generator
-	first := &First{Account: ids.Hex(16), IAMID: id.UserRealm + userNumber(ids), Email: f.Email, KeyID: ids.New(id.APIKey), Key: key}
-	err = db.Update(ctx, func(tx store.Tx) error { return found(ctx, tx, f, first, hasher.Lookup(key)) })
+	first := &First{Account: ids.Hex(16), IAMID: id.UserRealm + userNumber(ids), Email: f.Email}
+	err = db.Update(ctx, func(tx store.Tx) error { return found(ctx, db, tx, f, first, hasher) })
 	if errors.Is(err, fault.Conflict) {
 		return nil, ErrInitialized
 	}
@@ -105,7 +101,8 @@ func (f *Founder) fill() error {
 // form that official clients check (ten of A-Z and 0-9).
 func userNumber(ids id.Generator) string { return strings.ToUpper(ids.Hex(5)) }
 
-func found(ctx context.Context, tx store.Tx, f Founder, first *First, hash string) error {
+// found makes what an installation begins with, in a transaction.
+func found(ctx context.Context, db store.DB, tx store.Tx, f Founder, first *First, hasher *secret.Hasher) error {
 	n, err := account.Accounts.Count(ctx, tx, store.Query{})
 	if err != nil {
 		return err
@@ -126,12 +123,15 @@ func found(ctx context.Context, tx store.Tx, f Founder, first *First, hash strin
 	if err := accounts.SetLoginIn(ctx, tx, account.NewLogin{IAMID: owner, Email: f.Email, DefaultAccount: at}); err != nil {
 		return err
 	}
-	key := &identity.APIKey{
-		Meta:  store.Meta{Account: at, ID: first.KeyID, Owner: owner, Name: "first-key", Description: "Made with the account"},
-		IAMID: owner, Hash: hash, ActionWhenLeaked: "none",
+	key, err := valid.Check(identity.NewAPIKey{IAMID: owner, Account: at, Traits: identity.KeyTraits{
+		Name: new("first-key"), Description: new("Made with the account"), ActionWhenLeaked: new(identity.LeakNone)}})
+	if err != nil {
+		return err
 	}
-	return identity.APIKeys.Create(ctx, tx, key, store.Event{
-		Action: "iam-identity.user-apikey.create", CRN: crn.Of("iam-identity", at, "apikey", key.ID),
-		Message: "IAM Identity Service: create user-apikey " + key.Name,
-	})
+	made, value, err := identity.New(identity.Config{DB: store.Joined(db, tx), Hasher: hasher}).CreateAPIKey(ctx, asker.System, key)
+	if err != nil {
+		return err
+	}
+	first.KeyID, first.Key = made.ID, value
+	return nil
 }

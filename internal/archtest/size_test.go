@@ -42,17 +42,31 @@ func TestFilesFunctionsAndPackagesStayReadable(t *testing.T) {
 	}
 }
 
-// isTable recognises a function whose body is one return of data.
+// isTable recognises a function whose body is one return of data: a literal, or
+// literals joined by append, Concat or Table.
 func isTable(fn *ast.FuncDecl) bool {
 	if len(fn.Body.List) != 1 {
 		return false
 	}
 	ret, ok := fn.Body.List[0].(*ast.ReturnStmt)
-	if !ok || len(ret.Results) != 1 {
-		return false
+	return ok && len(ret.Results) == 1 && isData(ret.Results[0])
+}
+
+func isData(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.CompositeLit:
+		return true
+	case *ast.CallExpr:
+		name := ""
+		switch fun := e.Fun.(type) {
+		case *ast.Ident:
+			name = fun.Name
+		case *ast.SelectorExpr:
+			name = fun.Sel.Name
+		}
+		return name == "append" || name == "Concat" || name == "Table"
 	}
-	_, ok = ret.Results[0].(*ast.CompositeLit)
-	return ok
+	return false
 }
 
 func TestPackagesSayWhatTheyAreFor(t *testing.T) {

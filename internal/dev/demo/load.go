@@ -62,7 +62,7 @@ type loader struct {
 
 func (d *Data) loader(in Into, tx store.Tx) *loader {
 	l := &loader{Data: d, labels: &labels{data: d}}
-	db, ids := joined{in.DB, tx}, id.Generator{Random: l.labels}
+	db, ids := store.Joined(in.DB, tx), id.Generator{Random: l.labels}
 	l.accounts = account.New(account.Config{DB: db, Now: in.Now, IDs: ids})
 	l.enterprise = enterprise.New(enterprise.Config{DB: db, Accounts: l.accounts, IDs: ids})
 	l.identity = identity.New(identity.Config{DB: db, Now: in.Now, IDs: ids, Hasher: in.Hasher}) // seals and lists nothing
@@ -91,18 +91,6 @@ func (l *labels) Read(p []byte) (int, error) {
 	l.next = l.next[1:]
 	return l.data.source(label).Read(p)
 }
-
-// joined is a store whose transactions are all part of one that has begun.
-type joined struct {
-	store.DB
-	tx store.Tx
-}
-
-func (j joined) Direct() store.Reader { return j.tx }
-
-func (j joined) View(_ context.Context, fn func(store.Reader) error) error { return fn(j.tx) }
-
-func (j joined) Update(_ context.Context, fn func(store.Tx) error) error { return fn(j.tx) }
 
 // checked gives input to what takes it checked.
 func checked[T valid.Checker, R any](input T, do func(valid.Of[T]) (R, error)) (R, error) {
