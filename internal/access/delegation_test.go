@@ -116,7 +116,8 @@ func TestWhatAnAuthorizationGivesOnThePartsOfAServiceMustBeHeldThere(t *testing.
 	other := newRole(s, "shop", "Other", "shop.order.refund")
 	_, err = s.CreatePolicy(owner, lets("kms", "shop.safe", other.CRN()))
 	works(t, "the owner's giving a role of the service on its part", err)
-	refused(t, "widening a role that an authorization of the part names", widen(s.Access, who, other.ID, "shop.order.refund", "shop.order.read", "iam.policy.read"))
+	refused(t, "widening a role that an authorization of the part names",
+		widen(s.Access, who, other.ID, "shop.order.refund", "shop.order.read", "iam.policy.read"))
 }
 
 func TestARoleThatAuthorizationsNameIsWidenedOnlyByWhoHoldsTheActions(t *testing.T) {

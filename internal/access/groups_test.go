@@ -102,14 +102,16 @@ func TestNobodyJoinsThePublicGroup(t *testing.T) {
 	}
 	_, err = s.Access.AddMembers(ctx, asker.System, g, apitest.Checked(t, access.Joining{person("IBMid-X")}))
 	wants(t, "joining", err, fault.Forbidden)
-	rule := access.RuleSpec{RealmName: "idp", Hours: 1, Conditions: []policy.ClaimCondition{{Claim: "team", Operator: policy.ClaimEquals, Value: `"x"`}}}
+	rule := access.RuleSpec{RealmName: "idp", Hours: 1, Conditions: []policy.ClaimCondition{{Claim: "team", Operator: policy.ClaimEquals,
+		Value: `"x"`}}}
 	_, err = s.Access.CreateRule(ctx, g, apitest.Checked(t, rule))
 	wants(t, "a rule", err, fault.Forbidden)
 	wants(t, "deleting it", s.Access.DeleteGroup(ctx, g, true), fault.Forbidden)
 	name := "x"
 	_, err = s.Access.UpdateGroup(ctx, g, "*", apitest.Checked(t, access.GroupChange{Name: &name}))
 	wants(t, "renaming it", err, fault.Forbidden)
-	out, err := s.Access.AddToGroups(ctx, asker.System, acct, apitest.Checked(t, access.Spread{NewMember: person("IBMid-X"), Groups: []string{g.ID}}))
+	out, err := s.Access.AddToGroups(ctx, asker.System, acct, apitest.Checked(t,
+		access.Spread{NewMember: person("IBMid-X"), Groups: []string{g.ID}}))
 	if err != nil || !errors.Is(out[0].Err, fault.NotFound) {
 		t.Errorf("joining it among many: %v, %v", out, err)
 	}

@@ -67,7 +67,8 @@ func TestPoliciesDoNotTellWhetherAForeignServiceIDIsLocked(t *testing.T) {
 	s := serve(t)
 	for in, id := range map[string]string{acct: "ServiceId-here", apitest.Other: "ServiceId-there"} {
 		s.Update(func(ctx context.Context, tx store.Tx) error {
-			return identity.ServiceIDs.Create(ctx, tx, &identity.ServiceID{Meta: store.Meta{Account: in, ID: id, Name: id, Owner: "iam-" + id}, Locked: true}, store.Event{})
+			return identity.ServiceIDs.Create(ctx, tx, &identity.ServiceID{Meta: store.Meta{Account: in, ID: id, Name: id, Owner: "iam-" + id},
+				Locked: true}, store.Event{})
 		})
 	}
 	if _, err := s.CreatePolicy(asker.System, doc("iam-ServiceId-here", "Viewer", "watson")); !errors.Is(err, fault.Conflict) {

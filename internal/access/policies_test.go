@@ -52,7 +52,8 @@ func TestSchemaTypeAndAccountBoundAReplacement(t *testing.T) {
 	}
 	v1 := doc(apitest.Member, "Viewer", "watson")
 	v1.Version = policy.V1
-	works(t, "a v2 document in the place of a v1 policy", s.ReplacePolicy(asker.System, create(s, v1).ID, doc(apitest.Member, "Editor", "watson")))
+	works(t, "a v2 document in the place of a v1 policy", s.ReplacePolicy(asker.System, create(s, v1).ID,
+		doc(apitest.Member, "Editor", "watson")))
 }
 
 func TestWhatTheEnterpriseGaveTheAccountCannotChange(t *testing.T) {
@@ -110,7 +111,8 @@ func TestAStaleTagIsAnsweredWithThePolicyThatIsThere(t *testing.T) {
 	if conflict, ok := fault.Of(err).Body.(access.PolicyConflict); !errors.Is(err, fault.Stale) || !ok || conflict.Existing.Tag != p.Tag {
 		t.Errorf("error %v, body %+v", err, fault.Of(err).Body)
 	}
-	if got, err := s.Access.GetPolicy(t.Context(), p.ID, false); err != nil || got.Tag != p.Tag || got.Doc.RoleIDs[0] != apitest.Role("Viewer") {
+	if got, err := s.Access.GetPolicy(t.Context(), p.ID, false); err != nil || got.Tag != p.Tag ||
+		got.Doc.RoleIDs[0] != apitest.Role("Viewer") {
 		t.Errorf("the policy afterwards: %+v, %v", got, err)
 	}
 }

@@ -216,7 +216,8 @@ func TestNoRaceGivesAServiceWhatTheGiverDoesNotHold(t *testing.T) {
 			for _, m := range n.stores {
 				m.begin, m.write = nil, nil
 			}
-			if refused := errors.Is(widened, fault.Forbidden); refused == errors.Is(given, fault.Forbidden) || (refused && given != nil) || (!refused && widened != nil) {
+			if refused := errors.Is(widened, fault.Forbidden); refused == errors.Is(given, fault.Forbidden) || (refused && given != nil) ||
+				(!refused && widened != nil) {
 				t.Errorf("widening: %v; giving: %v; want that exactly one is refused", widened, given)
 			}
 			if part.mayAct("is", more, "kms") {

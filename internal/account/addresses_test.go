@@ -67,7 +67,8 @@ func TestEntriesThatAreNoAddressesAreZones(t *testing.T) {
 }
 
 func FuzzAddresses(f *testing.F) {
-	for _, seed := range []string{"", "203.0.113.9", "1.2.3.4 - 1.2.3.9, 2001:db8::/32", "a-b", "-", "/", "1.2.3.4/0", "::/0,0.0.0.0/0", "zone one"} {
+	for _, seed := range []string{"", "203.0.113.9", "1.2.3.4 - 1.2.3.9, 2001:db8::/32", "a-b", "-", "/", "1.2.3.4/0", "::/0,0.0.0.0/0",
+		"zone one"} {
 		f.Add(seed, []byte{203, 0, 113, 9})
 	}
 	f.Fuzz(func(t *testing.T, text string, raw []byte) {

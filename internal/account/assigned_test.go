@@ -43,8 +43,10 @@ func TestEveryAddressListCounts(t *testing.T) {
 
 func TestAnAssignedRealmJoinsOrYieldsToTheAccounts(t *testing.T) {
 	s := DefaultSettings("0123456789abcdef0123456789abcdef")
-	s.RestrictUserDomains = []DomainRestriction{{RealmID: "IBMid", InvitationEmailAllowPatterns: []string{"*@a.example.com", "*@b.example.com"}, RestrictInvitation: true}}
-	s.Assigned = []Assigned{{Values: Rules{RestrictUserDomains: []DomainRestriction{{RealmID: "IBMid", InvitationEmailAllowPatterns: []string{"*@a.example.com"}, RestrictInvitation: true}}}}}
+	s.RestrictUserDomains = []DomainRestriction{{RealmID: "IBMid", InvitationEmailAllowPatterns: []string{"*@a.example.com",
+		"*@b.example.com"}, RestrictInvitation: true}}
+	s.Assigned = []Assigned{{Values: Rules{RestrictUserDomains: []DomainRestriction{{RealmID: "IBMid",
+		InvitationEmailAllowPatterns: []string{"*@a.example.com"}, RestrictInvitation: true}}}}}
 	if s.MayInvite("IBMid", "x@b.example.com") || !s.MayInvite("IBMid", "x@a.example.com") {
 		t.Error("both restrictions must be met")
 	}
@@ -75,7 +77,8 @@ func TestAnOwnExceptionDoesNotLiftTheDemandOfATemplate(t *testing.T) {
 // A template exempts from its own demand only. What the account, or another
 // template, demands of everybody holds for the exempted, too.
 func TestAnExceptionOfATemplateDoesNotLiftTheDemandOfTheAccount(t *testing.T) {
-	exempt := Assigned{Template: "T", Values: Rules{MFA: "LEVEL3", UserMFA: []UserMFA{{IAMID: "IBMid-X", MFA: "NONE"}, {IAMID: "IBMid-Y", MFA: "LEVEL3"}}}}
+	exempt := Assigned{Template: "T", Values: Rules{MFA: "LEVEL3", UserMFA: []UserMFA{{IAMID: "IBMid-X", MFA: "NONE"},
+		{IAMID: "IBMid-Y", MFA: "LEVEL3"}}}}
 	for name, c := range map[string]struct {
 		own   string
 		other []Assigned

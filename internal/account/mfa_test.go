@@ -39,7 +39,8 @@ func TestWhatAnAccountAsksOfAPersonWhoLogsIn(t *testing.T) {
 				want  account.Demand
 			}{
 				"of everybody": {account.Rules{MFA: tt.mfa}, account.Demand{Default: effective, Effective: effective}},
-				"of somebody else": {account.Rules{MFA: tt.mfa, UserMFA: []account.UserMFA{{IAMID: "IBMid-ELSE", MFA: "LEVEL3"}, {IAMID: "IBMid-OTHER", MFA: "NONE"}}},
+				"of somebody else": {account.Rules{MFA: tt.mfa, UserMFA: []account.UserMFA{{IAMID: "IBMid-ELSE", MFA: "LEVEL3"},
+					{IAMID: "IBMid-OTHER", MFA: "NONE"}}},
 					account.Demand{Default: effective, Effective: effective}},
 				"of the person, little of others": {account.Rules{MFA: "NONE", UserMFA: []account.UserMFA{{IAMID: who.iamID, MFA: effective}}},
 					account.Demand{Default: "NONE", Specific: effective, Effective: effective}},

@@ -30,7 +30,8 @@ func newService(t *testing.T) (*account.Service, store.DB) {
 }
 
 func newAccount() account.NewAccount {
-	return account.NewAccount{ID: acct, Name: "Acme", Owner: account.NewUser{ID: owner, Email: "ann@example.com", GivenName: "Ann", FamilyName: "Own"}}
+	return account.NewAccount{ID: acct, Name: "Acme", Owner: account.NewUser{ID: owner, Email: "ann@example.com", GivenName: "Ann",
+		FamilyName: "Own"}}
 }
 
 func create(t *testing.T, s *account.Service) {

@@ -63,7 +63,8 @@ func TestSettingsChangeOnlyWhatIsGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := events[len(events)-1]
-	if last.Action != "iam-identity.accountsettings.update" || !slices.Equal(last.Params, []string{"allowed_ip_addresses", "mfa", "session_expiration_in_seconds", "user_mfa"}) {
+	if last.Action != "iam-identity.accountsettings.update" || !slices.Equal(last.Params,
+		[]string{"allowed_ip_addresses", "mfa", "session_expiration_in_seconds", "user_mfa"}) {
 		t.Errorf("event: %+v", last)
 	}
 	nothing := checked(t, account.SettingsChange{})
@@ -111,7 +112,8 @@ func TestSettingOutsideItsRangeIsRefusedByName(t *testing.T) {
 		{"user_mfa", account.SettingsChange{UserMFA: []account.UserMFA{{owner, "NONE"}, {owner, "TOTP"}}}},
 		{"restrict_user_domains.realm_id", account.SettingsChange{RestrictUserDomains: []account.DomainChange{{}}}},
 		{"restrict_user_domains", account.SettingsChange{RestrictUserDomains: []account.DomainChange{{RealmID: "IBMid"}, {RealmID: "IBMid"}}}},
-		{"invitation_email_allow_patterns", account.SettingsChange{RestrictUserDomains: []account.DomainChange{{RealmID: "IBMid", Patterns: []string{""}}}}},
+		{"invitation_email_allow_patterns", account.SettingsChange{RestrictUserDomains: []account.DomainChange{{RealmID: "IBMid",
+			Patterns: []string{""}}}}},
 	} {
 		err := tt.change.Validate()
 		if e := fault.Of(err); err == nil || e.Kind != fault.Invalid || e.Field != tt.field {
@@ -130,16 +132,24 @@ func TestEverySettingIsKnownByItsNameOnTheWire(t *testing.T) {
 		change                    account.SettingsChange
 		laid                      account.Rules
 	}{
-		{"restrict_create_service_id", "RESTRICTED", "RESTRICTED", "NOT_RESTRICTED", account.SettingsChange{RestrictCreateServiceID: ptr("RESTRICTED")}, account.Rules{RestrictCreateServiceID: "NOT_SET"}},
-		{"restrict_create_platform_apikey", "RESTRICTED", "RESTRICTED", "NOT_RESTRICTED", account.SettingsChange{RestrictCreatePlatformAPIKey: ptr("RESTRICTED")}, account.Rules{RestrictCreatePlatformAPIKey: "NOT_SET"}},
-		{"restrict_user_list_visibility", "RESTRICTED", "RESTRICTED", "NOT_RESTRICTED", account.SettingsChange{RestrictUserListVisibility: ptr("RESTRICTED")}, account.Rules{RestrictUserListVisibility: "NOT_SET"}},
-		{"allowed_ip_addresses", "192.0.2.1", "192.0.2.1", "", account.SettingsChange{AllowedIPAddresses: ptr("192.0.2.1")}, account.Rules{AllowedIPAddresses: "192.0.2.0/24"}},
+		{"restrict_create_service_id", "RESTRICTED", "RESTRICTED", "NOT_RESTRICTED",
+			account.SettingsChange{RestrictCreateServiceID: ptr("RESTRICTED")}, account.Rules{RestrictCreateServiceID: "NOT_SET"}},
+		{"restrict_create_platform_apikey", "RESTRICTED", "RESTRICTED", "NOT_RESTRICTED",
+			account.SettingsChange{RestrictCreatePlatformAPIKey: ptr("RESTRICTED")}, account.Rules{RestrictCreatePlatformAPIKey: "NOT_SET"}},
+		{"restrict_user_list_visibility", "RESTRICTED", "RESTRICTED", "NOT_RESTRICTED",
+			account.SettingsChange{RestrictUserListVisibility: ptr("RESTRICTED")}, account.Rules{RestrictUserListVisibility: "NOT_SET"}},
+		{"allowed_ip_addresses", "192.0.2.1", "192.0.2.1", "", account.SettingsChange{AllowedIPAddresses: ptr("192.0.2.1")},
+			account.Rules{AllowedIPAddresses: "192.0.2.0/24"}},
 		{"mfa", "TOTP", "TOTP", "NONE", account.SettingsChange{MFA: ptr("TOTP")}, account.Rules{MFA: "NONE"}},
-		{"session_expiration_in_seconds", "00900", "900", "86400", account.SettingsChange{SessionExpiration: ptr("00900")}, account.Rules{SessionExpiration: "NOT_SET"}},
-		{"session_invalidation_in_seconds", "1000", "1000", "7200", account.SettingsChange{SessionInvalidation: ptr("1000")}, account.Rules{SessionInvalidation: "NOT_SET"}},
+		{"session_expiration_in_seconds", "00900", "900", "86400", account.SettingsChange{SessionExpiration: ptr("00900")},
+			account.Rules{SessionExpiration: "NOT_SET"}},
+		{"session_invalidation_in_seconds", "1000", "1000", "7200", account.SettingsChange{SessionInvalidation: ptr("1000")},
+			account.Rules{SessionInvalidation: "NOT_SET"}},
 		{"max_sessions_per_identity", "7", "7", "NOT_SET", account.SettingsChange{MaxSessions: ptr("7")}, account.Rules{MaxSessions: "NOT_SET"}},
-		{"system_access_token_expiration_in_seconds", "1200", "1200", "3600", account.SettingsChange{AccessTokenExpiration: ptr("1200")}, account.Rules{AccessTokenExpiration: "NOT_SET"}},
-		{"system_refresh_token_expiration_in_seconds", "1300", "1300", "259200", account.SettingsChange{RefreshTokenExpiration: ptr("1300")}, account.Rules{RefreshTokenExpiration: "NOT_SET"}},
+		{"system_access_token_expiration_in_seconds", "1200", "1200", "3600", account.SettingsChange{AccessTokenExpiration: ptr("1200")},
+			account.Rules{AccessTokenExpiration: "NOT_SET"}},
+		{"system_refresh_token_expiration_in_seconds", "1300", "1300", "259200", account.SettingsChange{RefreshTokenExpiration: ptr("1300")},
+			account.Rules{RefreshTokenExpiration: "NOT_SET"}},
 	} {
 		if got := property(t, account.DefaultSettings(acct).Effective(), tt.name); got != tt.usual {
 			t.Errorf("%s is usually %q, want %q", tt.name, got, tt.usual)
@@ -189,7 +199,8 @@ func TestOneDomainRestrictionForEachRealm(t *testing.T) {
 		return got.RestrictUserDomains
 	}
 	put(account.DomainChange{RealmID: "IBMid", Patterns: []string{"*.*@ibm.com"}, Restrict: ptr(false)})
-	got := put(account.DomainChange{RealmID: "appid", Restrict: ptr(true)}, account.DomainChange{RealmID: "IBMid", Patterns: []string{"**@**ibm.com"}})
+	got := put(account.DomainChange{RealmID: "appid", Restrict: ptr(true)},
+		account.DomainChange{RealmID: "IBMid", Patterns: []string{"**@**ibm.com"}})
 	want := []account.DomainRestriction{
 		{RealmID: "IBMid", InvitationEmailAllowPatterns: []string{"**@**ibm.com"}},
 		{RealmID: "appid", InvitationEmailAllowPatterns: []string{}, RestrictInvitation: true},
@@ -259,7 +270,8 @@ func TestInvitationsFollowTheRealmsRestriction(t *testing.T) {
 	for _, tt := range []struct {
 		realm, email string
 		want         bool
-	}{{"IBMid", "a@example.com", true}, {"IBMid", "a@evil.example", false}, {"appid", "a@evil.example", true}, {"other", "a@evil.example", true}} {
+	}{{"IBMid", "a@example.com", true}, {"IBMid", "a@evil.example", false}, {"appid", "a@evil.example", true},
+		{"other", "a@evil.example", true}} {
 		if got := s.MayInvite(tt.realm, tt.email); got != tt.want {
 			t.Errorf("%s %s: got %v", tt.realm, tt.email, got)
 		}

@@ -234,7 +234,8 @@ func (a *App) families(c *core) []module {
 	}
 	if a.dev != nil {
 		all = append(all, module{rows: devapi.New(devapi.Config{
-			Clock: a.clock, Faults: a.dev.faults, Requests: a.dev.requests, Reset: a.reset, DB: func() store.DB { return a.db }, Observer: a.observer(),
+			Clock: a.clock, Faults: a.dev.faults, Requests: a.dev.requests, Reset: a.reset, DB: func() store.DB { return a.db },
+			Observer: a.observer(),
 		}).Operations()})
 	}
 	return all

@@ -81,7 +81,8 @@ func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	user := w.app.Demo().Member.IAMID
-	userKey, _, err := c.identity.CreateAPIKey(ctx, asker.System, apitest.Checked(t, identity.NewAPIKey{Account: w.acct, IAMID: user, Traits: identity.KeyTraits{Name: new("k")}, Locked: true}))
+	userKey, _, err := c.identity.CreateAPIKey(ctx, asker.System, apitest.Checked(t,
+		identity.NewAPIKey{Account: w.acct, IAMID: user, Traits: identity.KeyTraits{Name: new("k")}, Locked: true}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,12 +95,15 @@ func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 		remove      func() error
 		event       string
 	}{
-		"a service ID": {id.IAMOf(sid.ID), access.MemberService, func() error { return c.identity.DeleteServiceID(ctx, sid) }, "iam-identity.account-serviceid.delete"},
-		"a profile":    {id.IAMOf(profile.ID), access.MemberProfile, func() error { return c.identity.DeleteProfile(ctx, profile) }, "iam-identity.account-profile.delete"},
+		"a service ID": {id.IAMOf(sid.ID), access.MemberService, func() error { return c.identity.DeleteServiceID(ctx, sid) },
+			"iam-identity.account-serviceid.delete"},
+		"a profile": {id.IAMOf(profile.ID), access.MemberProfile, func() error { return c.identity.DeleteProfile(ctx, profile) },
+			"iam-identity.account-profile.delete"},
 		"a template's profile": {id.IAMOf(managed.ID), access.MemberProfile, func() error {
 			return w.app.db.Update(ctx, func(tx store.Tx) error { return c.identity.LiftProfile(ctx, tx, w.acct, managed.ID) })
 		}, "iam-identity.account-profile.delete"},
-		"a user of the account": {user, access.MemberUser, func() error { return c.accounts.RemoveUser(ctx, person) }, "user-management.user.delete"},
+		"a user of the account": {user, access.MemberUser, func() error { return c.accounts.RemoveUser(ctx, person) },
+			"user-management.user.delete"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			group := equip(t, w, one.iamID, one.kind)
@@ -138,7 +142,8 @@ func TestWhoeverIsDeletedLeavesNoAccessBehind(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := policy.Decide(s, &policy.Request{Subject: policy.Subject{Kind: policy.KindOf(one.iamID), IAMID: one.iamID, Account: w.acct}, Action: "kms.secrets.list",
+			if d := policy.Decide(s, &policy.Request{Subject: policy.Subject{Kind: policy.KindOf(one.iamID), IAMID: one.iamID, Account: w.acct},
+				Action:   "kms.secrets.list",
 				Resource: policy.Resource{Account: w.acct, ServiceName: "kms"}, Environment: policy.Environment{Now: w.app.now()}}); d.Allowed {
 				t.Errorf("decided %+v", d)
 			}

@@ -119,7 +119,8 @@ func (s *server) until(yes func() bool) {
 
 func TestAWrongFaultIsRefused(t *testing.T) {
 	s := run(t, nil)
-	for _, body := range []string{`{}`, `{"operation":"list_service_ids"}`, `{"operation":"list_servce_ids","status":500}`, `{"operation":"*","status":200}`,
+	for _, body := range []string{`{}`, `{"operation":"list_service_ids"}`, `{"operation":"list_servce_ids","status":500}`,
+		`{"operation":"*","status":200}`,
 		`{"operation":"*","status":500,"share":1.5}`, `{"operation":"*","status":500,"count":-1}`, `{"operation":"*","delay":"2m"}`,
 		`{"operation":"*","delay":"-1s"}`, `{"operation":"set_clock","status":500}`, `{"operation":"*","status":500,"retry_after":-1}`} {
 		s.want(400, "POST", "/dev/v1/faults", body, nil)
@@ -232,7 +233,8 @@ func TestPagesOfOtherOriginsAreKeptFromTheAids(t *testing.T) {
 func TestEventsAreShownInTheCADFShape(t *testing.T) {
 	s := run(t, nil)
 	auth, root := s.owner(), s.Demo().Root
-	created := s.want(201, "POST", "/v1/serviceids", `{"account_id":"`+root+`","name":"seen"}`, nil, append(auth, "Transaction-Id", "tx-7", "User-Agent", "test/1")...)
+	created := s.want(201, "POST", "/v1/serviceids", `{"account_id":"`+root+`","name":"seen"}`, nil,
+		append(auth, "Transaction-Id", "tx-7", "User-Agent", "test/1")...)
 	var list struct {
 		Events []map[string]any
 	}
@@ -319,7 +321,9 @@ func TestRandomDemoDataSurvivesARestart(t *testing.T) {
 	first := start()
 	key := first.Demo().OwnerKey.Value
 	auth := first.owner()
-	first.end()
+	if err := first.end(); err != nil {
+		t.Fatal(err)
+	}
 	second := start()
 	if !second.Demo().OwnerKey.Value.Equal(key) {
 		t.Error("the key is another after a restart")

@@ -13,7 +13,8 @@ import (
 // console logs the demo's user with a password in.
 func (s *server) console() (header []string, refresh string) {
 	s.t.Helper()
-	return s.session(url.Values{"grant_type": {"password"}, "username": {s.Demo().Console.Email}, "password": {s.Demo().Password.Reveal()}, "account": {s.Demo().Root}})
+	return s.session(url.Values{"grant_type": {"password"}, "username": {s.Demo().Console.Email}, "password": {s.Demo().Password.Reveal()},
+		"account": {s.Demo().Root}})
 }
 
 func (s *server) session(form url.Values) (header []string, refresh string) {
@@ -35,8 +36,10 @@ func TestRulesMakePeopleMembersForAWhileAfterTheirLogin(t *testing.T) {
 	var group struct{ ID string }
 	s.want(201, "POST", "/v2/groups?account_id="+root, `{"name":"Auditors"}`, &group, owner...)
 	s.want(201, "POST", "/v2/groups/"+group.ID+"/rules", fmt.Sprintf(`{"name":"auditors","expiration":1,"realm_name":%q,"conditions":[`+
-		`{"claim":"groups","operator":"CONTAINS","value":"\"auditors\""},{"claim":"department","operator":"EQUALS","value":"\"billing\""}]}`, demo.Realm), nil, owner...)
-	s.want(201, "POST", "/v2/policies", policyOf("access", attribute("access_group_id", group.ID), "crn:v1:bluemix:public:iam::::serviceRole:Reader",
+		`{"claim":"groups","operator":"CONTAINS","value":"\"auditors\""},{"claim":"department","operator":"EQUALS","value":"\"billing\""}]}`,
+		demo.Realm), nil, owner...)
+	s.want(201, "POST", "/v2/policies", policyOf("access", attribute("access_group_id", group.ID),
+		"crn:v1:bluemix:public:iam::::serviceRole:Reader",
 		attribute("accountId", root)+","+attribute("serviceName", "kms")), nil, owner...)
 
 	ask := func(caller []string, subject string) bool {
@@ -46,7 +49,9 @@ func TestRulesMakePeopleMembersForAWhileAfterTheirLogin(t *testing.T) {
 				Decision struct{ Permitted bool } `json:"authorizationDecision"`
 			}
 		}
-		s.want(200, "POST", "/v2/authz", fmt.Sprintf(`[{"subject":%s,"action":"kms.secrets.list","resource":{"attributes":{"serviceName":"kms","accountId":%q}}}]`, subject, root), &out, caller...)
+		s.want(200, "POST", "/v2/authz",
+			fmt.Sprintf(`[{"subject":%s,"action":"kms.secrets.list","resource":{"attributes":{"serviceName":"kms","accountId":%q}}}]`, subject,
+				root), &out, caller...)
 		return out.Responses[0].Decision.Permitted
 	}
 	listed := func(path, field string) (out []string) {
@@ -74,14 +79,16 @@ func TestRulesMakePeopleMembersForAWhileAfterTheirLogin(t *testing.T) {
 		}
 		s.want(status, "HEAD", "/v2/groups/"+group.ID+"/members/"+who, "", nil, owner...)
 		members := "/v2/groups/" + group.ID + "/members"
-		for query, want := range map[string]string{"": one, "?membership_type=all": one, "?membership_type=dynamic": one, "?membership_type=dynamic&type=user": one,
-			"?membership_type=static": "[]", "?membership_type=dynamic&type=service": "[]"} {
+		for query, want := range map[string]string{"": one, "?membership_type=all": one, "?membership_type=dynamic": one,
+			"?membership_type=dynamic&type=user": one,
+			"?membership_type=static":            "[]", "?membership_type=dynamic&type=service": "[]"} {
 			if got := fmt.Sprint(listed(members+query, "iam_id")); got != want {
 				t.Errorf("%s: members%s are %s, want %s", when, query, got, want)
 			}
 		}
 		groups := "/v2/groups?account_id=" + root + "&iam_id=" + who
-		for query, want := range map[string]string{"": of, "&membership_type=all": of, "&membership_type=dynamic": of, "&membership_type=static": "[]"} {
+		for query, want := range map[string]string{"": of, "&membership_type=all": of, "&membership_type=dynamic": of,
+			"&membership_type=static": "[]"} {
 			if got := fmt.Sprint(listed(groups+query, "id")); got != want {
 				t.Errorf("%s: groups%s are %s, want %s", when, query, got, want)
 			}
@@ -116,7 +123,8 @@ func TestRulesMakePeopleMembersForAWhileAfterTheirLogin(t *testing.T) {
 
 	token, refresh = s.console()
 	wants("after a new login", true, token)
-	s.call("POST", "/identity/logout", "refresh_token="+refresh, "Authorization", "Basic Yng6Yng=", "Content-Type", "application/x-www-form-urlencoded")
+	s.call("POST", "/identity/logout", "refresh_token="+refresh, "Authorization", "Basic Yng6Yng=", "Content-Type",
+		"application/x-www-form-urlencoded")
 	wants("after the logout", false, nil)
 }
 
@@ -125,13 +133,16 @@ func TestARuleOpensOperationsToThoseItAdmits(t *testing.T) {
 	root, owner := s.Demo().Root, s.owner()
 	var group struct{ ID string }
 	s.want(201, "POST", "/v2/groups?account_id="+root, `{"name":"Billing"}`, &group, owner...)
-	s.want(201, "POST", "/v2/policies", policyOf("access", attribute("access_group_id", group.ID), "crn:v1:bluemix:public:iam::::role:TemplateAdministrator",
+	s.want(201, "POST", "/v2/policies", policyOf("access", attribute("access_group_id", group.ID),
+		"crn:v1:bluemix:public:iam::::role:TemplateAdministrator",
 		attribute("accountId", root)+","+attribute("serviceName", "iam-groups")), nil, owner...)
 	token, _ := s.console()
 	create := func(want int) {
 		s.want(want, "POST", "/v1/group_templates", `{"name":"Made","account_id":"`+root+`","group":{"name":"made"}}`, nil, token...)
 	}
 	create(403)
-	s.want(201, "POST", "/v2/groups/"+group.ID+"/rules", fmt.Sprintf(`{"expiration":24,"realm_name":%q,"conditions":[{"claim":"department","operator":"IN","value":"[\"billing\"]"}]}`, demo.Realm), nil, owner...)
+	s.want(201, "POST", "/v2/groups/"+group.ID+"/rules",
+		fmt.Sprintf(`{"expiration":24,"realm_name":%q,"conditions":[{"claim":"department","operator":"IN","value":"[\"billing\"]"}]}`,
+			demo.Realm), nil, owner...)
 	create(201)
 }

@@ -85,7 +85,8 @@ func Init(ctx context.Context, s *config.Settings, f Founder) (_ *First, err err
 
 func (f *Founder) fill() error {
 	f.Email = strings.TrimSpace(f.Email)
-	if at := strings.LastIndexByte(f.Email, '@'); at < 1 || at == len(f.Email)-1 || len(f.Email) > 254 || strings.ContainsAny(f.Email, " \t\r\n<>,;") {
+	if at := strings.LastIndexByte(f.Email, '@'); at < 1 || at == len(f.Email)-1 || len(f.Email) > 254 ||
+		strings.ContainsAny(f.Email, " \t\r\n<>,;") {
 		return fmt.Errorf("%q is not an e-mail address", f.Email)
 	}
 	if f.Name == "" {
@@ -113,11 +114,13 @@ func found(ctx context.Context, db store.DB, tx store.Tx, f Founder, first *Firs
 	ctx = store.WithOrigin(ctx, store.Origin{IAMID: first.IAMID, Name: first.Email, Account: first.Account, Operation: "init"})
 	at, owner := first.Account, first.IAMID
 	mark := &founding{Meta: store.Meta{Account: store.System, ID: firstAccount}, Account: at}
-	if err := foundings.Create(ctx, tx, mark, store.Event{Action: "kagiban.founding.create", Message: "Kagiban: begin the installation"}); err != nil {
+	if err := foundings.Create(ctx, tx, mark, store.Event{Action: "kagiban.founding.create",
+		Message: "Kagiban: begin the installation"}); err != nil {
 		return err
 	}
 	accounts := account.New(account.Config{})
-	if _, err := accounts.CreateIn(ctx, tx, account.NewAccount{ID: at, Name: f.Account, Owner: account.NewUser{ID: owner, Name: f.Name, Email: f.Email}}); err != nil {
+	if _, err := accounts.CreateIn(ctx, tx, account.NewAccount{ID: at, Name: f.Account,
+		Owner: account.NewUser{ID: owner, Name: f.Name, Email: f.Email}}); err != nil {
 		return err
 	}
 	if err := accounts.SetLoginIn(ctx, tx, account.NewLogin{IAMID: owner, Email: f.Email, DefaultAccount: at}); err != nil {

@@ -33,9 +33,11 @@ func TestLimitsOfAccessAreSettings(t *testing.T) {
 	}
 	got := app.AccessLimits(run(t, func(c *app.Config) {
 		serve(c)
-		c.Access = config.AccessLimits{Policies: 100000, PoliciesPerSubject: 2, TagPolicies: 3, Groups: 4, GroupsPerMember: 5, RulesPerGroup: 6, CustomRoles: 7}
+		c.Access = config.AccessLimits{Policies: 100000, PoliciesPerSubject: 2, TagPolicies: 3, Groups: 4, GroupsPerMember: 5, RulesPerGroup: 6,
+			CustomRoles: 7}
 	}).App)
-	if want := (access.Limits{Policies: 100000, PoliciesPerOwner: 2, TagPolicies: 3, Groups: 4, GroupsPerMember: 5, RulesPerGroup: 6, CustomRoles: 7}); got != want {
+	if want := (access.Limits{Policies: 100000, PoliciesPerOwner: 2, TagPolicies: 3, Groups: 4, GroupsPerMember: 5, RulesPerGroup: 6,
+		CustomRoles: 7}); got != want {
 		t.Errorf("with settings: %+v, want %+v", got, want)
 	}
 }
@@ -67,7 +69,8 @@ func TestTheReportOfLimitsSaysWhatIsSet(t *testing.T) {
 	s.want(200, "GET", "/v1/accounts/"+s.Demo().Root+"/limits/identity", "", &got, s.owner()...)
 	want := map[string]limit{"claim_rules_per_group": {77}, "profile_templates": {777}, "account_settings_templates": {777},
 		"template_versions_per_template": {7777}, "profiles": {11}, "claim_rules_per_profile": {3}, "cr_rules": {33}, "cr_rules_per_profile": {3},
-		"idps": {12}, "serviceid_groups": {100}, "serviceids_per_group": {2000}, "apikeys_per_identity": {20}, "cr_links": {20000}, "cr_links_per_profile": {1000}}
+		"idps": {12}, "serviceid_groups": {100}, "serviceids_per_group": {2000}, "apikeys_per_identity": {20}, "cr_links": {20000},
+		"cr_links_per_profile": {1000}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -145,7 +145,8 @@ func (m *meters) showTokens(tokens *token.Service, keys *keyring.Keyring, now fu
 		}
 		if since := keys.Since(); !since.IsZero() {
 			_, algorithm, engine := keys.Signer()
-			metrics.WriteGaugeFloat64(w, fmt.Sprintf("kagiban_signing_key_age_seconds{algorithm=%q,engine=%q}", algorithm, engine), now().Sub(since).Seconds())
+			metrics.WriteGaugeFloat64(w, fmt.Sprintf("kagiban_signing_key_age_seconds{algorithm=%q,engine=%q}", algorithm, engine),
+				now().Sub(since).Seconds())
 		}
 	})
 }

@@ -53,7 +53,8 @@ func lay(t *testing.T, dsn string) (*cable, string) {
 		c.set(true)
 		c.wg.Wait()
 	})
-	near := url.URL{Scheme: "postgres", User: url.UserPassword(cfg.User, cfg.Password), Host: c.listener.Addr().String(), Path: "/" + cfg.Database}
+	near := url.URL{Scheme: "postgres", User: url.UserPassword(cfg.User, cfg.Password), Host: c.listener.Addr().String(),
+		Path: "/" + cfg.Database}
 	near.RawQuery = url.Values{"sslmode": {"disable"}, "search_path": {cfg.RuntimeParams["search_path"]}}.Encode()
 	return c, near.String()
 }
@@ -154,7 +155,8 @@ func TestWithoutItsDatabaseTheServerSaysSoAndRecovers(t *testing.T) {
 		t.Errorf("a wrong key afterwards: %d %s", got.code, got.body)
 	}
 	s.want(201, "POST", "/v1/serviceids", `{"account_id":"`+first.Account+`","name":"kept"}`, nil, owner...)
-	if list := s.want(200, "GET", "/v1/serviceids?account_id="+first.Account, "", nil, owner...).body; strings.Contains(list, `"lost"`) || !strings.Contains(list, `"kept"`) {
+	if list := s.want(200, "GET", "/v1/serviceids?account_id="+first.Account, "", nil, owner...).body; strings.Contains(list, `"lost"`) ||
+		!strings.Contains(list, `"kept"`) {
 		t.Errorf("found afterwards: %s", list)
 	}
 }

@@ -75,7 +75,8 @@ const resealBatch = 200
 
 // reseal goes through the objects of one kind. Values are bound to the id of
 // their object.
-func reseal[T any](ctx context.Context, r *resealer, objects *store.Collection[T], purpose func(*T) secret.Purpose, sealed func(*T) *[]byte) error {
+func reseal[T any](ctx context.Context, r *resealer, objects *store.Collection[T], purpose func(*T) secret.Purpose,
+	sealed func(*T) *[]byte) error {
 	q := store.Query{Order: store.ByID, Limit: resealBatch}
 	for {
 		batch, err := objects.List(ctx, r.db.Direct(), q)
@@ -108,7 +109,8 @@ func reseal[T any](ctx context.Context, r *resealer, objects *store.Collection[T
 
 // resealOne gives 1 when the object was written. The write is no entry of the
 // audit trail: nothing that the object says has changed.
-func resealOne[T any](ctx context.Context, r *resealer, objects *store.Collection[T], m *store.Meta, purpose func(*T) secret.Purpose, sealed func(*T) *[]byte) (changed int, err error) {
+func resealOne[T any](ctx context.Context, r *resealer, objects *store.Collection[T], m *store.Meta, purpose func(*T) secret.Purpose,
+	sealed func(*T) *[]byte) (changed int, err error) {
 	obj, err := objects.Get(ctx, r.db.Direct(), m.Account, m.ID)
 	if err != nil {
 		return 0, gone(err)

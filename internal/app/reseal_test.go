@@ -63,7 +63,8 @@ func sealedUnder(t *testing.T, set config.Settings, key secret.MasterKey) int {
 // storedKey makes a key whose value can be read again, and gives its path.
 func (s *server) storedKey(first *app.First, owner []string, serviceID, name string) (path, value string) {
 	var key object
-	s.want(201, "POST", "/v1/apikeys", `{"account_id":"`+first.Account+`","iam_id":"iam-`+serviceID+`","name":"`+name+`","store_value":true}`, &key, owner...)
+	s.want(201, "POST", "/v1/apikeys", `{"account_id":"`+first.Account+`","iam_id":"iam-`+serviceID+`","name":"`+name+
+		`","store_value":true}`, &key, owner...)
 	return "/v1/apikeys/" + key.ID, key.Key
 }
 
@@ -86,7 +87,9 @@ func TestEverythingIsSealedUnderTheNewMasterKey(t *testing.T) {
 		var idp struct {
 			ID string `json:"idp_id"`
 		}
-		s.want(201, "POST", "/v1/idps", `{"account_id":"`+first.Account+`","name":"dir","type":"ldap","properties":{"host":"h"},"secrets":{"bind":{"password":"hidden-pin"}}}`, &idp, owner...)
+		s.want(201, "POST", "/v1/idps",
+			`{"account_id":"`+first.Account+`","name":"dir","type":"ldap","properties":{"host":"h"},"secrets":{"bind":{"password":"hidden-pin"}}}`,
+			&idp, owner...)
 		if err := s.end(); err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +122,8 @@ func TestEverythingIsSealedUnderTheNewMasterKey(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		if _, err := app.New(context.Background(), app.Config{Settings: set, Log: discard}); err == nil || !strings.Contains(err.Error(), "master key") {
+		if _, err := app.New(context.Background(), app.Config{Settings: set, Log: discard}); err == nil ||
+			!strings.Contains(err.Error(), "master key") {
 			t.Errorf("with the old key alone: %v", err)
 		}
 		only := set
@@ -159,7 +163,8 @@ func TestResealingTellsWhatItCannotOpenAndDoesTheRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec(`UPDATE objects SET body = replace(body, '"sealed":"', '"sealed":"AAAA') WHERE id = $1`, damaged[strings.LastIndexByte(damaged, '/')+1:]); err != nil {
+	if _, err := db.Exec(`UPDATE objects SET body = replace(body, '"sealed":"', '"sealed":"AAAA') WHERE id = $1`,
+		damaged[strings.LastIndexByte(damaged, '/')+1:]); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {

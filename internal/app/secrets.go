@@ -84,7 +84,8 @@ func install(ctx context.Context, db store.DB, sealer *secret.Sealer, id string,
 	}
 	err = db.Update(ctx, func(tx store.Tx) error {
 		obj := &installationSecret{Meta: store.Meta{Account: store.System, ID: id}, Sealed: sealed}
-		return installationSecrets.Create(ctx, tx, obj, store.Event{Action: "kagiban.installation-secret.create", Message: "Kagiban: create installation secret " + id})
+		return installationSecrets.Create(ctx, tx, obj, store.Event{Action: "kagiban.installation-secret.create",
+			Message: "Kagiban: create installation secret " + id})
 	})
 	if err != nil {
 		return fmt.Errorf("keeping secret %s: %w", id, err)

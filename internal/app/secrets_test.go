@@ -44,7 +44,8 @@ func field(t *testing.T, a answer, name string) string {
 // not belong.
 func makeSecrets(t *testing.T, s *server, h *hoard) {
 	d := s.Demo()
-	for name, v := range map[string]string{"owner's key": d.OwnerKey.Value.Reveal(), "service's key": d.ServiceKey.Value.Reveal(), "password": d.Password.Reveal()} {
+	for name, v := range map[string]string{"owner's key": d.OwnerKey.Value.Reveal(), "service's key": d.ServiceKey.Value.Reveal(),
+		"password": d.Password.Reveal()} {
 		h.add(t, name, v)
 	}
 	auth := s.owner()
@@ -52,20 +53,24 @@ func makeSecrets(t *testing.T, s *server, h *hoard) {
 
 	made := s.want(201, "POST", "/v1/apikeys", `{"name":"k","iam_id":"`+d.Owner.IAMID+`","account_id":"`+d.Root+`"}`, nil, auth...)
 	h.add(t, "new key", field(t, made, "apikey"))
-	stored := s.want(201, "POST", "/v1/apikeys", `{"name":"s","iam_id":"iam-`+d.ServiceID+`","account_id":"`+d.Root+`","store_value":true}`, nil, auth...)
+	stored := s.want(201, "POST", "/v1/apikeys", `{"name":"s","iam_id":"iam-`+d.ServiceID+`","account_id":"`+d.Root+`","store_value":true}`,
+		nil, auth...)
 	h.add(t, "stored key", field(t, stored, "apikey"))
 	h.add(t, "given key", "a-value-that-the-caller-chose-0123456789")
-	s.call("POST", "/v1/apikeys", `{"name":"g","iam_id":"iam-`+d.ServiceID+`","account_id":"`+d.Root+`","apikey":"`+h.secrets["given key"]+`"}`, auth...)
+	s.call("POST", "/v1/apikeys", `{"name":"g","iam_id":"iam-`+d.ServiceID+`","account_id":"`+d.Root+`","apikey":"`+h.secrets["given key"]+
+		`"}`, auth...)
 
 	const basic = "Basic Yng6Yng=" // bx:bx
-	login := s.grant(url.Values{"grant_type": {"password"}, "username": {d.Console.Email}, "password": {d.Password.Reveal()}}, "Authorization", basic)
+	login := s.grant(url.Values{"grant_type": {"password"}, "username": {d.Console.Email}, "password": {d.Password.Reveal()}},
+		"Authorization", basic)
 	if login.code != 200 {
 		t.Fatalf("login with the password: %d %s", login.code, login.body)
 	}
 	h.add(t, "user's access token", field(t, login, "access_token"))
 	refresh := field(t, login, "refresh_token")
 	h.add(t, "refresh token", refresh)
-	code := s.call("POST", "/identity/passcode", url.Values{"refresh_token": {refresh}}.Encode(), "Authorization", basic, "Content-Type", "application/x-www-form-urlencoded")
+	code := s.call("POST", "/identity/passcode", url.Values{"refresh_token": {refresh}}.Encode(), "Authorization", basic, "Content-Type",
+		"application/x-www-form-urlencoded")
 	h.add(t, "passcode", field(t, code, "passcode"))
 	renewed := s.grant(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}, "Authorization", basic)
 	h.add(t, "second refresh token", field(t, renewed, "refresh_token"))
@@ -79,7 +84,8 @@ func misplace(s *server, h *hoard) {
 		for i, a := range []answer{
 			s.grant(url.Values{"grant_type": {v}}),
 			s.grant(url.Values{"grant_type": {"urn:ibm:params:oauth:grant-type:apikey"}, "apikey": {v + "x"}}),
-			s.grant(url.Values{"grant_type": {"urn:ibm:params:oauth:grant-type:passcode"}, "passcode": {v + "x"}}, "Authorization", "Basic Yng6Yng="),
+			s.grant(url.Values{"grant_type": {"urn:ibm:params:oauth:grant-type:passcode"}, "passcode": {v + "x"}}, "Authorization",
+				"Basic Yng6Yng="),
 			s.grant(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {v + "x"}}, "Authorization", "Basic Yng6Yng="),
 			s.call("GET", "/v1/serviceids/x", "", "Authorization", "Bearer "+v+"x"),
 			s.call("GET", "/v1/policies?account_id="+q, "", auth...),

@@ -156,9 +156,11 @@ func TestMetricsAreForTheNetworksOfTheSetting(t *testing.T) {
 	s.grant(url.Values{"grant_type": {"urn:ibm:params:oauth:grant-type:apikey"}, "apikey": {"wrong"}})
 	a := s.want(200, "GET", "/metrics", "", nil)
 	for _, line := range []string{
-		`kagiban_build_info{`, `kagiban_tokens_total{grant="apikey",outcome="success"} 1`, `kagiban_tokens_total{grant="apikey",outcome="invalid"} 1`,
+		`kagiban_build_info{`, `kagiban_tokens_total{grant="apikey",outcome="success"} 1`,
+		`kagiban_tokens_total{grant="apikey",outcome="invalid"} 1`,
 		`kagiban_requests_total{family="iamtoken",operation="get_token",status="200"} 1`, `kagiban_request_seconds_bucket{family="iamtoken"`,
-		`kagiban_cache_misses_total{cache="credentials"}`, `kagiban_store_seconds_count{call="update"}`, `kagiban_signing_key_age_seconds{algorithm="ES256",engine="go"}`,
+		`kagiban_cache_misses_total{cache="credentials"}`, `kagiban_store_seconds_count{call="update"}`,
+		`kagiban_signing_key_age_seconds{algorithm="ES256",engine="go"}`,
 	} {
 		if !strings.Contains(a.body, line) {
 			t.Errorf("metrics lack %s", line)
@@ -225,7 +227,8 @@ func TestBadRequestsGetAnEnvelopeOverHTTP(t *testing.T) {
 			StatusCode int               `json:"status_code"`
 			Errors     []json.RawMessage `json:"errors"`
 		}
-		if err := json.Unmarshal([]byte(a.body), &e); err != nil || a.code != c.want || e.StatusCode != c.want || len(e.Errors) != 1 || e.Trace == "" {
+		if err := json.Unmarshal([]byte(a.body), &e); err != nil || a.code != c.want || e.StatusCode != c.want || len(e.Errors) != 1 ||
+			e.Trace == "" {
 			t.Errorf("%s: got %d %s", c.name, a.code, a.body)
 		}
 	}

@@ -49,7 +49,8 @@ func TestAServiceReachesAnotherByAuthorizationPolicyOnly(t *testing.T) {
 	const runtimeRole = "crn:v1:bluemix:public:kagiban::::serviceRole:ServiceRuntime"
 	for _, service := range []string{"web-shop", "kms"} {
 		s.want(201, "POST", "/v2/policies", policyOf("access", attribute("iam_id", "iam-"+s.Demo().ServiceID), runtimeRole,
-			attribute("accountId", root)+","+attribute("serviceName", "kagiban")+","+attribute("resourceType", "service")+","+attribute("resource", service)), nil, owner...)
+			attribute("accountId", root)+","+attribute("serviceName", "kagiban")+","+attribute("resourceType", "service")+","+attribute("resource",
+				service)), nil, owner...)
 	}
 	source := authorizedAs(t, instanceToken(s, runtime, shop))
 	target := authorizedAs(t, instanceToken(s, runtime, kms))
@@ -70,7 +71,8 @@ func TestAServiceReachesAnotherByAuthorizationPolicyOnly(t *testing.T) {
 				Decision struct{ Permitted bool } `json:"authorizationDecision"`
 			}
 		}
-		s.want(200, "POST", "/v2/authz", fmt.Sprintf(`[{"subject":%s,"action":"kms.secrets.list","resource":{"crn":%q}}]`, subject, kms), &out, caller...)
+		s.want(200, "POST", "/v2/authz", fmt.Sprintf(`[{"subject":%s,"action":"kms.secrets.list","resource":{"crn":%q}}]`, subject, kms), &out,
+			caller...)
 		if len(out.Responses) != 1 || out.Responses[0].Status != "200" {
 			t.Fatalf("answers %+v", out)
 		}
@@ -102,7 +104,8 @@ func TestAServiceReachesAnotherByAuthorizationPolicyOnly(t *testing.T) {
 func TestAnAuthorizationOfAnAccountGroupHoldsForTheAccountsInIt(t *testing.T) {
 	s := run(t, nil)
 	d, owner, runtime := s.Demo(), s.owner(), s.login(s.Demo().ServiceKey.Value)
-	s.want(201, "POST", "/v2/policies", policyOf("access", attribute("iam_id", "iam-"+d.ServiceID), "crn:v1:bluemix:public:kagiban::::serviceRole:ServiceRuntime",
+	s.want(201, "POST", "/v2/policies", policyOf("access", attribute("iam_id", "iam-"+d.ServiceID),
+		"crn:v1:bluemix:public:kagiban::::serviceRole:ServiceRuntime",
 		attribute("accountId", d.Root)+","+attribute("serviceName", "kagiban")), nil, owner...)
 	may := func(account string) bool {
 		t.Helper()
@@ -113,8 +116,9 @@ func TestAnAuthorizationOfAnAccountGroupHoldsForTheAccountsInIt(t *testing.T) {
 				Decision struct{ Permitted bool } `json:"authorizationDecision"`
 			}
 		}
-		s.want(200, "POST", "/v2/authz", fmt.Sprintf(`[{"subject":{"accessTokenBody":%q},"action":"kms.secrets.list","resource":{"attributes":{"serviceName":"kms","accountId":%q}}}]`,
-			strings.Split(token[1], ".")[1], d.Root), &out, owner...)
+		s.want(200, "POST", "/v2/authz",
+			fmt.Sprintf(`[{"subject":{"accessTokenBody":%q},"action":"kms.secrets.list","resource":{"attributes":{"serviceName":"kms","accountId":%q}}}]`,
+				strings.Split(token[1], ".")[1], d.Root), &out, owner...)
 		return out.Responses[0].Decision.Permitted
 	}
 	for _, c := range []struct {

@@ -137,7 +137,9 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Fprint(conn, text)
-		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := io.ReadAll(conn); err != nil {
 			t.Errorf("%s: the connection was not ended: %v", name, err)
 		}

@@ -42,10 +42,13 @@ func (s *system) operations() []httpapi.Operation {
 	return httpapi.Table(systemFamily,
 		httpapi.Raw{ID: "get_page", Method: http.MethodGet, Path: "/{$}", Status: 200, Public: "says what this server is",
 			Gives: httpapi.Type[about](), OutText: "text/html", Serve: s.page},
-		httpapi.Raw{ID: "get_openapi", Method: http.MethodGet, Path: "/openapi.json", Status: 200, Public: "the description of the API is no secret",
-			Gives: httpapi.Type[map[string]any](), Serve: s.openAPI},
-		httpapi.Raw{ID: "get_health", Method: http.MethodGet, Path: "/healthz", Status: 200, Public: probe, Gives: httpapi.Type[health](), Serve: s.healthz},
-		httpapi.Raw{ID: "get_readiness", Method: http.MethodGet, Path: "/readyz", Status: 200, Public: probe, Gives: httpapi.Type[health](), Serve: s.readyz},
+		httpapi.Raw{ID: "get_openapi", Method: http.MethodGet, Path: "/openapi.json", Status: 200,
+			Public: "the description of the API is no secret",
+			Gives:  httpapi.Type[map[string]any](), Serve: s.openAPI},
+		httpapi.Raw{ID: "get_health", Method: http.MethodGet, Path: "/healthz", Status: 200, Public: probe, Gives: httpapi.Type[health](),
+			Serve: s.healthz},
+		httpapi.Raw{ID: "get_readiness", Method: http.MethodGet, Path: "/readyz", Status: 200, Public: probe, Gives: httpapi.Type[health](),
+			Serve: s.readyz},
 		httpapi.Raw{ID: "get_metrics", Method: http.MethodGet, Path: "/metrics", Status: 200,
 			Public: "scrapers carry no token; only the networks of metrics.allow are answered", OutText: "text/plain", Serve: s.getMetrics},
 	)
@@ -86,7 +89,8 @@ func (s *system) page(_ context.Context, c *httpapi.Call, w http.ResponseWriter,
 	}
 	c.Status = http.StatusOK
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	w.Header().Set("Content-Security-Policy",
+		"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	w.WriteHeader(c.Status)
 	// An error means that the browser is gone.
 	_, _ = io.WriteString(w, a.html())

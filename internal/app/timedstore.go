@@ -22,7 +22,8 @@ var storeBuckets = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .0
 
 func newTimedStore(db store.DB, set *metrics.Set) *timedStore {
 	t := &timedStore{DB: db, seconds: map[string]*metrics.PrometheusHistogram{}}
-	for _, call := range []string{"view", "update", "events", "add_activity", "get", "lookup", "list", "put_token", "get_token", "take_token"} {
+	for _, call := range []string{"view", "update", "events", "add_activity", "get", "lookup", "list", "put_token", "get_token",
+		"take_token"} {
 		t.seconds[call] = set.NewPrometheusHistogramExt(`kagiban_store_seconds{call="`+call+`"}`, storeBuckets)
 	}
 	t.direct = timedReader{t, db.Direct()}

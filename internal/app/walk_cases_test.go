@@ -41,7 +41,8 @@ func TestNobodyGetsInWithoutAToken(t *testing.T) {
 			n++
 		}
 		// The same through the real check of tokens.
-		for _, header := range []string{"", "Bearer ", "Bearer x.y.z", "Basic Zm9vOmJhcg==", "Bearer eyJhbGciOiJub25lIn0.eyJpYW1faWQiOiJJQk1pZC0xIn0."} {
+		for _, header := range []string{"", "Bearer ", "Bearer x.y.z", "Basic Zm9vOmJhcg==",
+			"Bearer eyJhbGciOiJub25lIn0.eyJpYW1faWQiOiJJQk1pZC0xIn0."} {
 			q := httptest.NewRequest(op.Method, r.path, strings.NewReader("{}"))
 			q.Header.Set("Authorization", header)
 			rec := httptest.NewRecorder()
@@ -261,7 +262,8 @@ func (w *walker) grant(iamID string, a asked) bool {
 		}
 		return true
 	}
-	if _, err := w.app.core.access.CreatePolicy(w.t.Context(), asker.System, apitest.Checked(w.t, w.app.core.access.PolicySpec(doc))); err != nil {
+	if _, err := w.app.core.access.CreatePolicy(w.t.Context(), asker.System,
+		apitest.Checked(w.t, w.app.core.access.PolicySpec(doc))); err != nil {
 		w.t.Fatal(err)
 	}
 	return true
@@ -307,7 +309,8 @@ func samlDocument(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "walk"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	cert := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "walk"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour)}
 	raw, err := x509.CreateCertificate(rand.Reader, cert, cert, signer.Public(), signer)
 	if err != nil {
 		t.Fatal(err)

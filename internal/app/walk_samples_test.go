@@ -16,8 +16,10 @@ type sample struct {
 const (
 	viewer   = `crn:v1:bluemix:public:iam::::role:Viewer`
 	v2Policy = `{"type":"access","subject":{"attributes":[{"key":"iam_id","operator":"stringEquals","value":"IBMid-WALKED{n}"}]},` +
-		`"control":{"grant":{"roles":[{"role_id":"` + viewer + `"}]}},"resource":{"attributes":[{"key":"accountId","operator":"stringEquals","value":"{acct}"},{"key":"serviceName","operator":"stringEquals","value":"kms"}]}}`
-	v1Policy = `{"type":"access","subjects":[{"attributes":[{"name":"iam_id","value":"IBMid-WALKED{n}"}]}],"roles":[{"role_id":"` + viewer + `"}],` +
+		`"control":{"grant":{"roles":[{"role_id":"` + viewer +
+		`"}]}},"resource":{"attributes":[{"key":"accountId","operator":"stringEquals","value":"{acct}"},{"key":"serviceName","operator":"stringEquals","value":"kms"}]}}`
+	v1Policy = `{"type":"access","subjects":[{"attributes":[{"name":"iam_id","value":"IBMid-WALKED{n}"}]}],"roles":[{"role_id":"` + viewer +
+		`"}],` +
 		`"resources":[{"attributes":[{"name":"accountId","value":"{acct}"},{"name":"serviceName","value":"kms"}]}]}`
 	claimRule   = `{"type":"Profile-SAML","realm_name":"https://idp.example.com/walk","expiration":3600,"conditions":[{"claim":"group","operator":"EQUALS","value":"\"walked\""}]}`
 	groupRule   = `{"realm_name":"https://idp.example.com/walk","expiration":1,"conditions":[{"claim":"group","operator":"EQUALS","value":"\"walked\""}]}`
@@ -87,12 +89,13 @@ var samples = withTemplates(map[string]sample{
 	"iampolicymanagementv1.replace_role":        {body: `{"display_name":"Walked {n}","actions":["{id /kagiban/v1/services}.thing.read"]}`},
 	"iampolicymanagementv1.update_settings":     {body: `{"external_account_identity_interaction":{"identity_types":{"user":{"state":"monitor","external_allowed_accounts":[]}}}}`},
 
-	"iamaccessgroupsv2.create_access_group":                  {body: `{"name":"walked {n}"}`},
-	"iamaccessgroupsv2.update_access_group":                  {body: `{"description":"walked {n}"}`},
-	"iamaccessgroupsv2.add_members_to_access_group":          {body: `{"members":[{"iam_id":"{iam_id}","type":"user"}]}`},
-	"iamaccessgroupsv2.is_member_of_access_group":            {before: []string{"add_members_to_access_group"}},
-	"iamaccessgroupsv2.remove_member_from_access_group":      {before: []string{"add_members_to_access_group"}},
-	"iamaccessgroupsv2.remove_members_from_access_group":     {body: `{"members":["{iam_id}"]}`, before: []string{"add_members_to_access_group"}},
+	"iamaccessgroupsv2.create_access_group":             {body: `{"name":"walked {n}"}`},
+	"iamaccessgroupsv2.update_access_group":             {body: `{"description":"walked {n}"}`},
+	"iamaccessgroupsv2.add_members_to_access_group":     {body: `{"members":[{"iam_id":"{iam_id}","type":"user"}]}`},
+	"iamaccessgroupsv2.is_member_of_access_group":       {before: []string{"add_members_to_access_group"}},
+	"iamaccessgroupsv2.remove_member_from_access_group": {before: []string{"add_members_to_access_group"}},
+	"iamaccessgroupsv2.remove_members_from_access_group": {body: `{"members":["{iam_id}"]}`,
+		before: []string{"add_members_to_access_group"}},
 	"iamaccessgroupsv2.remove_member_from_all_access_groups": {before: []string{"add_member_to_multiple_access_groups"}},
 	"iamaccessgroupsv2.add_member_to_multiple_access_groups": {body: `{"type":"user","groups":["{id /v2/groups}"]}`},
 	"iamaccessgroupsv2.add_access_group_rule":                {body: groupRule},
@@ -124,10 +127,14 @@ var samples = withTemplates(map[string]sample{
 type templateKind struct{ family, templates, assignments, noun, assignment, payload, assigned string }
 
 var templateKinds = []templateKind{
-	{"iamidentityv1", "/v1/profile_templates", "/v1/profile_assignments", "profile_template", "trusted_profile_assignment", profileTmpl, profileTmpl},
-	{"iamidentityv1", "/v1/account_settings_templates", "/v1/account_settings_assignments", "account_settings_template", "account_settings_assignment", settingTmpl, settingTmpl},
-	{"iampolicymanagementv1", "/v1/policy_templates", "/v1/policy_assignments", "policy_template", "policy_template_assignment", policyTmpl, s2sTmpl},
-	{"iampolicymanagementv1", "/v1/action_control_templates", "/v1/action_control_assignments", "action_control_template", "action_control_template_assignment", controlTmpl, controlTmpl},
+	{"iamidentityv1", "/v1/profile_templates", "/v1/profile_assignments", "profile_template", "trusted_profile_assignment", profileTmpl,
+		profileTmpl},
+	{"iamidentityv1", "/v1/account_settings_templates", "/v1/account_settings_assignments", "account_settings_template",
+		"account_settings_assignment", settingTmpl, settingTmpl},
+	{"iampolicymanagementv1", "/v1/policy_templates", "/v1/policy_assignments", "policy_template", "policy_template_assignment", policyTmpl,
+		s2sTmpl},
+	{"iampolicymanagementv1", "/v1/action_control_templates", "/v1/action_control_assignments", "action_control_template",
+		"action_control_template_assignment", controlTmpl, controlTmpl},
 	{"iampolicymanagementv1", "/v1/role_templates", "/v1/role_assignments", "role_template", "role_template_assignment", roleTmpl, roleTmpl},
 	{"iamaccessgroupsv2", "/v1/group_templates", "/v1/group_assignments", "template", "assignment", groupTmpl, groupTmpl},
 }
@@ -149,8 +156,10 @@ func withTemplates(samples map[string]sample) map[string]sample {
 		}
 		version := `{` + k.payload + `}`
 		for op, body := range map[string]string{
-			"create_" + k.noun: whole, "create_" + k.noun + "_version": version, "update_" + k.noun + "_version": version, "replace_" + k.noun: version,
-			"create_" + k.assignment: target, "update_" + k.assignment: again, "update_" + k.noun[:max(0, len(k.noun)-len("_template"))] + "_assignment": again,
+			"create_" + k.noun: whole, "create_" + k.noun + "_version": version, "update_" + k.noun + "_version": version,
+			"replace_" + k.noun:      version,
+			"create_" + k.assignment: target, "update_" + k.assignment: again, "update_" + k.noun[:max(0, len(k.noun)-len("_template"))] +
+				"_assignment": again,
 		} {
 			s := samples[k.family+"."+op]
 			s.body = body

@@ -67,7 +67,8 @@ func newWalker(t *testing.T) *walker {
 		}
 	})
 	w := &walker{t: t, app: a, table: a.core.router.Operations(), acct: a.Demo().Root, owner: a.Demo().Owner.IAMID, metadata: samlDocument(t)}
-	w.router, err = httpapi.NewRouter(httpapi.Config{Operations: w.table, Authenticator: w, Authorizer: w, Now: a.now, Log: slog.New(slog.DiscardHandler), Default: systemFamily,
+	w.router, err = httpapi.NewRouter(httpapi.Config{Operations: w.table, Authenticator: w, Authorizer: w, Now: a.now,
+		Log: slog.New(slog.DiscardHandler), Default: systemFamily,
 		Intercept: func(ctx context.Context, _ *httpapi.Call) error { return a.core.services.Refresh(ctx) }})
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +82,8 @@ func (w *walker) Authenticate(_ context.Context, token string) (*httpapi.Caller,
 		return nil, &fault.Error{Kind: fault.Unauthenticated, Code: "invalid_access_token", Message: "The token is expired."}
 	}
 	iamID, account, _ := strings.Cut(token, "@")
-	return &httpapi.Caller{Subject: policy.Subject{Kind: policy.KindOf(iamID), IAMID: iamID, Account: account}, Name: iamID, AuthnID: iamID}, nil
+	return &httpapi.Caller{Subject: policy.Subject{Kind: policy.KindOf(iamID), IAMID: iamID, Account: account}, Name: iamID, AuthnID: iamID},
+		nil
 }
 
 // Decide implements httpapi.Authorizer and notes what was asked.
@@ -405,7 +407,8 @@ func (w *walker) child() string {
 func (w *walker) fresh() string {
 	w.t.Helper()
 	w.n++
-	a, err := w.app.core.accounts.Create(w.t.Context(), account.NewAccount{Name: fmt.Sprint("walked ", w.n), Owner: account.NewUser{ID: w.owner, Email: "owner@example.com", Name: "Owner"}})
+	a, err := w.app.core.accounts.Create(w.t.Context(), account.NewAccount{Name: fmt.Sprint("walked ", w.n),
+		Owner: account.NewUser{ID: w.owner, Email: "owner@example.com", Name: "Owner"}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -13,7 +13,8 @@ import (
 // beneath it; "*" matches everything.
 var (
 	leaves = []string{"fault", "id", "crn", "secret", "lists", "valid"}
-	domain = []string{"account", "identity", "access", "authority", "throttle", "oauth", "session", "token", "enterprise", "template", "catalog", "audit", "activity", "report", "idp"}
+	domain = []string{"account", "identity", "access", "authority", "throttle", "oauth", "session", "token", "enterprise", "template",
+		"catalog", "audit", "activity", "report", "idp"}
 	// testOnly packages serve tests; only tests and one another import them.
 	testOnly = []string{"archtest", "store/storetest", "api/apitest", "httpapi/openapitest", "policy/policytest"}
 	network  = []string{"net/http", "database/sql", "net/rpc", "os/exec", "github.com/jackc/pgx/v5", "modernc.org/sqlite"}
@@ -33,12 +34,16 @@ var rules = []rule{
 	{packages: []string{"lists"}, may: []string{"fault", "store"}, never: network},
 	{packages: []string{"signing"}, may: []string{"secret", "fault"}, never: network},
 	{packages: []string{"signing/keyring"}, may: []string{"store", "secret", "fault", "signing"}, never: network},
-	{packages: []string{"policy"}, may: []string{"policy", "fault", "id", "crn"}, never: append([]string{"os", "io/fs", "context"}, network...)},
+	{packages: []string{"policy"}, may: []string{"policy", "fault", "id", "crn"},
+		never: append([]string{"os", "io/fs", "context"}, network...)},
 	{packages: []string{"asker"}, may: []string{"policy", "fault"}, never: network},
 	{packages: []string{"store"}, may: leaves, never: network},
-	{packages: []string{"store/sqlstore"}, may: append([]string{"store"}, leaves...), never: []string{"net/http", "github.com/jackc/pgx/v5", "modernc.org/sqlite"}},
-	{packages: []string{"store/sqlitestore"}, may: append([]string{"store", "store/sqlstore"}, leaves...), never: []string{"net/http", "github.com/jackc/pgx/v5"}},
-	{packages: []string{"store/pgstore"}, may: append([]string{"store", "store/sqlstore"}, leaves...), never: []string{"net/http", "modernc.org/sqlite"}},
+	{packages: []string{"store/sqlstore"}, may: append([]string{"store"}, leaves...),
+		never: []string{"net/http", "github.com/jackc/pgx/v5", "modernc.org/sqlite"}},
+	{packages: []string{"store/sqlitestore"}, may: append([]string{"store", "store/sqlstore"}, leaves...),
+		never: []string{"net/http", "github.com/jackc/pgx/v5"}},
+	{packages: []string{"store/pgstore"}, may: append([]string{"store", "store/sqlstore"}, leaves...),
+		never: []string{"net/http", "modernc.org/sqlite"}},
 	{packages: []string{"job"}, may: []string{"store", "fault"}, never: network},
 	{packages: []string{"store/cache"}, may: append([]string{"store"}, leaves...), never: network},
 
@@ -51,7 +56,8 @@ var rules = []rule{
 	{packages: []string{"throttle"}, may: under(), never: network},
 	{packages: []string{"oauth"}, may: under("throttle"), never: network},
 	{packages: []string{"session"}, may: under("account", "policy"), never: network},
-	{packages: []string{"token"}, may: under("account", "identity", "activity", "policy", "signing", "throttle", "oauth", "session"), never: network},
+	{packages: []string{"token"}, may: under("account", "identity", "activity", "policy", "signing", "throttle", "oauth", "session"),
+		never: network},
 	{packages: []string{"enterprise"}, may: under("account", "identity", "access", "policy"), never: network},
 	{packages: []string{"report"}, may: under("account", "identity", "access", "activity", "policy", "template", "token"), never: network},
 	{packages: []string{"idp"}, may: under("account", "identity"), never: network},
@@ -60,16 +66,22 @@ var rules = []rule{
 
 	{packages: []string{"httpapi"}, may: append([]string{"store", "policy", "asker"}, leaves...), never: []string{"database/sql"}},
 	{packages: []string{"api/templatewire"}, may: []string{"httpapi", "template", "store", "fault"}, never: []string{"database/sql"}},
-	{packages: []string{"api"}, may: slices.Concat([]string{"httpapi", "api/templatewire", "store", "policy", "signing/keyring", "template/kinds"}, domain, leaves), never: []string{"database/sql"}},
-	{packages: []string{"dev/devapi"}, may: append([]string{"httpapi", "store", "audit", "policy"}, leaves...), never: []string{"database/sql"}},
+	{packages: []string{"api"}, may: slices.Concat([]string{"httpapi", "api/templatewire", "store", "policy", "signing/keyring",
+		"template/kinds"}, domain, leaves), never: []string{"database/sql"}},
+	{packages: []string{"dev/devapi"}, may: append([]string{"httpapi", "store", "audit", "policy"}, leaves...),
+		never: []string{"database/sql"}},
 	{packages: []string{"config"}, may: []string{"secret", "signing", "fault"}, never: network},
 	{packages: []string{"dev/tutorial"}, may: []string{"secret"}, never: []string{"database/sql"}},
 	{packages: []string{"client"}, may: []string{"secret"}, never: []string{"database/sql"}},
-	{packages: []string{"cli/settings", "cli/term", "cli/shell"}, may: []string{"cli/settings", "cli/term", "cli/shell", "client", "secret"}, never: []string{"database/sql"}},
+	{packages: []string{"cli/settings", "cli/term", "cli/shell"}, may: []string{"cli/settings", "cli/term", "cli/shell", "client", "secret"},
+		never: []string{"database/sql"}},
 	{packages: []string{"cli/hush"}, never: append([]string{"fmt"}, network...)}, // starts before everything else
-	{packages: []string{"cli/object", "cli/iam", "cli/enterprise"}, may: []string{"cli/term", "cli/shell", "cli/settings", "cli/object", "client", "secret"}, never: []string{"database/sql"}},
-	{packages: []string{"cli/access"}, may: []string{"cli/term", "cli/shell", "cli/object", "cli/iam", "client"}, never: []string{"database/sql"}},
-	{packages: []string{"cli"}, may: []string{"cli", "app", "config", "dev/demo", "client", "httpapi", "secret", "signing", "dev/tutorial"}, never: []string{"database/sql"}},
+	{packages: []string{"cli/object", "cli/iam", "cli/enterprise"}, may: []string{"cli/term", "cli/shell", "cli/settings", "cli/object",
+		"client", "secret"}, never: []string{"database/sql"}},
+	{packages: []string{"cli/access"}, may: []string{"cli/term", "cli/shell", "cli/object", "cli/iam", "client"},
+		never: []string{"database/sql"}},
+	{packages: []string{"cli"}, may: []string{"cli", "app", "config", "dev/demo", "client", "httpapi", "secret", "signing", "dev/tutorial"},
+		never: []string{"database/sql"}},
 	{packages: []string{"dev/demo"}, may: []string{"*"}, never: network},
 	{packages: []string{"app"}, may: []string{"*"}},
 	{packages: testOnly, may: []string{"*"}},
@@ -196,7 +208,10 @@ func TestTheDomainAsksForTheTime(t *testing.T) {
 func TestWorkIsStartedWhereItMayLast(t *testing.T) {
 	for _, f := range source(t) {
 		pkg := strings.TrimPrefix(f.pkg, "internal/")
-		may := slices.ContainsFunc([]string{"app", "job", "store", "cli"}, func(p string) bool { return pkg == p || strings.HasPrefix(pkg, p+"/") })
+		may := slices.ContainsFunc([]string{"app", "job", "store", "cli"}, func(p string) bool {
+			return pkg == p ||
+				strings.HasPrefix(pkg, p+"/")
+		})
 		if f.test || may || !strings.HasPrefix(f.pkg, "internal/") {
 			continue
 		}

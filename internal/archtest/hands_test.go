@@ -161,7 +161,8 @@ func TestServicesAreClosed(t *testing.T) {
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {
 			spec, ok := n.(*ast.TypeSpec)
-			if !ok || !slices.Contains(names, spec.Name.Name) || slices.Contains([]string{"internal/catalog", "internal/policy"}, f.pkg) && spec.Name.Name == "Service" {
+			if !ok || !slices.Contains(names, spec.Name.Name) || slices.Contains([]string{"internal/catalog", "internal/policy"}, f.pkg) &&
+				spec.Name.Name == "Service" {
 				return true // the catalogue's services are data
 			}
 			s, ok := spec.Type.(*ast.StructType)

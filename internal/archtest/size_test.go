@@ -2,9 +2,12 @@ package archtest_test
 
 import (
 	"go/ast"
+	"go/token"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // The limits of CONTRIBUTING.md.
@@ -91,6 +94,36 @@ func TestNothingIsLeftForLater(t *testing.T) {
 				if strings.Contains(group.Text(), mark) {
 					t.Errorf("%s: %s", f.set.Position(group.Pos()), mark)
 				}
+			}
+		}
+	}
+}
+
+// maxLine bounds lines, in characters.
+const maxLine = 140
+
+// longText is from which length a text in quotes is left in one piece: messages
+// are looked for as people read them, documents are compared whole.
+const longText = 60
+
+func TestLinesStayReadable(t *testing.T) {
+	for _, f := range source(t) {
+		text, err := os.ReadFile("../../" + f.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := map[int]bool{} // lines that hold a long text, or lie in one
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING && len(lit.Value) >= longText {
+				for line := f.set.Position(lit.Pos()).Line; line <= f.set.Position(lit.End()).Line; line++ {
+					whole[line] = true
+				}
+			}
+			return true
+		})
+		for i, line := range strings.Split(string(text), "\n") {
+			if n := utf8.RuneCountInString(line); n > maxLine && !whole[i+1] {
+				t.Errorf("%s:%d has %d characters", f.path, i+1, n)
 			}
 		}
 	}

@@ -23,7 +23,8 @@ func event() store.Event {
 		Account: account, Seq: 7, At: time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC), Action: "iam-identity.user-apikey.create", Op: store.Create,
 		Kind: "apikey", Target: "ApiKey-1", Name: "k", CRN: "crn:v1:bluemix:public:iam-identity::a/" + account + "::apikey:ApiKey-1", Tag: "1-x",
 		Message: "IAM Identity Service: create user-apikey k", Params: []string{"name"}, Data: json.RawMessage(`{"lock":true}`),
-		Origin: store.Origin{IAMID: "IBMid-A", Name: "a@example.com", Account: account, Credential: "token", TransactionID: "tx", Address: "192.0.2.1", Agent: "curl/8"},
+		Origin: store.Origin{IAMID: "IBMid-A", Name: "a@example.com", Account: account, Credential: "token", TransactionID: "tx",
+			Address: "192.0.2.1", Agent: "curl/8"},
 	}
 }
 
@@ -76,7 +77,8 @@ func TestWhatIsAbsentIsSaidAsTheOfficialServiceDoes(t *testing.T) {
 	e := event()
 	e.CRN, e.Message, e.Origin = "", "", store.Origin{}
 	got := audit.Render(e, observer)
-	if got.Target.ID != "ApiKey-1" || got.Message != "create user-apikey k" || got.Initiator.Host.Agent != "Not Set" || got.Initiator.Credential != nil {
+	if got.Target.ID != "ApiKey-1" || got.Message != "create user-apikey k" || got.Initiator.Host.Agent != "Not Set" ||
+		got.Initiator.Credential != nil {
 		t.Errorf("got %+v", got)
 	}
 	e.Account, e.Action = store.System, "odd"

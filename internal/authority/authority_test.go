@@ -159,7 +159,8 @@ func (a *actor) changeRole(ctx context.Context) (string, error) {
 	if len(all) > 2 {
 		return "delete role", a.s.Access.DeleteRole(ctx, all[0])
 	}
-	r := &access.CustomRole{DisplayName: fmt.Sprint("Role ", a.r.Int()), Service: "kms", Actions: []string{pick(a.r, []string{"kms.secrets.list", "kms.secrets.read", "kms.secrets.create"})}}
+	r := &access.CustomRole{DisplayName: fmt.Sprint("Role ", a.r.Int()), Service: "kms",
+		Actions: []string{pick(a.r, []string{"kms.secrets.list", "kms.secrets.read", "kms.secrets.create"})}}
 	r.Name = fmt.Sprint("Role", a.r.IntN(1000))
 	r, err = a.s.CreateRole(asker.System, r)
 	if err == nil {
@@ -174,7 +175,8 @@ func (a *actor) changeSettings(ctx context.Context) (string, error) {
 		_, err := a.s.Access.SetPublicAccess(ctx, acct, a.r.IntN(2) == 0)
 		return "public access", err
 	case 1:
-		set := &policy.ExternalSetting{Mode: pick(a.r, []policy.ExternalMode{policy.ExternalEnabled, policy.ExternalLimited}), Allowed: []string{}}
+		set := &policy.ExternalSetting{Mode: pick(a.r, []policy.ExternalMode{policy.ExternalEnabled, policy.ExternalLimited}),
+			Allowed: []string{}}
 		_, err := a.s.Access.SetExternal(ctx, acct, "*", apitest.Checked(a.s.T, access.ExternalPatch{User: set}))
 		return "external identities", err
 	case 2:
@@ -195,7 +197,8 @@ func (a *actor) changeSettings(ctx context.Context) (string, error) {
 		if len(list) > 0 {
 			return access.Controls.Delete(ctx, tx, list[0], store.Event{})
 		}
-		c := &access.Control{Meta: store.Meta{Account: acct, ID: fmt.Sprint("control-", a.r.Int())}, Service: "kms", Actions: []string{"iam.policy.read"}}
+		c := &access.Control{Meta: store.Meta{Account: acct, ID: fmt.Sprint("control-", a.r.Int())}, Service: "kms",
+			Actions: []string{"iam.policy.read"}}
 		return access.Controls.Create(ctx, tx, c, store.Event{})
 	})
 }
@@ -205,7 +208,8 @@ func answers(t *testing.T, a *authority.Authority) (out []string) {
 	t.Helper()
 	for _, iamID := range append([]string{"IBMid-STRANGER"}, people...) {
 		for _, service := range services {
-			for _, action := range []string{"iam.policy.read", "resource-controller.instance.create", service + ".secrets.list", "iam-groups.groups.read"} {
+			for _, action := range []string{"iam.policy.read", "resource-controller.instance.create", service + ".secrets.list",
+				"iam-groups.groups.read"} {
 				q := question(iamID, action, service)
 				q.Subject.Realm, q.Subject.Claims, q.Subject.LoginAt = "idp", []policy.Claim{{Name: "team", Values: []string{"x"}}}, apitest.Noon
 				d, err := a.Decide(t.Context(), q)
@@ -260,7 +264,8 @@ func compare(t *testing.T, what string, s *apitest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(want.Policies(), got.Policies()) || !reflect.DeepEqual(want.CustomRoles(), got.CustomRoles()) || want.Owner() != got.Owner() || want.Seq() != got.Seq() {
+	if !reflect.DeepEqual(want.Policies(), got.Policies()) || !reflect.DeepEqual(want.CustomRoles(), got.CustomRoles()) ||
+		want.Owner() != got.Owner() || want.Seq() != got.Seq() {
 		t.Fatalf("%s: snapshots differ at %d and %d", what, want.Seq(), got.Seq())
 	}
 	for _, p := range people {

@@ -25,9 +25,11 @@ func fill(b testing.TB, s *apitest.Server, policies int) {
 		s.Update(func(ctx context.Context, tx store.Tx) error {
 			for i := from; i < min(from+batch, policies); i++ {
 				subject := fmt.Sprint("IBMid-", i/40)
-				p := &access.Policy{Meta: store.Meta{Account: acct, ID: fmt.Sprintf("%08x-0000-4000-8000-000000000000", i), Parent: string(policy.StateActive), Owner: subject}}
+				p := &access.Policy{Meta: store.Meta{Account: acct, ID: fmt.Sprintf("%08x-0000-4000-8000-000000000000", i),
+					Parent: string(policy.StateActive), Owner: subject}}
 				p.Doc = *doc(subject, "Viewer", services[i%len(services)])
-				p.Doc.Resource = append(p.Doc.Resource, policy.Attribute{Key: policy.AttrServiceInstance, Operator: policy.OpStringEquals, Value: policy.String(fmt.Sprint("instance-", i))})
+				p.Doc.Resource = append(p.Doc.Resource, policy.Attribute{Key: policy.AttrServiceInstance, Operator: policy.OpStringEquals,
+					Value: policy.String(fmt.Sprint("instance-", i))})
 				if err := access.Policies.Create(ctx, tx, p, store.Event{Action: "iam-am.policy.create"}); err != nil {
 					return err
 				}
@@ -68,7 +70,8 @@ func BenchmarkChangedPolicy(b *testing.B) {
 			change := func(b *testing.B, i int) {
 				target := fmt.Sprintf("%08x-0000-4000-8000-000000000000", i%n)
 				next := doc(fmt.Sprint("IBMid-", i%n/40), []string{"Editor", "Viewer"}[i%2], services[i%n%len(services)])
-				next.Resource = append(next.Resource, policy.Attribute{Key: policy.AttrServiceInstance, Operator: policy.OpStringEquals, Value: policy.String(fmt.Sprint("instance-", i%n))})
+				next.Resource = append(next.Resource, policy.Attribute{Key: policy.AttrServiceInstance, Operator: policy.OpStringEquals,
+					Value: policy.String(fmt.Sprint("instance-", i%n))})
 				if err := s.ReplacePolicy(asker.System, target, next); err != nil {
 					b.Fatal(err)
 				}
@@ -155,7 +158,8 @@ func BenchmarkManyWriters(b *testing.B) {
 			b.SetParallelism(16) // of each core
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if _, err := service.CreatePolicy(ctx, asker.System, apitest.Checked(b, service.PolicySpec(doc(fmt.Sprint("IBMid-new-", n.Add(1)), "Viewer", "kms")))); err != nil {
+					if _, err := service.CreatePolicy(ctx, asker.System, apitest.Checked(b,
+						service.PolicySpec(doc(fmt.Sprint("IBMid-new-", n.Add(1)), "Viewer", "kms")))); err != nil {
 						b.Error(err)
 						return
 					}

@@ -107,7 +107,8 @@ func TestMonitoredUsesAreAuditedAndNotOneByOne(t *testing.T) {
 		t.Fatalf("%d records, %v", len(uses), err)
 	}
 	for _, u := range uses {
-		if !u.Enforced && u.Decision == "Deny" && (u.Count != 9 || u.From != apitest.Other || u.Type != "user" || u.Action != "kms.secrets.list" || u.Service != "kms" || !u.Last.Equal(s.Now())) {
+		if !u.Enforced && u.Decision == "Deny" && (u.Count != 9 || u.From != apitest.Other || u.Type != "user" ||
+			u.Action != "kms.secrets.list" || u.Service != "kms" || !u.Last.Equal(s.Now())) {
 			t.Errorf("record %+v", u)
 		}
 	}

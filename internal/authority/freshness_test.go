@@ -315,7 +315,8 @@ func TestResetForgetsEverything(t *testing.T) {
 
 func TestOwnServiceDecidesAtOnce(t *testing.T) {
 	s := serve(t)
-	shop := catalog.Service{Name: "web-shop", Roles: []catalog.Role{{Name: "Cashier"}}, Grants: []catalog.Grant{{Roles: []string{"Cashier"}, Actions: []string{"order.refund"}}}}
+	shop := catalog.Service{Name: "web-shop", Roles: []catalog.Role{{Name: "Cashier"}},
+		Grants: []catalog.Grant{{Roles: []string{"Cashier"}, Actions: []string{"order.refund"}}}}
 	if allowed(t, s.Authority, apitest.Owner, "web-shop.order.refund", "web-shop") {
 		t.Fatal("an unknown action is nobody's")
 	}
@@ -329,7 +330,8 @@ func TestOwnServiceDecidesAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if allowed(t, s.Authority, "IBMid-A", "web-shop.order.refund", "web-shop") || !allowed(t, s.Authority, "IBMid-A", "web-shop.order.read", "web-shop") {
+	if allowed(t, s.Authority, "IBMid-A", "web-shop.order.refund", "web-shop") ||
+		!allowed(t, s.Authority, "IBMid-A", "web-shop.order.read", "web-shop") {
 		t.Error("the role's new actions must count at once")
 	}
 	if err := s.Registry.Delete(t.Context(), own); err != nil {

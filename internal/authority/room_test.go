@@ -124,7 +124,8 @@ func createAndDecide(t *testing.T, policies int) reads {
 	}
 	*n = reads{}
 	// IBMid-1 has forty policies before, as everybody has.
-	if _, err := service.CreatePolicy(t.Context(), asker.System, apitest.Checked(t, service.PolicySpec(doc("IBMid-1", "Viewer", "kms")))); err != nil {
+	if _, err := service.CreatePolicy(t.Context(), asker.System, apitest.Checked(t,
+		service.PolicySpec(doc("IBMid-1", "Viewer", "kms")))); err != nil {
 		t.Fatal(err)
 	}
 	if d, err := a.Decide(t.Context(), q); err != nil || !d.Allowed {
@@ -163,7 +164,8 @@ func TestQuotasHoldWhateverIsInMemory(t *testing.T) {
 		"one after the other, nothing in memory": func(t *testing.T, s *apitest.Server, create func(context.Context, store.Tx) error) error {
 			return s.DB.Update(t.Context(), func(tx store.Tx) error { return create(t.Context(), tx) })
 		},
-		"one after the other, after a decision about the account": func(t *testing.T, s *apitest.Server, create func(context.Context, store.Tx) error) error {
+		"one after the other, after a decision about the account": func(t *testing.T, s *apitest.Server,
+			create func(context.Context, store.Tx) error) error {
 			if _, err := s.Authority.Decide(t.Context(), question("IBMid-Q", "iam.policy.read", "kms")); err != nil {
 				t.Fatal(err)
 			}

@@ -66,20 +66,30 @@ const (
 
 // standard are the roles that every service has, in the order of lists.
 var standard = []policy.Role{
-	{CRN: platformPrefix + "Administrator", Name: "Administrator", DisplayName: "Administrator", Kind: policy.RoleSystem, Description: "Does every platform action on the resource, giving others access to it included."},
-	{CRN: platformPrefix + "Editor", Name: "Editor", DisplayName: "Editor", Kind: policy.RoleSystem, Description: "Creates, changes and deletes resources; gives nobody access."},
-	{CRN: platformPrefix + "Operator", Name: "Operator", DisplayName: "Operator", Kind: policy.RoleSystem, Description: "Runs and configures resources that are there."},
-	{CRN: platformPrefix + "Viewer", Name: "Viewer", DisplayName: "Viewer", Kind: policy.RoleSystem, Description: "Looks at resources and changes nothing."},
+	{CRN: platformPrefix + "Administrator", Name: "Administrator", DisplayName: "Administrator", Kind: policy.RoleSystem,
+		Description: "Does every platform action on the resource, giving others access to it included."},
+	{CRN: platformPrefix + "Editor", Name: "Editor", DisplayName: "Editor", Kind: policy.RoleSystem,
+		Description: "Creates, changes and deletes resources; gives nobody access."},
+	{CRN: platformPrefix + "Operator", Name: "Operator", DisplayName: "Operator", Kind: policy.RoleSystem,
+		Description: "Runs and configures resources that are there."},
+	{CRN: platformPrefix + "Viewer", Name: "Viewer", DisplayName: "Viewer", Kind: policy.RoleSystem,
+		Description: "Looks at resources and changes nothing."},
 	{CRN: servicePrefix + "Reader", Name: "Reader", DisplayName: "Reader", Kind: policy.RoleService, Description: "Reads within a service."},
-	{CRN: servicePrefix + "Writer", Name: "Writer", DisplayName: "Writer", Kind: policy.RoleService, Description: "Reads and changes within a service."},
-	{CRN: servicePrefix + "Manager", Name: "Manager", DisplayName: "Manager", Kind: policy.RoleService, Description: "Does everything within a service."},
-	{CRN: servicePrefix + "ServiceConfigurationReader", Name: "ServiceConfigurationReader", DisplayName: "Service Configuration Reader", Kind: policy.RoleService, Description: "Reads the configuration of a service for compliance checks."},
-	{CRN: servicePrefix + "KeyManager", Name: "KeyManager", DisplayName: "Key Manager", Kind: policy.RoleService, Description: "Manages the service credentials of instances."},
+	{CRN: servicePrefix + "Writer", Name: "Writer", DisplayName: "Writer", Kind: policy.RoleService,
+		Description: "Reads and changes within a service."},
+	{CRN: servicePrefix + "Manager", Name: "Manager", DisplayName: "Manager", Kind: policy.RoleService,
+		Description: "Does everything within a service."},
+	{CRN: servicePrefix + "ServiceConfigurationReader", Name: "ServiceConfigurationReader", DisplayName: "Service Configuration Reader",
+		Kind: policy.RoleService, Description: "Reads the configuration of a service for compliance checks."},
+	{CRN: servicePrefix + "KeyManager", Name: "KeyManager", DisplayName: "Key Manager", Kind: policy.RoleService,
+		Description: "Manages the service credentials of instances."},
 }
 
 var templateRoles = map[string]policy.Role{
-	"TemplateAdministrator":           {CRN: platformPrefix + "TemplateAdministrator", Name: "TemplateAdministrator", DisplayName: "Template Administrator", Kind: policy.RoleSystem, Description: "Creates and changes enterprise templates."},
-	"TemplateAssignmentAdministrator": {CRN: platformPrefix + "TemplateAssignmentAdministrator", Name: "TemplateAssignmentAdministrator", DisplayName: "Template Assignment Administrator", Kind: policy.RoleSystem, Description: "Assigns enterprise templates to accounts."},
+	"TemplateAdministrator": {CRN: platformPrefix + "TemplateAdministrator", Name: "TemplateAdministrator",
+		DisplayName: "Template Administrator", Kind: policy.RoleSystem, Description: "Creates and changes enterprise templates."},
+	"TemplateAssignmentAdministrator": {CRN: platformPrefix + "TemplateAssignmentAdministrator", Name: "TemplateAssignmentAdministrator",
+		DisplayName: "Template Assignment Administrator", Kind: policy.RoleSystem, Description: "Assigns enterprise templates to accounts."},
 }
 
 // Set is what catalogue files say.
@@ -220,7 +230,8 @@ func Expand(s Service, common []Grant) (policy.Service, error) {
 	for _, r := range s.Roles {
 		role, ok := templateRoles[r.Name]
 		if r.Of != "template" || !ok {
-			role = policy.Role{CRN: "crn:v1:bluemix:public:" + s.Name + "::::serviceRole:" + r.Name, Name: r.Name, DisplayName: r.DisplayName, Description: r.Description, Kind: policy.RoleService}
+			role = policy.Role{CRN: "crn:v1:bluemix:public:" + s.Name + "::::serviceRole:" + r.Name, Name: r.Name, DisplayName: r.DisplayName,
+				Description: r.Description, Kind: policy.RoleService}
 			if role.DisplayName == "" {
 				role.DisplayName = r.Name
 			}

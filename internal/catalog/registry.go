@@ -209,7 +209,8 @@ func (r *Registry) Create(ctx context.Context, checked valid.Of[Service]) (*Own,
 		case slices.ContainsFunc(own, func(x *Own) bool { return x.ID == s.Name }):
 			return taken(s.Name)
 		case len(own) >= MaxServices:
-			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: "The limit of own services is reached.", Details: fmt.Sprintf("At most %d are allowed.", MaxServices)}
+			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: "The limit of own services is reached.",
+				Details: fmt.Sprintf("At most %d are allowed.", MaxServices)}
 		}
 		if err := r.fits(s, own); err != nil {
 			return err

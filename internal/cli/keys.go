@@ -84,7 +84,8 @@ can be dropped. Servers that have both keys may run meanwhile.`,
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "%d values and the signing keys are sealed under master key %s, %d of them anew.\n", r.Checked, set.MasterKeys[0].ID(), r.Changed)
+		fmt.Fprintf(s.out, "%d values and the signing keys are sealed under master key %s, %d of them anew.\n", r.Checked,
+			set.MasterKeys[0].ID(), r.Changed)
 		return nil
 	}
 	return cmd

@@ -92,9 +92,12 @@ func TestInitShowsTheKeyOnceInAReadableCard(t *testing.T) {
 
 func TestWrongCommandLinesEndWithTwo(t *testing.T) {
 	for _, args := range [][]string{
-		{"frobnicate"}, {"dev", "surplus"}, {"dev", "--listen", "nowhere"}, {"dev", "--listen", "127.0.0.1:99999"}, {"dev", "--issuer", "ftp://x"}, {"dev", "--no-such-flag"},
-		{"dev", "--print-env", "--random"}, {"dev", "--token-algorithm", "HS256"}, {"init"}, {"init", "--output", "xml", "--email", "a@b.c"}, {"init", "--email", "a@b.c"},
-		{"migrate"}, {"serve"}, {"serve", "x"}, {"keys", "rotate"}, {"keys", "x"}, {"operations", "--output", "xml"}, {"operations", "--family", "nope"},
+		{"frobnicate"}, {"dev", "surplus"}, {"dev", "--listen", "nowhere"}, {"dev", "--listen", "127.0.0.1:99999"},
+		{"dev", "--issuer", "ftp://x"}, {"dev", "--no-such-flag"},
+		{"dev", "--print-env", "--random"}, {"dev", "--token-algorithm", "HS256"}, {"init"}, {"init", "--output", "xml", "--email", "a@b.c"},
+		{"init", "--email", "a@b.c"},
+		{"migrate"}, {"serve"}, {"serve", "x"}, {"keys", "rotate"}, {"keys", "x"}, {"operations", "--output", "xml"},
+		{"operations", "--family", "nope"},
 	} {
 		c := run(t, nil, args...)
 		if c.code != 2 || c.err == "" || c.out != "" {
@@ -158,7 +161,8 @@ func TestOperationsReportsWhatIsBuilt(t *testing.T) {
 }
 
 func TestDevPrintsItsEnvironmentForAShell(t *testing.T) {
-	c := run(t, nil, "dev", "--print-env", "--listen", "127.0.0.1:4999").wants(t, 0, "export KAGIBAN_URL=http://127.0.0.1:4999\n", "export KAGIBAN_APIKEY=")
+	c := run(t, nil, "dev", "--print-env", "--listen", "127.0.0.1:4999").wants(t, 0, "export KAGIBAN_URL=http://127.0.0.1:4999\n",
+		"export KAGIBAN_APIKEY=")
 	for line := range strings.Lines(c.out) {
 		if !regexp.MustCompile(`^export KAGIBAN_[A-Z_]+=[A-Za-z0-9@:/._-]+\n$`).MatchString(line) {
 			t.Errorf("a shell would not read %q as it is meant", line)
@@ -247,12 +251,14 @@ func TestDevKeepsItsDataInAFolder(t *testing.T) {
 func TestDevKnowsServicesOfAFolder(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "shop.yaml")
-	if err := os.WriteFile(file, []byte("services:\n  - name: file-shop\n    grants: [{roles: [Manager], actions: [order.refund]}]\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("services:\n  - name: file-shop\n    grants: [{roles: [Manager], actions: [order.refund]}]\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd, _, env := dev(t, "--catalog-dir", dir, "--quiet")
 	defer stop(t, cmd)
-	answer, err := http.PostForm(env["KAGIBAN_URL"]+"/identity/token", url.Values{"grant_type": {"urn:ibm:params:oauth:grant-type:apikey"}, "apikey": {env["KAGIBAN_APIKEY"]}})
+	answer, err := http.PostForm(env["KAGIBAN_URL"]+"/identity/token", url.Values{"grant_type": {"urn:ibm:params:oauth:grant-type:apikey"},
+		"apikey": {env["KAGIBAN_APIKEY"]}})
 	if err != nil {
 		t.Fatal(err)
 	}

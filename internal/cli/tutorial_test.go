@@ -138,7 +138,8 @@ func TestTheTutorialWorksStepByStep(t *testing.T) {
 	if m.Account != s.demo.Root || m.Group != s.demo.Group {
 		t.Errorf("account %s, group %s", m.Account, m.Group)
 	}
-	if !strings.HasPrefix(m.ServiceID, "ServiceId-") || len(m.PolicyTemplates) != 2 || !strings.HasPrefix(m.ProfileTemplate, "ProfileTemplate-") {
+	if !strings.HasPrefix(m.ServiceID, "ServiceId-") || len(m.PolicyTemplates) != 2 ||
+		!strings.HasPrefix(m.ProfileTemplate, "ProfileTemplate-") {
 		t.Errorf("made %+v", m)
 	}
 	if m.Status != "succeeded" {
@@ -156,7 +157,8 @@ func TestTheTutorialWorksStepByStep(t *testing.T) {
 		t.Fatalf("the assignment tells of %+v", made)
 	}
 	s.wantWhole(made[0], p)
-	for _, part := range []string{"Step 1.", "Step 8.", `"commited": true`, `"version": 1`, `"iam_id": "` + m.ServiceID + `"`, "202 Accepted"} {
+	for _, part := range []string{"Step 1.", "Step 8.", `"commited": true`, `"version": 1`, `"iam_id": "` + m.ServiceID + `"`,
+		"202 Accepted"} {
 		if !strings.Contains(s.text.String(), part) {
 			t.Errorf("what it prints lacks %s", part)
 		}
@@ -175,7 +177,8 @@ func TestAnAccountThatJoinsTheGroupGetsTheProfileAndOneThatLeavesLosesIt(t *test
 	var joined struct {
 		ID string `json:"account_id"`
 	}
-	s.call(token, "POST", "/v1/accounts", `{"parent":"`+group+`","name":"Newcomer","owner_iam_id":"`+s.demo.Owner.IAMID+`","traits":{"enterprise_iam_managed":true}}`, &joined)
+	s.call(token, "POST", "/v1/accounts", `{"parent":"`+group+`","name":"Newcomer","owner_iam_id":"`+s.demo.Owner.IAMID+
+		`","traits":{"enterprise_iam_managed":true}}`, &joined)
 	p := s.eventually(joined.ID, true)
 	made := s.resources()
 	i := slices.IndexFunc(made, func(r resource) bool { return r.Target == joined.ID })
@@ -186,7 +189,8 @@ func TestAnAccountThatJoinsTheGroupGetsTheProfileAndOneThatLeavesLosesIt(t *test
 	var assumed struct {
 		Token string `json:"access_token"`
 	}
-	s.call("", "POST", "/identity/token", "grant_type=urn:ibm:params:oauth:grant-type:assume&access_token="+s.operator()+"&profile_id="+p.ID, &assumed)
+	s.call("", "POST", "/identity/token", "grant_type=urn:ibm:params:oauth:grant-type:assume&access_token="+s.operator()+"&profile_id="+p.ID,
+		&assumed)
 
 	top := "crn:v1:bluemix:public:enterprise::a/" + s.demo.Root + "::enterprise:" + s.demo.Enterprise
 	s.call(token, "PATCH", "/v1/accounts/"+joined.ID, `{"parent":"`+top+`"}`, nil)
@@ -240,7 +244,8 @@ func (s *stage) eventually(accountID string, want bool) (found tutorial.Profile)
 
 func TestTheTutorialStartsItsOwnServer(t *testing.T) {
 	var out, errs bytes.Buffer
-	if code := Main([]string{"demo", "tutorial", "--start", "--clean-up"}, strings.NewReader(""), &out, &errs, func(string) string { return "" }); code != 0 {
+	if code := Main([]string{"demo", "tutorial", "--start", "--clean-up"}, strings.NewReader(""), &out, &errs,
+		func(string) string { return "" }); code != 0 {
 		t.Fatalf("exit code %d\n%s%s", code, out.String(), errs.String())
 	}
 	if !strings.Contains(out.String(), "The service ID has a token for 1 account(s).") {

@@ -63,8 +63,10 @@ func TestOfficialVerbsAreThere(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"trusted-profile", "account-settings", "access-policy", "access-group", "role", "action-control"} {
-		for _, end := range []string{"templates", "template-create", "template-version", "template-versions", "template-version-create", "template-version-update",
-			"template-version-commit", "template-version-delete", "assignments", "assignment", "assignment-create", "assignment-update", "assignment-delete"} {
+		for _, end := range []string{"templates", "template-create", "template-version", "template-versions", "template-version-create",
+			"template-version-update",
+			"template-version-commit", "template-version-delete", "assignments", "assignment", "assignment-create", "assignment-update",
+			"assignment-delete"} {
 			official = append(official, "iam "+kind+"-"+end)
 		}
 	}
@@ -122,7 +124,8 @@ func TestAResourceGroupIsTargetedByNameOrID(t *testing.T) {
 		}
 	}
 	status = 404
-	if _, err := findResourceGroup(t.Context(), api, "acct", "x"); err == nil || !strings.HasPrefix(err.Error(), "Could not target resource group x:\nRemote server error. Status code: 404") {
+	if _, err := findResourceGroup(t.Context(), api, "acct", "x"); err == nil ||
+		!strings.HasPrefix(err.Error(), "Could not target resource group x:\nRemote server error. Status code: 404") {
 		t.Errorf("got %v", err)
 	}
 }

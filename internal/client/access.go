@@ -173,8 +173,9 @@ func (p *Policy) UnmarshalJSON(raw []byte) error {
 		w.Resource = w.Resources[0]
 	}
 	*p = Policy{
-		ID: w.ID, Type: w.Type, State: w.State, Href: w.Href, Description: w.Description, CreatedAt: w.CreatedAt, LastModifiedAt: w.LastModifiedAt,
-		Subject: w.Subject.Attributes, Resource: w.Resource.Attributes, Tags: w.Resource.Tags,
+		ID: w.ID, Type: w.Type, State: w.State, Href: w.Href, Description: w.Description, CreatedAt: w.CreatedAt,
+		LastModifiedAt: w.LastModifiedAt,
+		Subject:        w.Subject.Attributes, Resource: w.Resource.Attributes, Tags: w.Resource.Tags,
 		Roles: append(w.Control.Grant.Roles, w.Roles...), Rule: w.Rule, Pattern: w.Pattern, Managed: w.Template.ID,
 	}
 	return nil

@@ -60,7 +60,7 @@ type Client struct {
 // New returns a client that calls without a token; see WithBearer.
 func New(cfg Config) *Client {
 	base := http.DefaultTransport.(*http.Transport).Clone()
-	base.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.SkipVerify} //nolint:gosec // the user asked for it by flag
+	base.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.SkipVerify} //nolint:gosec // asked for by flag
 	var transport http.RoundTripper = base
 	if cfg.Trace != nil {
 		transport = &tracer{next: base, out: cfg.Trace, now: cfg.Now}
@@ -184,7 +184,8 @@ func (c *Client) authorized(ctx context.Context, r Request, body []byte, renew b
 
 // send is the one way out: every call passes here. The headers of a good answer
 // go to answered, unless that is nil.
-func (c *Client) send(ctx context.Context, method, pathQuery string, header http.Header, body []byte, answered http.Header) ([]byte, error) {
+func (c *Client) send(ctx context.Context, method, pathQuery string, header http.Header, body []byte, answered http.Header) ([]byte,
+	error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.cfg.Base+pathQuery, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("building the request: %w", err)

@@ -268,7 +268,8 @@ func TestAnUnknownCertificateIsRefusedUnlessTheUserSaysSo(t *testing.T) {
 	if !errors.As(err, &lost) || !lost.Certificate {
 		t.Errorf("got %v", err)
 	}
-	if err := connect(client.Config{Base: server.URL, SkipVerify: true}).Call(t.Context(), client.Request{Method: "GET", Path: "/"}, nil); err != nil {
+	if err := connect(client.Config{Base: server.URL, SkipVerify: true}).Call(t.Context(), client.Request{Method: "GET", Path: "/"},
+		nil); err != nil {
 		t.Errorf("with SkipVerify: %v", err)
 	}
 }
@@ -345,7 +346,8 @@ func TestEveryFamilysListsAreReadToTheirEnd(t *testing.T) {
 
 func TestTheEntityTagComesFromHeaderOrBody(t *testing.T) {
 	for _, tt := range []struct{ header, body, want string }{
-		{"1-a", `{"id":"x"}`, "1-a"}, {"", `{"id":"x","entity_tag":"2-b"}`, "2-b"}, {"1-a", `{"entity_tag":"2-b"}`, "1-a"}, {"", `{"entity_tag":7}`, ""},
+		{"1-a", `{"id":"x"}`, "1-a"}, {"", `{"id":"x","entity_tag":"2-b"}`, "2-b"}, {"1-a", `{"entity_tag":"2-b"}`, "1-a"},
+		{"", `{"entity_tag":7}`, ""},
 	} {
 		api := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			if tt.header != "" {

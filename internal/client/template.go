@@ -92,7 +92,8 @@ func (a *Assignment) UnmarshalJSON(raw []byte) error {
 		return err
 	}
 	*a = Assignment{
-		ID: w.ID, TemplateID: firstOf(w.TemplateID, w.Template.ID), TemplateVersion: firstOf(w.TemplateVersion.String(), w.Template.Version.String()),
+		ID: w.ID, TemplateID: firstOf(w.TemplateID, w.Template.ID), TemplateVersion: firstOf(w.TemplateVersion.String(),
+			w.Template.Version.String()),
 		TargetType: firstOf(w.TargetType, w.Target.Type), Target: w.Target.ID,
 		Status: w.Status, CreatedAt: w.CreatedAt, LastModifiedAt: w.LastModifiedAt, Progress: w.Progress,
 	}

@@ -11,8 +11,9 @@ import (
 
 func TestAssignmentsOfAllFamiliesLookAlike(t *testing.T) {
 	want := client.Assignment{
-		ID: "x", TemplateID: "t", TemplateVersion: "2", TargetType: "AccountGroup", Target: "g", Status: "failed", CreatedAt: "then", LastModifiedAt: "now",
-		Outcomes: []client.Outcome{{Account: "a", Status: "succeeded", Made: "made"}, {Account: "b", Status: "failed", Error: "no"}},
+		ID: "x", TemplateID: "t", TemplateVersion: "2", TargetType: "AccountGroup", Target: "g", Status: "failed", CreatedAt: "then",
+		LastModifiedAt: "now",
+		Outcomes:       []client.Outcome{{Account: "a", Status: "succeeded", Made: "made"}, {Account: "b", Status: "failed", Error: "no"}},
 	}
 	const ends = `"status":"failed","created_at":"then","last_modified_at":"now"`
 	for name, text := range map[string]string{

@@ -23,7 +23,8 @@ func TestTraceShowsCallsWithoutSecrets(t *testing.T) {
 		switch r.URL.Path {
 		case "/identity/token":
 			w.Header().Set("Set-Cookie", "session=cookie-value")
-			answer(w, 200, `{"access_token":"`+access+`","refresh_token":"refresh-token-value","token_type":"Bearer","refresh_token_expiration":12345,"delegated_refresh_token":"delegated-value"}`)
+			answer(w, 200, `{"access_token":"`+access+
+				`","refresh_token":"refresh-token-value","token_type":"Bearer","refresh_token_expiration":12345,"delegated_refresh_token":"delegated-value"}`)
 		case "/v1/apikeys":
 			answer(w, 201, `{"id":"ApiKey-1","name":"ci","apikey":"new-key-value"}`)
 		case "/v1/serviceids":
@@ -64,7 +65,8 @@ func TestTraceShowsCallsWithoutSecrets(t *testing.T) {
 		}
 	}
 	for _, value := range []string{
-		"POST /identity/token HTTP/1.1", "grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey", "username=ada", "apikey=" + secret.Redacted,
+		"POST /identity/token HTTP/1.1", "grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant-type%3Aapikey", "username=ada",
+		"apikey=" + secret.Redacted,
 		"Authorization: Bearer " + secret.Redacted, "X-Request-Id: request-1", "X-Correlation-Id: correlation", "HTTP/1.1 200 OK",
 		`"token_type": "Bearer"`, `"refresh_token_expiration": 12345`, `"id": "ApiKey-1"`, `"id": "ApiKey-2"`, `"name": "ci"`,
 		"RESPONSE: [2026-03-01T12:00:00Z] Elapsed: 0ms", "no such key",

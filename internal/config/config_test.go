@@ -43,7 +43,8 @@ func TestWithoutSourcesTheDefaultsHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Listen != "127.0.0.1:4280" || s.Algorithm != "RS256" || s.ShutdownTimeout != 30*time.Second || s.LogFormat != "json" || len(s.MetricsAllow) != 2 {
+	if s.Listen != "127.0.0.1:4280" || s.Algorithm != "RS256" || s.ShutdownTimeout != 30*time.Second || s.LogFormat != "json" ||
+		len(s.MetricsAllow) != 2 {
 		t.Errorf("got %+v", s)
 	}
 }
@@ -70,7 +71,8 @@ func TestEverySettingCanComeFromEverySource(t *testing.T) {
 	values := map[string]string{
 		"listen": "127.0.0.1:9", "issuer": "https://iam.example.com", "tls.cert": "", "tls.key": "", "allow_plain_http": "true",
 		"trusted_proxies": "10.0.0.0/8,10.1.0.0/16", "metrics.listen": "127.0.0.1:8", "metrics.allow": "10.0.0.0/8", "shutdown_delay": "1s",
-		"shutdown_timeout": "1m", "log.level": "error", "log.format": "text", "catalog_dir": t.TempDir(), "database": "x.db", "database_connections": "3", "auto_migrate": "true",
+		"shutdown_timeout": "1m", "log.level": "error", "log.format": "text", "catalog_dir": t.TempDir(), "database": "x.db",
+		"database_connections": "3", "auto_migrate": "true",
 		"master_key_file": keyFile, "master_key": key, "previous_master_key_files": "", "token.algorithm": "ES256", "token.engine": "go",
 		"token.key_age": "24h", "oauth_clients": "a:secret-a,b:secret-b", "enterprise.max_accounts": "10000", "enterprise.max_groups": "7",
 		"enterprise.max_tiers": "9", "enterprise.max_templates": "11", "enterprise.max_template_versions": "12",
@@ -205,7 +207,8 @@ func TestWrongFilesAreNamed(t *testing.T) {
 func TestWhatAnUnreadableFileMayHoldIsNotGuessed(t *testing.T) {
 	required := []string{"database", "issuer", "master_key_file"}
 	for _, file := range []string{"/nowhere.yaml", write(t, "c.yaml", "tls: [")} {
-		_, err := config.Load(config.Sources{File: file, Required: required, Environ: []string{"KAGIBAN_TLS_CERT=cert.pem", "KAGIBAN_LOG_LEVEL=loud"}})
+		_, err := config.Load(config.Sources{File: file, Required: required,
+			Environ: []string{"KAGIBAN_TLS_CERT=cert.pem", "KAGIBAN_LOG_LEVEL=loud"}})
 		var faults config.Faults
 		if !errors.As(err, &faults) || len(faults) != 2 || !strings.Contains(faults[0], file) || !strings.Contains(faults[1], "log.level") {
 			t.Errorf("%s: got %q, want the file and the level", file, faults)
@@ -222,7 +225,8 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 	if !errors.As(err, &faults) {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"nonsense", "log.level", "token.algorithm (from KAGIBAN_TOKEN_ALGORITHM)", "listen (from --listen)", "database: not set",
+	for _, part := range []string{"nonsense", "log.level", "token.algorithm (from KAGIBAN_TOKEN_ALGORITHM)", "listen (from --listen)",
+		"database: not set",
 		"issuer: not set", "kagiban init --generate-master-key"} {
 		if !slices.ContainsFunc(faults, func(f string) bool { return strings.Contains(f, part) }) {
 			t.Errorf("no fault names %s: %q", part, faults)
@@ -234,7 +238,8 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 }
 
 func TestPlatformsMayMakeUpVariables(t *testing.T) {
-	_, err := config.Load(config.Sources{Environ: []string{"KAGIBAN_PORT=tcp://10.0.0.1:4280", "KAGIBAN_SERVICE_HOST=10.0.0.1", "KAGIBAN_PORT_4280_TCP_ADDR=10.0.0.1",
+	_, err := config.Load(config.Sources{Environ: []string{"KAGIBAN_PORT=tcp://10.0.0.1:4280", "KAGIBAN_SERVICE_HOST=10.0.0.1",
+		"KAGIBAN_PORT_4280_TCP_ADDR=10.0.0.1",
 		"KAGIBAN_URL=http://x", "KAGIBAN_APIKEY=x", "KAGIBAN_TEST_PG=x"}})
 	if err != nil {
 		t.Errorf("variables of others are faults: %v", err)
@@ -277,7 +282,8 @@ func TestAClientsSecretMayLieInAFile(t *testing.T) {
 }
 
 func TestIssuersLoseTheirSlashAndIdentity(t *testing.T) {
-	for _, text := range []string{"https://iam.cloud.ibm.com", "https://iam.cloud.ibm.com/", "https://iam.cloud.ibm.com/identity", "https://iam.cloud.ibm.com/identity/"} {
+	for _, text := range []string{"https://iam.cloud.ibm.com", "https://iam.cloud.ibm.com/", "https://iam.cloud.ibm.com/identity",
+		"https://iam.cloud.ibm.com/identity/"} {
 		if got, err := config.ParseIssuer(text); err != nil || got != "https://iam.cloud.ibm.com" {
 			t.Errorf("%s became %q, %v", text, got, err)
 		}

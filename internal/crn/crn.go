@@ -36,7 +36,8 @@ func Parse(s string) (CRN, error) {
 
 // String prints the ten segments; it is the inverse of Parse.
 func (c CRN) String() string {
-	return strings.Join([]string{"crn", c.Version, c.CName, c.CType, c.Service, c.Region, c.Scope, c.Instance, c.ResourceType, c.Resource}, ":")
+	return strings.Join([]string{"crn", c.Version, c.CName, c.CType, c.Service, c.Region, c.Scope, c.Instance, c.ResourceType, c.Resource},
+		":")
 }
 
 // Account gives the account of an "a/<account>" scope, "" for other scopes.

@@ -40,7 +40,8 @@ var ownerPolicies = map[string][]string{
 // yet.
 func (s *Service) furnish(ctx context.Context, tx store.Tx, accountID string) (*OwnerServiceID, error) {
 	n, err := valid.Check(identity.NewServiceID{Account: accountID, Name: "Owner service ID",
-		Description: "Made with the account.", Key: &identity.NewAPIKey{Traits: identity.KeyTraits{Name: new("Owner API key"), Description: new("Made with the account.")}}})
+		Description: "Made with the account.", Key: &identity.NewAPIKey{Traits: identity.KeyTraits{Name: new("Owner API key"),
+			Description: new("Made with the account.")}}})
 	if err != nil {
 		return nil, err
 	}

@@ -253,7 +253,8 @@ func TestAnOwnersServiceIDMayWhatTheOwnerMay(t *testing.T) {
 		t.Error("its key has no value")
 	}
 	who := f.As(id.IAMOf(child.ServiceID.ID), child.ID)
-	for action, service := range map[string]string{"iam-identity.apikey.manage": "iam-identity", "iam.policy.create": "kms", "kms.secrets.create": "kms"} {
+	for action, service := range map[string]string{"iam-identity.apikey.manage": "iam-identity", "iam.policy.create": "kms",
+		"kms.secrets.create": "kms"} {
 		for accountID, want := range map[string]bool{child.ID: true, f.mine.Account: false} {
 			if yes, err := who.May(t.Context(), action, policy.Resource{Account: accountID, ServiceName: service}); err != nil || yes != want {
 				t.Errorf("%s in %s: %v, %v", action, accountID, yes, err)
@@ -264,7 +265,8 @@ func TestAnOwnersServiceIDMayWhatTheOwnerMay(t *testing.T) {
 
 func TestAnAccountThatCannotBeFurnishedIsNotMade(t *testing.T) {
 	f := plant(t, func(o *apitest.Options) { o.Access = access.Limits{Policies: 1} })
-	_, err := f.Tree.CreateAccount(t.Context(), f.mine.Place(), apitest.Checked(t, enterprise.NewAccount{Name: "furnished", Owner: apitest.Owner, OwnerServiceID: true}))
+	_, err := f.Tree.CreateAccount(t.Context(), f.mine.Place(), apitest.Checked(t,
+		enterprise.NewAccount{Name: "furnished", Owner: apitest.Owner, OwnerServiceID: true}))
 	if err == nil {
 		t.Fatal("the second policy is over the limit")
 	}
@@ -285,7 +287,8 @@ func TestAContactIsAUserOfTheEnterpriseAccount(t *testing.T) {
 	f.ok(f.Tree.Update(t.Context(), f.mine, good))
 	f.ok(f.Tree.UpdateGroup(t.Context(), g, good))
 	refused(t, "a change of the group as it was", f.Tree.UpdateGroup(t.Context(), g, good), store.ErrMoved)
-	if e, err := f.Tree.Enterprise(t.Context(), f.mine.ID); err != nil || e.Name != name || f.again(g).Name != name || e.Owner != apitest.Owner {
+	if e, err := f.Tree.Enterprise(t.Context(), f.mine.ID); err != nil || e.Name != name || f.again(g).Name != name ||
+		e.Owner != apitest.Owner {
 		t.Errorf("%+v, %v", e, err)
 	}
 }

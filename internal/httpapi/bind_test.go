@@ -42,7 +42,8 @@ func (w *wide) check() error {
 }
 
 func bindBench(t testing.TB) *bench {
-	op := one(httpapi.Op[wide, httpapi.None, wide]{ID: "put", Method: http.MethodPut, Path: "/v1/{id}", Status: 200, Public: public, Limit: 1000,
+	op := one(httpapi.Op[wide, httpapi.None, wide]{ID: "put", Method: http.MethodPut, Path: "/v1/{id}", Status: 200, Public: public,
+		Limit: 1000,
 		Check: (*wide).check, Do: echo[wide]})
 	b := &bench{}
 	var err error
@@ -55,7 +56,8 @@ func bindBench(t testing.TB) *bench {
 
 func TestParametersAndBodyAreBound(t *testing.T) {
 	b := bindBench(t)
-	w := b.do("PUT", "/v1/a%2Fb?size=-3&deep=TRUE&tags=a,b&tags=,c&kind=k", `{"name":"n","count":2,"list":["x"],"inner":{"flag":true},"extra":1}`, "If-Match", "1-x")
+	w := b.do("PUT", "/v1/a%2Fb?size=-3&deep=TRUE&tags=a,b&tags=,c&kind=k",
+		`{"name":"n","count":2,"list":["x"],"inner":{"flag":true},"extra":1}`, "If-Match", "1-x")
 	var got wide
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 {
 		t.Fatalf("%d %s", w.Code, w.Body)

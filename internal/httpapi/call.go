@@ -126,7 +126,8 @@ func (c *Call) Rights(ctx context.Context, account string) (asker.Rights, error)
 }
 
 func (c *Call) question(action string, target Target) policy.Request {
-	return policy.Request{Subject: c.Subject(), Action: action, Resource: target, Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
+	return policy.Request{Subject: c.Subject(), Action: action, Resource: target,
+		Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
 }
 
 func (rt *Router) authorize(ctx context.Context, c *Call, target Target) error {

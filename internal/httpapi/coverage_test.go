@@ -13,9 +13,11 @@ func TestCoverageComparesTheTableWithTheSDK(t *testing.T) {
 		ID string `path:"key_id"`
 	}
 	covered, err := httpapi.Cover(httpapi.Table(identity,
-		httpapi.Op[keyID, httpapi.None, keyID]{ID: "get_api_key", Method: http.MethodGet, Path: "/v1/apikeys/{key_id}", Status: 200, Public: public, Do: echo[keyID]},
+		httpapi.Op[keyID, httpapi.None, keyID]{ID: "get_api_key", Method: http.MethodGet, Path: "/v1/apikeys/{key_id}", Status: 200,
+			Public: public, Do: echo[keyID]},
 		httpapi.NotBuilt{ID: "list_idps", Method: http.MethodGet, Path: "/v1/idps", Status: 200, Public: public},
-		httpapi.Op[keyID, httpapi.None, keyID]{ID: "delete_api_key", Method: http.MethodPost, Path: "/v1/apikeys/{key_id}", Status: 204, Public: public, Do: echo[keyID]},
+		httpapi.Op[keyID, httpapi.None, keyID]{ID: "delete_api_key", Method: http.MethodPost, Path: "/v1/apikeys/{key_id}", Status: 204,
+			Public: public, Do: echo[keyID]},
 		httpapi.Op[empty, httpapi.None, empty]{ID: "our_own", Method: http.MethodGet, Path: "/own", Status: 200, Public: public, Do: echo[empty]},
 	))
 	if err != nil {

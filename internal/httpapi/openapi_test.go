@@ -115,7 +115,8 @@ func TestOnlyAnswersHaveRequiredProperties(t *testing.T) {
 	doc := describe(t,
 		one(httpapi.Raw{ID: "x", Method: http.MethodGet, Path: "/x", Status: 200, Public: public,
 			Takes: httpapi.Type[struct{ Body onlySent }](), Gives: httpapi.Type[onlyGiven]()}))
-	if got := at(t, doc, "components", "schemas", "httpapi_test.onlyGiven", "required").([]any); len(got) != 2 || got[0] != "id" || got[1] != "text" {
+	if got := at(t, doc, "components", "schemas", "httpapi_test.onlyGiven", "required").([]any); len(got) != 2 || got[0] != "id" ||
+		got[1] != "text" {
 		t.Errorf("required in an answer: %v", got)
 	}
 	if at(t, doc, "components", "schemas", "httpapi_test.onlyGiven", "properties").(map[string]any)["rest"] != nil {
@@ -152,7 +153,8 @@ func TestTheDocumentIsStable(t *testing.T) {
 }
 
 func TestComponentNamesHaveNoBrackets(t *testing.T) {
-	doc := describe(t, one(httpapi.Raw{ID: "a", Method: http.MethodGet, Path: "/a", Status: 200, Public: public, Gives: httpapi.Type[page[tree]]()}))
+	doc := describe(t, one(httpapi.Raw{ID: "a", Method: http.MethodGet, Path: "/a", Status: 200, Public: public,
+		Gives: httpapi.Type[page[tree]]()}))
 	for name := range at(t, doc, "components", "schemas").(map[string]any) {
 		if !regexp.MustCompile(`^[A-Za-z0-9._-]+$`).MatchString(name) {
 			t.Errorf("component name %q is not allowed", name)

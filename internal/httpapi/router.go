@@ -135,7 +135,8 @@ func (rt *Router) serve(op *Operation, w http.ResponseWriter, r *http.Request) {
 			if p == http.ErrAbortHandler { //nolint:errorlint // what was panicked with, not a wrapped error
 				panic(p)
 			}
-			rt.cfg.Log.Error("panic in handler", "operation", op.ID, "transaction_id", c.TransactionID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			rt.cfg.Log.Error("panic in handler", "operation", op.ID, "transaction_id", c.TransactionID, "panic", fmt.Sprint(p), "stack",
+				string(debug.Stack()))
 			rt.fail(w, c, &fault.Error{Kind: fault.Internal})
 		}
 		rt.end(c)
@@ -163,7 +164,8 @@ func (rt *Router) run(op *Operation, c *Call, w http.ResponseWriter, r *http.Req
 }
 
 // errNoToken is the documented answer to a call without Authorization header.
-var errNoToken = &fault.Error{Kind: fault.Unauthenticated, Code: "missing_authorization", Number: "BXNIM0308E", Message: "No authorization header found"}
+var errNoToken = &fault.Error{Kind: fault.Unauthenticated, Code: "missing_authorization", Number: "BXNIM0308E",
+	Message: "No authorization header found"}
 
 func (rt *Router) authenticate(ctx context.Context, r *http.Request) (*Caller, error) {
 	h := r.Header.Get("Authorization")
@@ -172,13 +174,15 @@ func (rt *Router) authenticate(ctx context.Context, r *http.Request) (*Caller, e
 	}
 	scheme, token, ok := strings.Cut(h, " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return nil, &fault.Error{Kind: fault.Unauthenticated, Code: "invalid_access_token", Message: "The Authorization header must hold a Bearer token."}
+		return nil, &fault.Error{Kind: fault.Unauthenticated, Code: "invalid_access_token",
+			Message: "The Authorization header must hold a Bearer token."}
 	}
 	return rt.cfg.Authenticator.Authenticate(ctx, strings.TrimSpace(token))
 }
 
 func (rt *Router) begin(op *Operation, r *http.Request) *Call {
-	c := &Call{Op: op, Start: time.Now(), rt: rt, Address: realIP(r, rt.cfg.Trusted), Agent: clip(r.UserAgent(), 200), URL: r.URL, Base: BaseURL(r)}
+	c := &Call{Op: op, Start: time.Now(), rt: rt, Address: realIP(r, rt.cfg.Trusted), Agent: clip(r.UserAgent(), 200), URL: r.URL,
+		Base: BaseURL(r)}
 	c.TransactionID = validTransaction(r.Header.Get("Transaction-Id"))
 	if c.TransactionID == "" {
 		c.TransactionID = rt.ids.Hex(16)
@@ -244,7 +248,8 @@ func (rt *Router) fail(w http.ResponseWriter, c *Call, err error) {
 	c.Err, c.Status = e, status
 	if e.Kind == fault.Internal {
 		rt.cfg.Log.Error("internal error", "operation", c.Op.ID, "transaction_id", c.TransactionID, "error", e.Error())
-		e = &fault.Error{Kind: fault.Internal, Code: "internal_error", Message: "An internal error occurred. Quote the transaction id to the operator of this server."}
+		e = &fault.Error{Kind: fault.Internal, Code: "internal_error",
+			Message: "An internal error occurred. Quote the transaction id to the operator of this server."}
 	}
 	if e.RetryAfter > 0 {
 		seconds := int((e.RetryAfter + time.Second - 1) / time.Second)

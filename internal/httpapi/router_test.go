@@ -30,7 +30,8 @@ func TestARowThatNobodyDecidedOnDoesNotStart(t *testing.T) {
 	overlap := get[empty]("other", "/one")
 	for name, ops := range map[string][]httpapi.Operation{
 		"without access rule": {bare}, "with two access rules": {both}, "twice": {good, good},
-		"with a trailing slash": {slash}, "on the path of another": {good, overlap}, "without handler": {{ID: "x", Family: family, Access: httpapi.Access{Public: public}, Success: 200}},
+		"with a trailing slash": {slash}, "on the path of another": {good, overlap},
+		"without handler": {{ID: "x", Family: family, Access: httpapi.Access{Public: public}, Success: 200}},
 	} {
 		if _, err := httpapi.NewRouter(httpapi.Config{Operations: ops}); err == nil {
 			t.Errorf("a row %s was taken", name)
@@ -109,7 +110,8 @@ func TestStandardHeadersAreOnEveryAnswer(t *testing.T) {
 	b := newBench(t, nil, get[empty]("one", "/one"))
 	for _, target := range []string{"/one", "/none"} {
 		h := b.do("GET", target, "").Header()
-		for _, name := range []string{"Transaction-Id", "X-Correlation-Id", "X-Request-Id", "Cache-Control", "Pragma", "Expires", "X-Content-Type-Options"} {
+		for _, name := range []string{"Transaction-Id", "X-Correlation-Id", "X-Request-Id", "Cache-Control", "Pragma", "Expires",
+			"X-Content-Type-Options"} {
 			if h.Get(name) == "" {
 				t.Errorf("%s has no %s", target, name)
 			}
@@ -236,13 +238,15 @@ func TestInterceptedCallsNeverReachTheHandler(t *testing.T) {
 
 func TestWritesKnowTheirOrigin(t *testing.T) {
 	var got store.Origin
-	b := newBench(t, nil, one(httpapi.Op[empty, httpapi.None, empty]{ID: "one", Method: http.MethodGet, Path: "/one", Status: 204, Self: "for the test",
+	b := newBench(t, nil, one(httpapi.Op[empty, httpapi.None, empty]{ID: "one", Method: http.MethodGet, Path: "/one", Status: 204,
+		Self: "for the test",
 		Do: func(ctx context.Context, _ *httpapi.Call, _ *empty, _ httpapi.None) (*empty, error) {
 			got = store.OriginOf(ctx)
 			return nil, nil
 		}}))
 	w := b.do("GET", "/one", "", "User-Agent", "agent\x01/1", "Transaction-Id", "t-1")
-	want := store.Origin{IAMID: "IBMid-TEST", Account: home, Credential: "token", TransactionID: "t-1", Operation: "one", Address: "192.0.2.1", Agent: "agent/1"}
+	want := store.Origin{IAMID: "IBMid-TEST", Account: home, Credential: "token", TransactionID: "t-1", Operation: "one",
+		Address: "192.0.2.1", Agent: "agent/1"}
 	if w.Code != 204 || got != want {
 		t.Errorf("got %d %+v, want %+v", w.Code, got, want)
 	}

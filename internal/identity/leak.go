@@ -23,14 +23,14 @@ func (s *Service) LeakedKey(ctx context.Context, value secret.Value) (key *APIKe
 		}
 		switch done = key.ActionWhenLeaked; done {
 		case LeakDelete:
-			return APIKeys.Delete(ctx, tx, key, leaked(key, key.object().deleted(&key.Meta)))
+			return APIKeys.Delete(ctx, tx, key, leaked(key.object().deleted(&key.Meta)))
 		case LeakDisable:
 			key.Disabled = true
 			disable := true
-			return APIKeys.Update(ctx, tx, key, leaked(key, key.object().updated(&key.Meta, []string{"disabled"}, requestData{Disable: &disable})))
+			return APIKeys.Update(ctx, tx, key, leaked(key.object().updated(&key.Meta, []string{"disabled"}, requestData{Disable: &disable})))
 		}
 		done = LeakNone
-		return APIKeys.Update(ctx, tx, key, leaked(key, key.object().updated(&key.Meta, nil, requestData{})))
+		return APIKeys.Update(ctx, tx, key, leaked(key.object().updated(&key.Meta, nil, requestData{})))
 	})
 	if errors.Is(err, fault.NotFound) {
 		return nil, "", fault.NoObject(whatAPIKey, ByValue)
@@ -42,7 +42,7 @@ func (s *Service) LeakedKey(ctx context.Context, value secret.Value) (key *APIKe
 }
 
 // leaked words the event of what was done to a leaked key.
-func leaked(key *APIKey, ev store.Event) store.Event {
+func leaked(ev store.Event) store.Event {
 	ev.Message += ": its value was found in public"
 	return ev
 }

@@ -93,7 +93,8 @@ func (s *Service) CreateLink(ctx context.Context, p *Profile, checked valid.Of[L
 			return closed(p, "links")
 		}
 		if !spec.IsCrossAccount && resourceAccount(spec.Resource.CRN) != p.Account {
-			return fault.Field("link.crn", "Property 'link.crn' names a resource of another account than the profile's, and 'is_cross_account' is not true.")
+			return fault.Field("link.crn",
+				"Property 'link.crn' names a resource of another account than the profile's, and 'is_cross_account' is not true.")
 		}
 		links, err := Links.List(ctx, tx, partsOf(p))
 		if err != nil {

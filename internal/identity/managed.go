@@ -103,7 +103,8 @@ func (s *Service) managedProfile(ctx context.Context, tx store.Tx, accountID, pr
 				return nil, err
 			}
 			before := p.Name
-			p.Name, p.Description, p.Email, p.Template, p.Assignment, p.Controls = m.Name, m.Description, m.Email, m.Template, m.Assignment, m.Controls
+			p.Name, p.Description, p.Email, p.Template, p.Assignment, p.Controls = m.Name, m.Description, m.Email, m.Template, m.Assignment,
+				m.Controls
 			ev := profile.updated(&p.Meta, changes{"template"}, requestData{InstanceName: p.Name, PrevInstanceName: before})
 			return p, nameTaken(Profiles.Update(ctx, tx, p, ev), whatProfile, p.Name)
 		}

@@ -248,7 +248,8 @@ func TestAProfileGoesWithAllItsParts(t *testing.T) {
 	add(s.Identity.SetPreference(ctx, apitest.Checked(t, identity.NewPreference{PreferenceKey: key, Text: &page})))
 	wants(t, "deleting", s.Identity.DeleteProfile(ctx, p), nil)
 	for kind, count := range map[string]func(context.Context, store.Reader, store.Query) (int, error){
-		"rules": identity.Rules.Count, "links": identity.Links.Count, "trusts": identity.Trusts.Count, "lists": identity.TrustLists.Count, "preferences": identity.Preferences.Count,
+		"rules": identity.Rules.Count, "links": identity.Links.Count, "trusts": identity.Trusts.Count, "lists": identity.TrustLists.Count,
+		"preferences": identity.Preferences.Count,
 	} {
 		if n, err := count(ctx, s.DB.Direct(), store.Query{Account: acct}); n != 0 || err != nil {
 			t.Errorf("%d %s are left, %v", n, kind, err)

@@ -102,17 +102,14 @@ func (r *RuleSpec) validateConditions() error {
 	return nil
 }
 
-func (r *RuleSpec) apply(to *ClaimRule) (done changes) {
-	set(&done, "name", &to.Name, r.Name)
-	set(&done, "type", &to.Type, &r.Type)
-	set(&done, "realm_name", &to.RealmName, &r.RealmName)
-	set(&done, "cr_type", &to.CRType, &r.CRType)
-	set(&done, "expiration", &to.Expiration, r.Expiration)
-	if !slices.Equal(to.Conditions, r.Conditions) {
-		to.Conditions = slices.Clone(r.Conditions)
-		done = append(done, "conditions")
+func (r *RuleSpec) apply(to *ClaimRule) {
+	if r.Name != nil {
+		to.Name = *r.Name
 	}
-	return done
+	if r.Expiration != nil {
+		to.Expiration = *r.Expiration
+	}
+	to.Type, to.RealmName, to.CRType, to.Conditions = r.Type, r.RealmName, r.CRType, slices.Clone(r.Conditions)
 }
 
 // CreateRule adds a claim rule to a profile that was found. Errors:

@@ -90,8 +90,8 @@ type xmlSP struct {
 }
 
 // badMetadata is the error for a document that is refused.
-func badMetadata(format string, args ...any) error {
-	return fault.Field("body", "The metadata is not usable: "+format+".", args...)
+func badMetadata(why string) error {
+	return fault.Field("body", "The metadata is not usable: %s.", why)
 }
 
 // ParseMetadata reads the metadata document of a SAML identity provider: an

@@ -53,14 +53,16 @@ func TestMetadataOfIdentityProvidersIsRead(t *testing.T) {
 	s := testService(t)
 	a, b, c := bare(t, s), bare(t, s), bare(t, s)
 	pem := func(text string) string { return printCertificate(der("CERTIFICATE", text)) }
-	one := `<IDPSSODescriptor WantAuthnRequestsSigned="1">` + keyXML(`use="signing"`, a) + keyXML("", b) + keyXML(`use="encryption"`, c) + signOn + `</IDPSSODescriptor>`
+	one := `<IDPSSODescriptor WantAuthnRequestsSigned="1">` + keyXML(`use="signing"`, a) + keyXML("", b) + keyXML(`use="encryption"`, c) +
+		signOn + `</IDPSSODescriptor>`
 	want := &Metadata{
 		EntityID: "urn:x", RedirectBindingURL: "https://x.example/sso", WantRequestSigned: true,
 		Signing: []Certificate{{pem(a), primary}, {pem(b), secondary}}, Encrypting: []Certificate{{pem(b), primary}, {pem(c), secondary}},
 	}
 	for name, document := range map[string]string{
-		"one entity":      entity(one),
-		"several":         `<EntitiesDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata">` + entity("") + entity(one) + `</EntitiesDescriptor>`,
+		"one entity": entity(one),
+		"several": `<EntitiesDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata">` + entity("") + entity(one) +
+			`</EntitiesDescriptor>`,
 		"with white room": "\n" + entity("<!-- x -->"+strings.ReplaceAll(one, a, "\n "+a[:20]+"\n\t"+a[20:])) + "\n",
 	} {
 		got, err := ParseMetadata([]byte(document))
@@ -91,15 +93,16 @@ func TestMetadataThatIsNotUsableIsRefused(t *testing.T) {
 		"unknown entity":        strings.Replace(good, "urn:x", "&a;", 1),
 		"another character set": `<?xml version="1.0" encoding="UTF-16"?>` + good,
 		"no identity provider":  entity(""),
-		"two":                   entity("<IDPSSODescriptor>" + key + signOn + "</IDPSSODescriptor><IDPSSODescriptor>" + key + signOn + "</IDPSSODescriptor>"),
-		"no certificate":        idp(signOn),
-		"bad certificate":       idp(keyXML("", "AAAA") + signOn),
-		"no sign-on":            idp(key),
-		"sign-on by POST only":  idp(key + strings.Replace(signOn, "HTTP-Redirect", "HTTP-POST", 1)),
-		"script as location":    idp(key + strings.Replace(signOn, "https://x.example/sso", "javascript:x()", 1)),
-		"no entity ID":          strings.Replace(good, "urn:x", "", 1),
-		"deep":                  strings.Repeat("<a>", 1000) + strings.Repeat("</a>", 1000),
-		"many elements":         "<a>" + strings.Repeat("<b/>", 10000) + "</a>",
+		"two": entity("<IDPSSODescriptor>" + key + signOn + "</IDPSSODescriptor><IDPSSODescriptor>" + key + signOn +
+			"</IDPSSODescriptor>"),
+		"no certificate":       idp(signOn),
+		"bad certificate":      idp(keyXML("", "AAAA") + signOn),
+		"no sign-on":           idp(key),
+		"sign-on by POST only": idp(key + strings.Replace(signOn, "HTTP-Redirect", "HTTP-POST", 1)),
+		"script as location":   idp(key + strings.Replace(signOn, "https://x.example/sso", "javascript:x()", 1)),
+		"no entity ID":         strings.Replace(good, "urn:x", "", 1),
+		"deep":                 strings.Repeat("<a>", 1000) + strings.Repeat("</a>", 1000),
+		"many elements":        "<a>" + strings.Repeat("<b/>", 10000) + "</a>",
 	} {
 		m, err := ParseMetadata([]byte(document))
 		if !errors.Is(err, fault.Invalid) || m != nil {
@@ -131,7 +134,8 @@ func TestExportedMetadataIsWellFormedWhateverTheNames(t *testing.T) {
 	if err := xml.Unmarshal(raw, &got); err != nil {
 		t.Fatalf("%v in %s", err, raw)
 	}
-	if got.EntityID != "https://iam.example.com/saml2/metadata/"+p.ID || len(got.Keys) != 2 || got.Keys[0].Use != "signing" || got.Keys[1].Use != "encryption" {
+	if got.EntityID != "https://iam.example.com/saml2/metadata/"+p.ID || len(got.Keys) != 2 || got.Keys[0].Use != "signing" ||
+		got.Keys[1].Use != "encryption" {
 		t.Errorf("%+v in %s", got, raw)
 	}
 	if strings.Contains(string(raw), "PRIVATE") {

@@ -345,7 +345,8 @@ func TestOneOfTheIdentityProvidersOfAnAccountIsTheDefault(t *testing.T) {
 	if second.Binding.UIDefault != true || first.Binding.UIDefault {
 		t.Error("what was found was changed")
 	}
-	for field, u := range map[string]Use{"cloud_user_strategy": {Active: &yes, UIDefault: &yes}, "active": {Strategy: &dynamic, UIDefault: &yes}, "ui_default": {Strategy: &dynamic, Active: &yes}} {
+	for field, u := range map[string]Use{"cloud_user_strategy": {Active: &yes, UIDefault: &yes},
+		"active": {Strategy: &dynamic, UIDefault: &yes}, "ui_default": {Strategy: &dynamic, Active: &yes}} {
 		if err := u.Validate(); fault.Of(err).Field != field {
 			t.Errorf("%s: got %v", field, err)
 		}

@@ -274,7 +274,8 @@ func TestRecurringWorkComesBackAfterAResetAndAClockThatWasSetBack(t *testing.T) 
 func TestRecurringWorkThatFailsIsRepeatedBefore(t *testing.T) {
 	on(t, func(w *world) {
 		fails := 0
-		n := w.node("n1", job.Kind{Name: "sweep", Every: time.Hour, Attempts: 2, Run: func(context.Context, *job.Run) error { fails++; return errors.New("no") }})
+		n := w.node("n1", job.Kind{Name: "sweep", Every: time.Hour, Attempts: 2,
+			Run: func(context.Context, *job.Run) error { fails++; return errors.New("no") }})
 		w.work(n)
 		w.equal(w.one("sweep").Due, w.Now().Add(time.Second))
 		w.pass(time.Second)

@@ -49,7 +49,8 @@ var forms = map[string]form{
 	},
 	"links": func(ctx context.Context, src lists.Source[thing], at string, size int) ([]*thing, string, error) {
 		u := request(at, "/v1/things?sort=name&limit="+strconv.Itoa(size))
-		p, links, err := lists.ByToken(ctx, pages, src, lists.Asked{Base: "http://h", URL: u, Param: "start", Token: u.Query().Get("start"), Size: size})
+		p, links, err := lists.ByToken(ctx, pages, src, lists.Asked{Base: "http://h", URL: u, Param: "start", Token: u.Query().Get("start"),
+			Size: size})
 		if err != nil {
 			return nil, "", err
 		}
@@ -57,7 +58,8 @@ var forms = map[string]form{
 	},
 	"relative links": func(ctx context.Context, src lists.Source[thing], at string, size int) ([]*thing, string, error) {
 		u := request(at, "/v1/things?parent=x")
-		p, links, err := lists.ByToken(ctx, pages, src, lists.Asked{URL: u, Scope: "root", Param: "next_docid", Token: u.Query().Get("next_docid"), Size: size})
+		p, links, err := lists.ByToken(ctx, pages, src, lists.Asked{URL: u, Scope: "root", Param: "next_docid",
+			Token: u.Query().Get("next_docid"), Size: size})
 		if err != nil {
 			return nil, "", err
 		}
@@ -100,7 +102,8 @@ type world struct {
 func (w *world) add(n int) {
 	for range n {
 		w.made++
-		x := &thing{store.Meta{Account: "a", ID: fmt.Sprintf("%04d", rapid.IntRange(0, 99).Draw(w.T, "id")*100+w.made%100), Name: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(w.T, "name")}}
+		x := &thing{store.Meta{Account: "a", ID: fmt.Sprintf("%04d", rapid.IntRange(0, 99).Draw(w.T, "id")*100+w.made%100),
+			Name: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(w.T, "name")}}
 		if w.here[x.ID] != nil {
 			continue
 		}
@@ -245,9 +248,11 @@ func TestGoingBackShowsTheSamePages(t *testing.T) {
 }
 
 func TestATokenOfAnotherListIsRefused(t *testing.T) {
-	src := lists.Held([]*thing{{store.Meta{ID: "1"}}, {store.Meta{ID: "2"}}}, false, func(x *thing) store.Cursor { return store.Cursor{ID: x.ID} })
+	src := lists.Held([]*thing{{store.Meta{ID: "1"}}, {store.Meta{ID: "2"}}}, false,
+		func(x *thing) store.Cursor { return store.Cursor{ID: x.ID} })
 	ask := func(path, scope, token string) (string, error) {
-		_, links, err := lists.ByToken(t.Context(), pages, src, lists.Asked{URL: request(path, ""), Scope: scope, Param: "start", Token: token, Size: 1})
+		_, links, err := lists.ByToken(t.Context(), pages, src, lists.Asked{URL: request(path, ""), Scope: scope, Param: "start", Token: token,
+			Size: 1})
 		return links.NextToken, err
 	}
 	token, err := ask("/v1/x?account_id=a&limit=1", "me", "")
@@ -257,7 +262,8 @@ func TestATokenOfAnotherListIsRefused(t *testing.T) {
 	if _, err := ask("/v1/x?limit=2&account_id=a&start="+token, "me", token); err != nil {
 		t.Errorf("the page may have another size: %v", err)
 	}
-	for path, scope := range map[string]string{"/v1/x?account_id=b": "me", "/v1/y?account_id=a": "me", "/v1/x?account_id=a&sort=name": "me", "/v1/x?account_id=a": "you"} {
+	for path, scope := range map[string]string{"/v1/x?account_id=b": "me", "/v1/y?account_id=a": "me", "/v1/x?account_id=a&sort=name": "me",
+		"/v1/x?account_id=a": "you"} {
 		if _, err := ask(path, scope, token); !errors.Is(err, fault.Invalid) {
 			t.Errorf("%s for %s: %v", path, scope, err)
 		}

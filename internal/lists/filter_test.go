@@ -82,7 +82,8 @@ func TestWrongFilterIsABadRequestThatNamesTheParameter(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{`name co "Go"`, `not (name eq "a\"b" or locked eq true) and description pr`, `((name ew "\\"))`, `name co "ä`, `(`} {
+	for _, s := range []string{`name co "Go"`, `not (name eq "a\"b" or locked eq true) and description pr`, `((name ew "\\"))`, `name co "ä`,
+		`(`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -55,15 +55,18 @@ func TestPagesByOffsetCoverTheListOnce(t *testing.T) {
 func TestAbsurdOffsetsAreRefusedOrEmpty(t *testing.T) {
 	u, _ := url.Parse("/v2/groups")
 	for _, c := range []struct{ limit, offset int }{{-1, 0}, {101, 0}, {10, -1}, {math.MaxInt, 0}, {10, math.MinInt}} {
-		if _, _, err := ByOffset(t.Context(), sealer(1), numbers(5), OffsetIn{Limit: &c.limit, Offset: &c.offset}, "", u); !errors.Is(err, fault.Invalid) {
+		if _, _, err := ByOffset(t.Context(), sealer(1), numbers(5), OffsetIn{Limit: &c.limit, Offset: &c.offset}, "", u); !errors.Is(err,
+			fault.Invalid) {
 			t.Errorf("limit %d offset %d: %v, want invalid", c.limit, c.offset, err)
 		}
 	}
 	huge := math.MaxInt
-	if head, items, err := ByOffset(t.Context(), sealer(1), numbers(5), OffsetIn{Offset: &huge}, "", u); err != nil || len(items) != 0 || head.Previous == nil {
+	if head, items, err := ByOffset(t.Context(), sealer(1), numbers(5), OffsetIn{Offset: &huge}, "", u); err != nil || len(items) != 0 ||
+		head.Previous == nil {
 		t.Errorf("an offset behind the end gives %d items, %v", len(items), err)
 	}
-	if _, _, err := ByOffset(t.Context(), sealer(1), numbers(5), OffsetIn{Start: "x"}, "", u); !errors.Is(err, fault.Invalid) || fault.Of(err).Field != "start" {
+	if _, _, err := ByOffset(t.Context(), sealer(1), numbers(5), OffsetIn{Start: "x"}, "", u); !errors.Is(err, fault.Invalid) ||
+		fault.Of(err).Field != "start" {
 		t.Errorf("a forged start: %v", err)
 	}
 }

@@ -23,7 +23,8 @@ func words(id, password string) oauth.Credentials {
 
 func clients(t *testing.T, now *time.Time, configured ...oauth.Client) *oauth.Clients {
 	t.Helper()
-	cs, err := oauth.New(oauth.Config{Clients: configured, Throttle: throttle.New(func() time.Time { return *now }), Limit: throttle.Limit{Burst: 2, Every: time.Minute}})
+	cs, err := oauth.New(oauth.Config{Clients: configured, Throttle: throttle.New(func() time.Time { return *now }),
+		Limit: throttle.Limit{Burst: 2, Every: time.Minute}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,8 @@ func TestClientsThatOfficialToolsBringAlong(t *testing.T) {
 		t.Errorf("without a client: %+v, %v", c, err)
 	}
 	for _, c := range []oauth.Credentials{words("bx", "kube"), words("nobody", "nobody"), words("", ""), words(oauth.DefaultClientID, "")} {
-		if _, err := clients(t, new(time.Time)).Authenticate(c, here); !errors.Is(err, fault.Unauthenticated) || fault.Of(err).Number != "BXNIM0310E" {
+		if _, err := clients(t, new(time.Time)).Authenticate(c, here); !errors.Is(err, fault.Unauthenticated) ||
+			fault.Of(err).Number != "BXNIM0310E" {
 			t.Errorf("%s: %v", c.ID, err)
 		}
 	}
@@ -87,8 +89,9 @@ func TestGuessingASecretIsBounded(t *testing.T) {
 func TestClientsThatAreNotWholeAreRefused(t *testing.T) {
 	good := oauth.Client{ID: "portal", Secret: secret.New("x")}
 	for name, configured := range map[string][]oauth.Client{
-		"no id": {{Secret: secret.New("x")}}, "no secret": {{ID: "portal"}}, "the id of nobody": {{ID: oauth.DefaultClientID, Secret: secret.New("x")}},
-		"twice": {good, good}, "an unknown kind": {{ID: "portal", Secret: secret.New("x"), Refresh: "eternal"}},
+		"no id": {{Secret: secret.New("x")}}, "no secret": {{ID: "portal"}},
+		"the id of nobody": {{ID: oauth.DefaultClientID, Secret: secret.New("x")}},
+		"twice":            {good, good}, "an unknown kind": {{ID: "portal", Secret: secret.New("x"), Refresh: "eternal"}},
 	} {
 		if _, err := oauth.New(oauth.Config{Clients: configured, Throttle: throttle.New(time.Now)}); err == nil {
 			t.Errorf("%s: taken", name)

@@ -61,7 +61,8 @@ func TestDecisionsNameWhatPermitted(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	r = ask("IBMid-1", "storage.object.write", "i1")
-	want = policy.Decision{Allowed: true, Reason: policy.ReasonPolicy, PolicyID: "group", RoleID: roleCRN("Writer"), GroupID: "AccessGroupId-1", Seq: 12}
+	want = policy.Decision{Allowed: true, Reason: policy.ReasonPolicy, PolicyID: "group", RoleID: roleCRN("Writer"),
+		GroupID: "AccessGroupId-1", Seq: 12}
 	if diff := cmp.Diff(want, policy.Decide(s, &r)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -143,7 +144,8 @@ func TestRolesOnAResource(t *testing.T) {
 		access("b", "IBMid-1", []string{"Reader", "custom:Sweeper"}, onStorage("")...),
 		access("a", "IBMid-1", []string{"Reader", "Viewer", "custom:Gone", "vault:Manager"}, onStorage("i1")...),
 		access("elsewhere", "IBMid-1", []string{"Manager"}, onStorage("i2")...))
-	in.CustomRoles = []policy.CustomRole{{Service: "storage", Role: policy.Role{CRN: customCRN("Sweeper"), Kind: policy.RoleCustom, Actions: []string{"storage.bucket.delete"}}}}
+	in.CustomRoles = []policy.CustomRole{{Service: "storage", Role: policy.Role{CRN: customCRN("Sweeper"), Kind: policy.RoleCustom,
+		Actions: []string{"storage.bucket.delete"}}}}
 	in.Controls = []policy.ActionControl{{ID: "c", Service: "storage", Actions: []string{"storage.object.read"}}}
 	in.Owner = "IBMid-owner"
 	s := policy.NewSnapshot(in)
@@ -223,10 +225,12 @@ func TestWhoCan(t *testing.T) {
 		access("public", policy.PublicAccessGroupID, []string{"Reader"}, onStorage("i1")...),
 		access("no-group", "AccessGroupId-9", []string{"Reader"}, onStorage("")...),
 		access("crn", "crn-crn:v1:x", []string{"Reader"}, onStorage("")...), source)
-	in.Groups = []policy.Group{{ID: "AccessGroupId-1", Members: []string{"iam-ServiceId-1", "IBMid-3", "crn-crn:v1:x"}, Rules: []policy.DynamicRule{
-		{ID: "r1", Realm: "corp", Expiration: time.Hour, Conditions: []policy.ClaimCondition{{Claim: "c", Operator: policy.ClaimEquals, Value: `"x"`}}},
-		{ID: "never", Realm: "corp", Expiration: time.Hour},
-	}}}
+	in.Groups = []policy.Group{{ID: "AccessGroupId-1", Members: []string{"iam-ServiceId-1", "IBMid-3", "crn-crn:v1:x"},
+		Rules: []policy.DynamicRule{
+			{ID: "r1", Realm: "corp", Expiration: time.Hour, Conditions: []policy.ClaimCondition{{Claim: "c", Operator: policy.ClaimEquals,
+				Value: `"x"`}}},
+			{ID: "never", Realm: "corp", Expiration: time.Hour},
+		}}}
 	in.Owner, in.PublicAccess = "IBMid-owner", true
 	s := policy.NewSnapshot(in)
 	who := func() []string {
@@ -266,13 +270,15 @@ func TestDiffOfOnePolicy(t *testing.T) {
 	show := func(after *policy.Snapshot, resources ...policy.Resource) []string {
 		var out []string
 		for _, s := range policy.Diff(before, after, resources...) {
-			out = append(out, strings.TrimSpace(fmt.Sprintf("%s%s%s +%v -%v +?%v -?%v", s.Grantee.Kind, " "+s.Grantee.IAMID, s.Grantee.RuleID, s.Gained, s.Lost, s.GainedWhen, s.LostWhen)))
+			out = append(out, strings.TrimSpace(fmt.Sprintf("%s%s%s +%v -%v +?%v -?%v", s.Grantee.Kind, " "+s.Grantee.IAMID, s.Grantee.RuleID,
+				s.Gained, s.Lost, s.GainedWhen, s.LostWhen)))
 		}
 		return out
 	}
 	timed := access("group", "AccessGroupId-1", []string{"Reader"}, onStorage("i1")...)
 	timed.Pattern, timed.Rule = policy.PatternWeeklyHours, workingHours()
-	rule := policy.DynamicRule{ID: "r", Realm: "corp", Expiration: time.Hour, Conditions: []policy.ClaimCondition{{Claim: "c", Operator: policy.ClaimEquals, Value: `"x"`}}}
+	rule := policy.DynamicRule{ID: "r", Realm: "corp", Expiration: time.Hour,
+		Conditions: []policy.ClaimCondition{{Claim: "c", Operator: policy.ClaimEquals, Value: `"x"`}}}
 	authorization := &policy.Policy{ID: "s2s", Type: policy.TypeAuthorization, State: policy.StateActive,
 		Subject:  []policy.Attribute{equals(policy.AttrServiceName, "database"), equals(policy.AttrAccountID, "acct")},
 		Resource: append(onStorage(""), equals(policy.AttrAccountID, "acct")), RoleIDs: []string{roleCRN("Reader")}}
@@ -285,15 +291,20 @@ func TestDiffOfOnePolicy(t *testing.T) {
 		{"who has it already gains nothing", policy.PutPolicy(access("group", "AccessGroupId-1", []string{"Writer"}, onStorage("i1")...)),
 			[]string{"identity IBMid-1 +[storage.object.write] -[] +?[] -?[]", "identity IBMid-2 +[storage.object.write] -[] +?[] -?[]"}},
 		{"removal", policy.RemovePolicy("group"), []string{"identity IBMid-2 +[] -[storage.bucket.list storage.object.read] +?[] -?[]"}},
-		{"a rule is added", policy.PutPolicy(timed), []string{"identity IBMid-2 +[] -[storage.bucket.list storage.object.read] +?[storage.bucket.list storage.object.read] -?[]"}},
-		{"a member leaves", policy.RemoveMembers("AccessGroupId-1", "IBMid-2"), []string{"identity IBMid-2 +[] -[storage.bucket.list storage.object.read] +?[] -?[]"}},
-		{"a rule admits", policy.PutGroup(policy.Group{ID: "AccessGroupId-1", Members: []string{"IBMid-1", "IBMid-2"}, Rules: []policy.DynamicRule{rule}}),
+		{"a rule is added", policy.PutPolicy(timed),
+			[]string{"identity IBMid-2 +[] -[storage.bucket.list storage.object.read] +?[storage.bucket.list storage.object.read] -?[]"}},
+		{"a member leaves", policy.RemoveMembers("AccessGroupId-1", "IBMid-2"),
+			[]string{"identity IBMid-2 +[] -[storage.bucket.list storage.object.read] +?[] -?[]"}},
+		{"a rule admits", policy.PutGroup(policy.Group{ID: "AccessGroupId-1", Members: []string{"IBMid-1", "IBMid-2"},
+			Rules: []policy.DynamicRule{rule}}),
 			[]string{"dynamic r +[storage.bucket.list storage.object.read] -[] +?[] -?[]"}},
 		{"a control", policy.PutControl(policy.ActionControl{ID: "c", Service: "storage", Actions: []string{"storage.object.read"}}),
-			[]string{"identity IBMid-1 +[] -[storage.object.read] +?[] -?[]", "identity IBMid-1 +[] -[storage.object.read] +?[] -?[]", "identity IBMid-2 +[] -[storage.object.read] +?[] -?[]"}},
+			[]string{"identity IBMid-1 +[] -[storage.object.read] +?[] -?[]", "identity IBMid-1 +[] -[storage.object.read] +?[] -?[]",
+				"identity IBMid-2 +[] -[storage.object.read] +?[] -?[]"}},
 		{"an authorization", policy.PutPolicy(authorization), []string{"service  +[storage.bucket.list storage.object.read] -[] +?[] -?[]"}},
 		{"the account is suspended", policy.SetState("SUSPENDED"), []string{
-			"identity IBMid-1 +[] -[storage.bucket.list storage.object.read] +?[] -?[]", "identity IBMid-1 +[] -[storage.bucket.list storage.object.read] +?[] -?[]",
+			"identity IBMid-1 +[] -[storage.bucket.list storage.object.read] +?[] -?[]",
+			"identity IBMid-1 +[] -[storage.bucket.list storage.object.read] +?[] -?[]",
 			"identity IBMid-2 +[] -[storage.bucket.list storage.object.read] +?[] -?[]"}},
 	} {
 		if diff := cmp.Diff(c.want, show(before.With(c.change))); diff != "" {
@@ -318,8 +329,10 @@ func TestDiffSeesControlsAndGroupsThatAppear(t *testing.T) {
 	if len(got) != 1 || !slices.Equal(got[0].Gained, []string{"storage.bucket.list"}) {
 		t.Errorf("a group appeared: %+v", got)
 	}
-	got = policy.Diff(with, with.With(policy.PutControl(policy.ActionControl{ID: "c", Service: "storage", Actions: []string{"storage.bucket.list"}})))
-	if len(got) != 1 || !slices.Equal(got[0].Gained, []string{"storage.object.read"}) || !slices.Equal(got[0].Lost, []string{"storage.bucket.list"}) {
+	got = policy.Diff(with, with.With(policy.PutControl(policy.ActionControl{ID: "c", Service: "storage",
+		Actions: []string{"storage.bucket.list"}})))
+	if len(got) != 1 || !slices.Equal(got[0].Gained, []string{"storage.object.read"}) ||
+		!slices.Equal(got[0].Lost, []string{"storage.bucket.list"}) {
 		t.Errorf("a control changed: %+v", got)
 	}
 	other := before.With(policy.PutPolicy(access("q", "AccessGroupId-2", []string{"Reader"}, onStorage("")...)))
@@ -331,12 +344,14 @@ func TestDiffSeesControlsAndGroupsThatAppear(t *testing.T) {
 func TestDiffSeesCustomRoles(t *testing.T) {
 	_, catalog := scenarioCatalog(t)
 	role := policy.CustomRole{Service: "storage", Role: policy.Role{CRN: customCRN("Sweeper"), Actions: []string{"storage.bucket.list"}}}
-	in := accountWith(catalog, access("p", "IBMid-1", []string{"custom:Sweeper"}, onStorage("")...), access("q", "IBMid-2", []string{"Reader"}, onStorage("")...))
+	in := accountWith(catalog, access("p", "IBMid-1", []string{"custom:Sweeper"}, onStorage("")...),
+		access("q", "IBMid-2", []string{"Reader"}, onStorage("")...))
 	in.CustomRoles = []policy.CustomRole{role}
 	before := policy.NewSnapshot(in)
 	role.Actions = []string{"storage.bucket.delete"}
 	got := policy.Diff(before, before.With(policy.PutCustomRole(role)))
-	if len(got) != 1 || got[0].Grantee.IAMID != "IBMid-1" || !slices.Equal(got[0].Gained, []string{"storage.bucket.delete"}) || !slices.Equal(got[0].Lost, []string{"storage.bucket.list"}) {
+	if len(got) != 1 || got[0].Grantee.IAMID != "IBMid-1" || !slices.Equal(got[0].Gained, []string{"storage.bucket.delete"}) ||
+		!slices.Equal(got[0].Lost, []string{"storage.bucket.list"}) {
 		t.Errorf("a changed role: %+v", got)
 	}
 	got = policy.Diff(before, before.With(policy.RemoveCustomRole(role.CRN)))
@@ -406,7 +421,8 @@ func TestEveryOneOfManyTagsCounts(t *testing.T) {
 		few = append(few, p)
 	}
 	for i := range 200 {
-		p := access(fmt.Sprint("q", i), "IBMid-long", []string{"Reader"}, equals(policy.AttrServiceType, "service"), equals("number", fmt.Sprint(i)))
+		p := access(fmt.Sprint("q", i), "IBMid-long", []string{"Reader"}, equals(policy.AttrServiceType, "service"),
+			equals("number", fmt.Sprint(i)))
 		p.Tags = []policy.Attribute{equals("k", fmt.Sprint(i))}
 		many = append(many, p)
 	}
@@ -449,7 +465,8 @@ func TestDecisionsRunBesideChanges(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	next := s
 	for i := range 200 {
-		next = next.With(policy.PutPolicy(policytest.Policy(rng, rng.IntN(500))), policy.AddMembers(policytest.Group(i%50), policytest.User(i)), policy.SetSeq(int64(i)))
+		next = next.With(policy.PutPolicy(policytest.Policy(rng, rng.IntN(500))), policy.AddMembers(policytest.Group(i%50), policytest.User(i)),
+			policy.SetSeq(int64(i)))
 	}
 	readers.Wait()
 }
@@ -473,7 +490,8 @@ func TestManyDynamicGroupsCount(t *testing.T) {
 	for i := range 9 {
 		id := fmt.Sprint("AccessGroupId-", i)
 		in.Groups = append(in.Groups, policy.Group{ID: id, Rules: []policy.DynamicRule{{
-			ID: "r", Realm: "corp", Expiration: time.Hour, Conditions: []policy.ClaimCondition{{Claim: "c", Operator: policy.ClaimEquals, Value: `"x"`}}}}})
+			ID: "r", Realm: "corp", Expiration: time.Hour, Conditions: []policy.ClaimCondition{{Claim: "c", Operator: policy.ClaimEquals,
+				Value: `"x"`}}}}})
 		in.Policies = append(in.Policies, access(fmt.Sprint("p", i), id, []string{"Reader"}, onStorage(fmt.Sprint("i", i))...))
 	}
 	in.PublicAccess = true
@@ -481,7 +499,8 @@ func TestManyDynamicGroupsCount(t *testing.T) {
 	for i := range 9 {
 		r := ask("IBMid-1", "storage.object.read", fmt.Sprint("i", i))
 		r.Subject.Realm, r.Subject.LoginAt, r.Subject.Claims = "corp", policytest.Now, []policy.Claim{{Name: "c", Values: []string{"x"}}}
-		if d := policy.Decide(s, &r); !d.Allowed || d.GroupID != fmt.Sprint("AccessGroupId-", i) || !d.Until.Equal(policytest.Now.Add(time.Hour)) {
+		if d := policy.Decide(s, &r); !d.Allowed || d.GroupID != fmt.Sprint("AccessGroupId-", i) ||
+			!d.Until.Equal(policytest.Now.Add(time.Hour)) {
 			t.Errorf("group %d: %+v", i, d)
 		}
 		if e := policy.Explain(s, &r); len(e.Groups) != 10 {
@@ -494,10 +513,12 @@ func TestARemovedGroupAdmitsNobody(t *testing.T) {
 	_, catalog := scenarioCatalog(t)
 	in := accountWith(catalog, access("p", "AccessGroupId-1", []string{"Reader"}, onStorage("")...))
 	in.Groups = []policy.Group{{ID: "AccessGroupId-1", Members: []string{"IBMid-2"}, Rules: []policy.DynamicRule{{
-		ID: "r", Realm: "corp", Expiration: time.Hour, Conditions: []policy.ClaimCondition{{Claim: "c", Operator: policy.ClaimEquals, Value: `"x"`}}}}}}
+		ID: "r", Realm: "corp", Expiration: time.Hour, Conditions: []policy.ClaimCondition{{Claim: "c", Operator: policy.ClaimEquals,
+			Value: `"x"`}}}}}}
 	s := policy.NewSnapshot(in)
 	login := ask("IBMid-1", "storage.object.read", "")
-	login.Subject.Realm, login.Subject.LoginAt, login.Subject.Claims = "corp", policytest.Now, []policy.Claim{{Name: "c", Values: []string{"x"}}}
+	login.Subject.Realm, login.Subject.LoginAt, login.Subject.Claims = "corp", policytest.Now,
+		[]policy.Claim{{Name: "c", Values: []string{"x"}}}
 	member := ask("IBMid-2", "storage.object.read", "")
 	if !policy.Decide(s, &login).Allowed || !policy.Decide(s, &member).Allowed {
 		t.Error("the group admits nobody while it is there")
@@ -518,7 +539,8 @@ func TestGroupsThatComeAndGoLeaveNothingBehind(t *testing.T) {
 	size := 0
 	for i := range 20 {
 		id := fmt.Sprint("AccessGroupId-", i)
-		s = s.With(policy.PutGroup(policy.Group{ID: id, Members: []string{"IBMid-1"}}), policy.PutPolicy(access("p", id, []string{"Reader"}, onStorage("")...)))
+		s = s.With(policy.PutGroup(policy.Group{ID: id, Members: []string{"IBMid-1"}}),
+			policy.PutPolicy(access("p", id, []string{"Reader"}, onStorage("")...)))
 		s = s.With(policy.RemoveGroup(id), policy.RemovePolicy("p"))
 		if i == 0 {
 			size = s.Size()

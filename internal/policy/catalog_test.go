@@ -22,7 +22,8 @@ func TestACatalogueWithFaultsIsRefused(t *testing.T) {
 		{"action without id", []policy.Service{{Name: "s", Actions: []policy.Action{{}}}}, "action without id"},
 		{"action twice", []policy.Service{{Name: "s", Actions: append(action, action...)}}, "defines action s.a.b twice"},
 		{"role without CRN", []policy.Service{{Name: "s", Roles: []policy.Role{{}}}}, "role without CRN"},
-		{"role twice", []policy.Service{{Name: "s", Roles: []policy.Role{{CRN: "crn:v1:bluemix:r"}, {CRN: "crn:v1:ibmcloud:r"}}}}, "defines role crn:v1:ibmcloud:r twice"},
+		{"role twice", []policy.Service{{Name: "s", Roles: []policy.Role{{CRN: "crn:v1:bluemix:r"}, {CRN: "crn:v1:ibmcloud:r"}}}},
+			"defines role crn:v1:ibmcloud:r twice"},
 		{"role with unknown action", []policy.Service{{Name: "s", Roles: []policy.Role{{CRN: "r", Actions: []string{"x"}}}}}, "unknown action x"},
 		{"self action that is unknown", []policy.Service{{Name: "s", SelfActions: []string{"x"}}}, "unknown action x"},
 		{"unknown parent", []policy.Service{{Name: "s", Parent: "t"}}, "unknown parent t"},
@@ -72,7 +73,8 @@ func TestRolesOfServices(t *testing.T) {
 	if _, ok := c.Service("unheard"); ok {
 		t.Error("an unknown service was found")
 	}
-	if got := c.ServiceType("billing") + " " + c.ServiceType("storage") + " " + c.ServiceType("unheard") + " " + c.ServiceType("iam-access-management.customRole"); got != "platform_service service service platform_service" {
+	if got := c.ServiceType("billing") + " " + c.ServiceType("storage") + " " + c.ServiceType("unheard") + " " +
+		c.ServiceType("iam-access-management.customRole"); got != "platform_service service service platform_service" {
 		t.Errorf("types are %s", got)
 	}
 	want := []string{"Administrator", "Editor", "Manager", "ObjectReader", "Operator", "Reader", "Viewer", "Writer"}
@@ -91,7 +93,8 @@ func TestRolesOfServices(t *testing.T) {
 		t.Errorf("the group without a name has roles %v", roleNames(got))
 	}
 	for _, r := range c.RolesOfGroup("IAM") {
-		if r.Name == "Viewer" && (!slices.Contains(r.Actions, "iam-groups.groups.read") || !slices.Contains(r.Actions, "iam-identity.serviceid.get")) {
+		if r.Name == "Viewer" && (!slices.Contains(r.Actions, "iam-groups.groups.read") ||
+			!slices.Contains(r.Actions, "iam-identity.serviceid.get")) {
 			t.Errorf("the group's Viewer lacks actions of a service: %v", r.Actions)
 		}
 	}
@@ -106,7 +109,8 @@ func TestAChildHasTheActionsAndRolesOfItsParent(t *testing.T) {
 		t.Error("the parent knows its child's action")
 	}
 	for _, r := range c.RolesOf("iam-access-management.customRole") {
-		if r.Name == "Viewer" && (!slices.Contains(r.Actions, "iam-access-management.settings.read") || !slices.Contains(r.Actions, "iam-access-management.customRole.read")) {
+		if r.Name == "Viewer" && (!slices.Contains(r.Actions, "iam-access-management.settings.read") ||
+			!slices.Contains(r.Actions, "iam-access-management.customRole.read")) {
 			t.Errorf("the child's Viewer has %v", r.Actions)
 		}
 	}

@@ -121,7 +121,10 @@ func (b *builder) changeMembers(groupID string, iamIDs []string, add bool) {
 // have and whenever it joined: every node names the same policy.
 func (b *builder) join(iamID string, slot int32) {
 	s := b.subject(iamID)
-	at, _ := slices.BinarySearchFunc(s.groups, b.s.groups[slot].id, func(g int32, id string) int { return strings.Compare(b.s.groups[g].id, id) })
+	at, _ := slices.BinarySearchFunc(s.groups, b.s.groups[slot].id, func(g int32,
+		id string) int {
+		return strings.Compare(b.s.groups[g].id, id)
+	})
 	s.groups = slices.Insert(s.groups, at, slot)
 }
 
@@ -148,7 +151,8 @@ func (b *builder) collectDynamic() {
 	}
 	for _, rules := range b.s.dynamic {
 		slices.SortFunc(rules, func(x, y dynamicRule) int {
-			return cmp.Or(cmp.Compare(y.expiry, x.expiry), strings.Compare(b.s.groups[x.group].id, b.s.groups[y.group].id), strings.Compare(x.id, y.id))
+			return cmp.Or(cmp.Compare(y.expiry, x.expiry), strings.Compare(b.s.groups[x.group].id, b.s.groups[y.group].id),
+				strings.Compare(x.id, y.id))
 		})
 	}
 }

@@ -17,7 +17,8 @@ func gateWords(reason Reason, r *Request) []string {
 	case ReasonAccountState:
 		return []string{"The account is not active, so nothing in it is allowed."}
 	default:
-		return []string{fmt.Sprintf("No role can hold action %q on service %q: the catalogue does not list it there.", r.Action, r.Resource.ServiceName)}
+		return []string{fmt.Sprintf("No role can hold action %q on service %q: the catalogue does not list it there.", r.Action,
+			r.Resource.ServiceName)}
 	}
 }
 
@@ -26,9 +27,11 @@ func (q *query) nearest(e *Explanation) []string {
 	var out []string
 	switch e.Decision.Reason {
 	case ReasonActionControl:
-		return []string{fmt.Sprintf("Action control %s forbids %s to everybody in the account, whatever policies say.", e.Decision.ControlID, q.r.Action)}
+		return []string{fmt.Sprintf("Action control %s forbids %s to everybody in the account, whatever policies say.", e.Decision.ControlID,
+			q.r.Action)}
 	case ReasonExternalIdentity:
-		return []string{fmt.Sprintf("Access exists, but the account limits identities of other accounts and does not list account %q.", q.r.Subject.Account)}
+		return []string{fmt.Sprintf("Access exists, but the account limits identities of other accounts and does not list account %q.",
+			q.r.Subject.Account)}
 	}
 	if e.Owner && isTemplateAction(q.r.Action) {
 		out = append(out, "The account owner holds no template or assignment actions without a policy.")

@@ -37,7 +37,8 @@ func TestMalformedPoliciesNeverAllow(t *testing.T) {
 		"no value":      func(p *policy.Policy) { p.Resource[0].Value = policy.Value{} },
 		"empty service": func(p *policy.Policy) { p.Resource[0].Value = policy.String("") },
 		"rule of two kinds": func(p *policy.Policy) {
-			p.Rule = &policy.Rule{Operator: policy.OpStringEquals, Key: "{{resource.attributes.serviceName}}", Value: policy.String("storage"), Conditions: []policy.Rule{{}}}
+			p.Rule = &policy.Rule{Operator: policy.OpStringEquals, Key: "{{resource.attributes.serviceName}}", Value: policy.String("storage"),
+				Conditions: []policy.Rule{{}}}
 		},
 		"no days": func(p *policy.Policy) {
 			p.Rule = &policy.Rule{Operator: policy.OpDayOfWeekAnyOf, Key: policy.KeyDayOfWeek, Value: policy.StringList()}
@@ -84,7 +85,8 @@ func TestDaysBeforeTheEpoch(t *testing.T) {
 		clock(policy.KeyCurrentTime, policy.OpTimeGreaterThanOrEquals, "23:00:00+00:00"),
 	}}
 	s := policy.NewSnapshot(accountWith(catalog, p))
-	for at, want := range map[string]bool{"1969-12-31T23:30:00Z": true, "1969-12-31T22:30:00Z": false, "1970-01-01T23:30:00Z": false, "1969-12-30T23:30:00Z": false} {
+	for at, want := range map[string]bool{"1969-12-31T23:30:00Z": true, "1969-12-31T22:30:00Z": false, "1970-01-01T23:30:00Z": false,
+		"1969-12-30T23:30:00Z": false} {
 		r := ask("IBMid-1", "storage.object.read", "")
 		r.Environment.Now = scenarioTime(t, at)
 		d := policy.Decide(s, &r)
@@ -130,7 +132,8 @@ func TestExplanationsShowTheClockAsRulesWriteIt(t *testing.T) {
 // Whoever may act only where an attribute is missing may not act everywhere.
 func TestAPolicyOnMissingAttributesDoesNotCoverTheWhole(t *testing.T) {
 	_, catalog := scenarioCatalog(t)
-	narrow := access("p", "IBMid-1", []string{"Administrator"}, append(onStorage(""), attr("region", policy.OpStringExists, policy.Bool(false)))...)
+	narrow := access("p", "IBMid-1", []string{"Administrator"}, append(onStorage(""),
+		attr("region", policy.OpStringExists, policy.Bool(false)))...)
 	wide := access("q", "IBMid-1", []string{"Administrator"}, onStorage("")...)
 	if allows(catalog, narrow, onScope(narrow, wide)) {
 		t.Error("a policy for resources without a region covers all resources")
@@ -148,9 +151,11 @@ func TestAPolicyOnMissingAttributesDoesNotCoverTheWhole(t *testing.T) {
 func TestNobodyOwnsByAnEmptyID(t *testing.T) {
 	_, catalog := scenarioCatalog(t)
 	s := policy.NewSnapshot(accountWith(catalog))
-	for _, kind := range []policy.SubjectKind{policy.KindAnonymous, policy.KindUser, policy.KindServiceID, policy.KindProfile, policy.KindService} {
+	for _, kind := range []policy.SubjectKind{policy.KindAnonymous, policy.KindUser, policy.KindServiceID, policy.KindProfile,
+		policy.KindService} {
 		for action, service := range map[string]string{"storage.bucket.delete": "storage", "iam-identity.apikey.get": "iam-identity"} {
-			r := policy.Request{Subject: policy.Subject{Kind: kind, Account: "acct"}, Action: action, Resource: policy.Resource{Account: "acct", ServiceName: service}}
+			r := policy.Request{Subject: policy.Subject{Kind: kind, Account: "acct"}, Action: action,
+				Resource: policy.Resource{Account: "acct", ServiceName: service}}
 			if d := policy.Decide(s, &r); d.Allowed {
 				t.Errorf("%d %s: %+v", kind, action, d)
 			}
@@ -170,8 +175,10 @@ func TestAPolicyOnPresentAttributesCoversOnlyThose(t *testing.T) {
 		scope *policy.Policy
 		want  bool
 	}{
-		{on(policy.OpStringExists, policy.Bool(false)), false}, {on("stringLike", policy.String("x")), false}, {on(policy.OpStringExists, policy.String("maybe")), false},
-		{present, true}, {on(policy.OpStringMatch, policy.String("s*")), true}, {on(policy.OpStringEqualsAnyOf, policy.StringList("a", "b")), true}, {on(policy.OpStringEquals, policy.String("a")), true},
+		{on(policy.OpStringExists, policy.Bool(false)), false}, {on("stringLike", policy.String("x")), false},
+		{on(policy.OpStringExists, policy.String("maybe")), false},
+		{present, true}, {on(policy.OpStringMatch, policy.String("s*")), true},
+		{on(policy.OpStringEqualsAnyOf, policy.StringList("a", "b")), true}, {on(policy.OpStringEquals, policy.String("a")), true},
 	} {
 		if got := allows(catalog, present, onScope(present, c.scope)); got != c.want {
 			t.Errorf("%s %v: %v", c.scope.Resource[1].Operator, c.scope.Resource[1].Value.Strings(), got)

@@ -213,7 +213,8 @@ func (m *model) draw(t *rapid.T) policy.Change {
 		m.in.CustomRoles = append(m.in.CustomRoles, r)
 		return policy.PutCustomRole(r)
 	case 10:
-		c := policy.ActionControl{ID: "control-0", Service: one(t, "controlled", someServices), Actions: several(t, "controlled actions", someActions, 3)}
+		c := policy.ActionControl{ID: "control-0", Service: one(t, "controlled", someServices),
+			Actions: several(t, "controlled actions", someActions, 3)}
 		m.in.Controls = nil
 		if chance(t, "control goes", 40) {
 			return policy.RemoveControl(c.ID)

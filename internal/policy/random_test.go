@@ -15,11 +15,16 @@ import (
 // of words are small on purpose, so that policies and requests meet often.
 
 var (
-	someIDs       = []string{"IBMid-1", "IBMid-2", "IBMid-3", "iam-ServiceId-1", "iam-Profile-1"}
-	someGroups    = []string{"AccessGroupId-1", "AccessGroupId-2", "AccessGroupId-3", policy.PublicAccessGroupID}
-	someServices  = []string{"storage", "vault", "iam-groups", "iam-identity", "iam-access-management", "iam-access-management.customRole", "container-registry", "library", "unheard"}
-	someRoles     = []string{"Viewer", "Editor", "Administrator", "Reader", "Writer", "Manager", "storage:ObjectReader", "custom:One", "custom:Two", "container-registry:Reader", "storage:Manager", "crn:v1:ibmcloud:public:iam::::role:Viewer", "library:Librarian"}
-	someActions   = []string{"storage.object.read", "storage.object.write", "storage.bucket.delete", "vault.key.read", "iam-groups.groups.read", "iam-access-management.customRole.read", "iam-access-management.settings.read", "container-registry.image.pull", "resource-controller.instance.retrieve", "iam.policy.create", "library.book.lend", "library.card-template.create", "iam-identity.apikey.get", "no.such.action"}
+	someIDs      = []string{"IBMid-1", "IBMid-2", "IBMid-3", "iam-ServiceId-1", "iam-Profile-1"}
+	someGroups   = []string{"AccessGroupId-1", "AccessGroupId-2", "AccessGroupId-3", policy.PublicAccessGroupID}
+	someServices = []string{"storage", "vault", "iam-groups", "iam-identity", "iam-access-management", "iam-access-management.customRole",
+		"container-registry", "library", "unheard"}
+	someRoles = []string{"Viewer", "Editor", "Administrator", "Reader", "Writer", "Manager", "storage:ObjectReader", "custom:One",
+		"custom:Two", "container-registry:Reader", "storage:Manager", "crn:v1:ibmcloud:public:iam::::role:Viewer", "library:Librarian"}
+	someActions = []string{"storage.object.read", "storage.object.write", "storage.bucket.delete", "vault.key.read",
+		"iam-groups.groups.read", "iam-access-management.customRole.read", "iam-access-management.settings.read",
+		"container-registry.image.pull", "resource-controller.instance.retrieve", "iam.policy.create", "library.book.lend",
+		"library.card-template.create", "iam-identity.apikey.get", "no.such.action"}
 	someValues    = []string{"a", "b", "ab", "abc", "é", "*"}
 	somePatterns  = []string{"*", "a*", "*b", "a?c", "?", "{{*}}", "a{{?}}*", "a*b*", "**", ""}
 	someKeys      = []string{"region", "serviceInstance", "resourceType", "resource", "resourceGroupId", "colour"}
@@ -31,8 +36,12 @@ var (
 	someDates     = []string{"2026-03-04+00:00", "2026-03-05+14:00", "2026-03-03-12:00", "2026-02-30+00:00"}
 	someDateTimes = []string{"2026-03-04T10:30:00+00:00", "2026-03-04T23:00:00+13:00", "2026-03-06T00:00:00-08:00", "soon"}
 	someDays      = []string{"1", "3", "4+00:00", "3-12:00", "5+14:00", "7", "8"}
-	clockOps      = []policy.Operator{policy.OpTimeLessThan, policy.OpTimeLessThanOrEquals, policy.OpTimeGreaterThan, policy.OpTimeGreaterThanOrEquals, policy.OpDateLessThan, policy.OpDateLessThanOrEquals, policy.OpDateGreaterThan, policy.OpDateGreaterThanOrEquals, policy.OpDateTimeLessThan, policy.OpDateTimeLessThanOrEquals, policy.OpDateTimeGreaterThan, policy.OpDateTimeGreaterThanOrEquals, policy.OpDayOfWeekEquals, policy.OpDayOfWeekAnyOf}
-	stringOps     = []policy.Operator{"", policy.OpStringEquals, policy.OpStringEquals, policy.OpStringMatch, policy.OpStringExists, policy.OpStringEqualsAnyOf, policy.OpStringMatchAnyOf, "unheard"}
+	clockOps      = []policy.Operator{policy.OpTimeLessThan, policy.OpTimeLessThanOrEquals, policy.OpTimeGreaterThan,
+		policy.OpTimeGreaterThanOrEquals, policy.OpDateLessThan, policy.OpDateLessThanOrEquals, policy.OpDateGreaterThan,
+		policy.OpDateGreaterThanOrEquals, policy.OpDateTimeLessThan, policy.OpDateTimeLessThanOrEquals, policy.OpDateTimeGreaterThan,
+		policy.OpDateTimeGreaterThanOrEquals, policy.OpDayOfWeekEquals, policy.OpDayOfWeekAnyOf}
+	stringOps = []policy.Operator{"", policy.OpStringEquals, policy.OpStringEquals, policy.OpStringMatch, policy.OpStringExists,
+		policy.OpStringEqualsAnyOf, policy.OpStringMatchAnyOf, "unheard"}
 )
 
 func one[T any](t *rapid.T, label string, from []T) T {
@@ -62,7 +71,8 @@ func drawInput(t *rapid.T, catalog *policy.Catalog) policy.Input {
 		in.CustomRoles = append(in.CustomRoles, drawCustomRole(t, i))
 	}
 	for i := range rapid.IntRange(0, 1).Draw(t, "controls") {
-		in.Controls = append(in.Controls, policy.ActionControl{ID: fmt.Sprint("control-", i), Service: one(t, "controlled", someServices), Actions: several(t, "controls", someActions, 3)})
+		in.Controls = append(in.Controls, policy.ActionControl{ID: fmt.Sprint("control-", i), Service: one(t, "controlled", someServices),
+			Actions: several(t, "controls", someActions, 3)})
 	}
 	for i := range rapid.IntRange(0, 12).Draw(t, "policies") {
 		in.Policies = append(in.Policies, drawPolicy(t, fmt.Sprint("policy-", i)))
@@ -80,12 +90,14 @@ func drawExternal(t *rapid.T) policy.ExternalSetting {
 func drawGroup(t *rapid.T, id string) policy.Group {
 	g := policy.Group{ID: id, Name: id, Members: several(t, "members", someIDs, 3)}
 	for i := range rapid.IntRange(0, 2).Draw(t, "rules") {
-		r := policy.DynamicRule{ID: fmt.Sprint("rule-", i), Realm: one(t, "realm", someRealms), Expiration: time.Duration(rapid.IntRange(0, 24).Draw(t, "hours")) * time.Hour}
+		r := policy.DynamicRule{ID: fmt.Sprint("rule-", i), Realm: one(t, "realm", someRealms),
+			Expiration: time.Duration(rapid.IntRange(0, 24).Draw(t, "hours")) * time.Hour}
 		for range rapid.IntRange(0, 2).Draw(t, "conditions") {
 			r.Conditions = append(r.Conditions, policy.ClaimCondition{
-				Claim:    one(t, "claim", []string{"team", "level"}),
-				Operator: one(t, "claim operator", []policy.ClaimOperator{policy.ClaimEquals, policy.ClaimNotEquals, policy.ClaimContains, policy.ClaimIn, "LIKE"}),
-				Value:    one(t, "claim value", []string{`"a"`, `"ab"`, `3`, `["a","b"]`, `a`}),
+				Claim: one(t, "claim", []string{"team", "level"}),
+				Operator: one(t, "claim operator", []policy.ClaimOperator{policy.ClaimEquals, policy.ClaimNotEquals, policy.ClaimContains,
+					policy.ClaimIn, "LIKE"}),
+				Value: one(t, "claim value", []string{`"a"`, `"ab"`, `3`, `["a","b"]`, `a`}),
 			})
 		}
 		g.Rules = append(g.Rules, r)
@@ -109,7 +121,8 @@ func drawPolicy(t *rapid.T, id string) *policy.Policy {
 		p.Subject = []policy.Attribute{equals(policy.AttrAccessGroupID, one(t, "group id", someGroups))}
 	default:
 		p.Type = policy.TypeAuthorization
-		for _, key := range several(t, "source", []string{"serviceName", "serviceInstance", "accountId", "resourceGroupId", "enterpriseId", "AccountGroupId", "iam_id"}, 3) {
+		for _, key := range several(t, "source", []string{"serviceName", "serviceInstance", "accountId", "resourceGroupId", "enterpriseId",
+			"AccountGroupId", "iam_id"}, 3) {
 			p.Subject = append(p.Subject, drawAttribute(t, key, append(someValues, "storage")))
 		}
 	}
@@ -174,7 +187,8 @@ func drawRule(t *rapid.T, depth int) policy.Rule {
 	if chance(t, "clock", 60) {
 		return drawClockRule(t)
 	}
-	key := one(t, "rule key", []string{"{{resource.attributes.path}}", "{{resource.attributes.region}}", "{{resource.attributes.serviceName}}", "{{environment.attributes.colour}}", "{{environment.attributes.ipAddress}}", "{{other}}", "path"})
+	key := one(t, "rule key", []string{"{{resource.attributes.path}}", "{{resource.attributes.region}}",
+		"{{resource.attributes.serviceName}}", "{{environment.attributes.colour}}", "{{environment.attributes.ipAddress}}", "{{other}}", "path"})
 	a := drawAttribute(t, key, append(someValues, "storage", "10.0.0.1"))
 	return policy.Rule{Key: key, Operator: a.Operator, Value: a.Value}
 }

@@ -27,7 +27,8 @@ func TestValuesComeBackAsTheyWereSent(t *testing.T) {
 }
 
 func TestStringsAreReadAsJSONReadsThem(t *testing.T) {
-	for _, raw := range []string{`""`, `"a"`, `"a b"`, `"a\"b"`, `"\\"`, `"\u0041"`, `"é"`, `"\ud800"`, "\"\xff\"", "\"a\tb\"", "\"\x7f\"", `"a`, `"`, `"a"b"`} {
+	for _, raw := range []string{`""`, `"a"`, `"a b"`, `"a\"b"`, `"\\"`, `"\u0041"`, `"é"`, `"\ud800"`, "\"\xff\"", "\"a\tb\"", "\"\x7f\"",
+		`"a`, `"`, `"a"b"`} {
 		var want string
 		wantErr := json.Unmarshal([]byte(raw), &want)
 		var v policy.Value
@@ -187,10 +188,14 @@ func TestWildcards(t *testing.T) {
 		{"?", "é", true}, {"?", "鍵", true}, {"??", "é", false}, {"*番", "鍵番", true}, {"é*", "é", true}, {"É", "é", false},
 		{"\xff", "\xff", true}, {"\xff", "\xfe", false}, {"*\xff", "a\xff", true}, {"*\xff", "a\xfe", false}, {"?", "\xff", true},
 		{"*\xff", "a\uFFFD", false}, {"*\xff?*", "a\xffb", true}, {"*\xff*", "\xe9\xff", true}, {"*\xff*", "é", false},
-		{"*a?c*", "aabcab", true}, {"*a?c*", "abdabc", true}, {"*a?c*", "acbaac", true}, {"*a?c*", "ac", false}, {"*a?*?b", "aab", false}, {"*a?*?b", "aaab", true},
-		{"*??*", "é", false}, {"*??*", "éé", true}, {"*é?*鍵", "éxx鍵", true}, {"*é?*鍵", "é鍵", false}, {"a*?", "a", false}, {"*a*?a", "aaa", true}, {"*a*?a", "aa", false},
-		{"*" + strings.Repeat("?", 70) + "x*", strings.Repeat("y", 70) + "x", true}, {"*" + strings.Repeat("?", 70) + "x*", strings.Repeat("y", 69) + "x", false},
-		{"*" + strings.Repeat("a?", 600) + "b*", strings.Repeat("a", 1200) + "b", true}, {"*" + strings.Repeat("a?", 600) + "b*", strings.Repeat("a", 1199) + "b", false},
+		{"*a?c*", "aabcab", true}, {"*a?c*", "abdabc", true}, {"*a?c*", "acbaac", true}, {"*a?c*", "ac", false}, {"*a?*?b", "aab", false},
+		{"*a?*?b", "aaab", true},
+		{"*??*", "é", false}, {"*??*", "éé", true}, {"*é?*鍵", "éxx鍵", true}, {"*é?*鍵", "é鍵", false}, {"a*?", "a", false},
+		{"*a*?a", "aaa", true}, {"*a*?a", "aa", false},
+		{"*" + strings.Repeat("?", 70) + "x*", strings.Repeat("y", 70) + "x", true},
+		{"*" + strings.Repeat("?", 70) + "x*", strings.Repeat("y", 69) + "x", false},
+		{"*" + strings.Repeat("a?", 600) + "b*", strings.Repeat("a", 1200) + "b", true},
+		{"*" + strings.Repeat("a?", 600) + "b*", strings.Repeat("a", 1199) + "b", false},
 	} {
 		w := policy.ParseWildcard(c.pattern)
 		if got := w.Match(c.text); got != c.want {
@@ -207,7 +212,8 @@ func TestNoPatternIsSlow(t *testing.T) {
 	for _, pattern := range []string{
 		"*" + strings.Repeat("a", short) + "b", "*" + strings.Repeat("a", short) + "b*", "*" + strings.Repeat("a?", short/2) + "b*",
 		strings.Repeat("*a", short) + "b", strings.Repeat("*a?", short) + "b*", "*" + strings.Repeat("?", short) + "b*",
-		strings.Repeat("*"+strings.Repeat("a", 50)+"?", 20) + "b*", "*" + strings.Repeat("é?", short/2) + "*", "*a?" + strings.Repeat("a", 2*short) + "b*",
+		strings.Repeat("*"+strings.Repeat("a", 50)+"?", 20) + "b*", "*" + strings.Repeat("é?", short/2) + "*",
+		"*a?" + strings.Repeat("a", 2*short) + "b*",
 	} {
 		if w := policy.ParseWildcard(pattern); w.Match(text) {
 			t.Fatalf("%.20s… fits", pattern)

@@ -124,8 +124,10 @@ func TestAReportHoldsWhoWasNotAuthenticatedInItsTime(t *testing.T) {
 	put(o, identity.Profiles, &identity.Profile{Meta: store.Meta{Account: acct, ID: "Profile-edge", Name: "edge"}})
 	put(o, identity.Profiles, &identity.Profile{Meta: store.Meta{Account: other, ID: "Profile-foreign", Name: "foreign"}})
 	machine := id.IAMOf("ServiceId-never")
-	put(o, identity.APIKeys, &identity.APIKey{Meta: store.Meta{Account: acct, ID: "ApiKey-1", Name: "of a user", Owner: owner}, IAMID: owner, Hash: "1"})
-	put(o, identity.APIKeys, &identity.APIKey{Meta: store.Meta{Account: acct, ID: "ApiKey-2", Name: "of a machine", Owner: machine}, IAMID: machine, Hash: "2"})
+	put(o, identity.APIKeys, &identity.APIKey{Meta: store.Meta{Account: acct, ID: "ApiKey-1", Name: "of a user", Owner: owner}, IAMID: owner,
+		Hash: "1"})
+	put(o, identity.APIKeys, &identity.APIKey{Meta: store.Meta{Account: acct, ID: "ApiKey-2", Name: "of a machine", Owner: machine},
+		IAMID: machine, Hash: "2"})
 	o.seen("ServiceId-busy", o.now)
 	o.seen("ApiKey-1", o.now.Add(-5*time.Hour-time.Second))
 	o.seen("Profile-edge", o.now.Add(-5*time.Hour))
@@ -137,7 +139,8 @@ func TestAReportHoldsWhoWasNotAuthenticatedInItsTime(t *testing.T) {
 		t.Errorf("it speaks of %d hours from %s", r.Hours, r.Start())
 	}
 	in := r.Inactive
-	if len(in.Users) != 0 || len(in.Profiles) != 0 || len(in.ServiceIDs) != 1 || in.ServiceIDs[0].Name != "never" || !in.ServiceIDs[0].Last.IsZero() {
+	if len(in.Users) != 0 || len(in.Profiles) != 0 || len(in.ServiceIDs) != 1 || in.ServiceIDs[0].Name != "never" ||
+		!in.ServiceIDs[0].Last.IsZero() {
 		t.Errorf("users %v, profiles %v, service IDs %v", in.Users, in.Profiles, in.ServiceIDs)
 	}
 	if len(in.APIKeys) != 2 || in.APIKeys[0].User == nil || in.APIKeys[0].User.Name != "Ann" || in.APIKeys[0].ServiceID != nil ||
@@ -290,7 +293,8 @@ func TestStandingTowardsMFAFollowsTheRulesInForce(t *testing.T) {
 		return account.SettingsByAcct.Update(o.ctx, tx, s, store.Event{})
 	}))
 	want := []report.UserMFA{
-		{IAMID: "IBMid-1", Name: "Ann", Email: "a@example.com", Default: "TOTP", Specific: "TOTP", Effective: "TOTP"}, // a template lifts the exception
+		// a template lifts the exception
+		{IAMID: "IBMid-1", Name: "Ann", Email: "a@example.com", Default: "TOTP", Specific: "TOTP", Effective: "TOTP"},
 		{IAMID: "IBMid-2", Name: "IBMid-2", Default: "TOTP", Effective: "TOTP"},
 		{IAMID: "appid-3", Name: "appid-3", Default: "TOTP", Effective: "TOTP", Complies: true},
 	}
@@ -318,7 +322,8 @@ func TestStandingTowardsMFAFollowsTheRulesInForce(t *testing.T) {
 
 func TestHoursAreBounded(t *testing.T) {
 	o := newOffice(t)
-	for text, want := range map[string]int{"": 720, "1": 1, "120": 120, "87840": 87840, "0": 0, "-1": 0, "87841": 0, "1h": 0, "+5": 5, "0000005": 0} {
+	for text, want := range map[string]int{"": 720, "1": 1, "120": 120, "87840": 87840, "0": 0, "-1": 0, "87841": 0, "1h": 0, "+5": 5,
+		"0000005": 0} {
 		order, err := report.Inactive(text)
 		if (err == nil) != (want != 0) {
 			t.Errorf("%q: %v", text, err)

@@ -13,7 +13,8 @@ func errInvalid(details string) error {
 var ErrExpired error = &fault.Error{Kind: fault.Invalid, Number: "BXNIM0408E", Message: "Provided refresh token is expired."}
 
 func errIdle(id string) error {
-	return &fault.Error{Kind: fault.Invalid, Number: "BXNIM0439E", Message: "Session '" + fault.Echo(id) + "' is invalidated due to inactivity."}
+	return &fault.Error{Kind: fault.Invalid, Number: "BXNIM0439E", Message: "Session '" + fault.Echo(id) +
+		"' is invalidated due to inactivity."}
 }
 
 func errPasscode() error {

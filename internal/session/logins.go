@@ -37,7 +37,8 @@ func (s *Service) noteLogin(ctx context.Context, tx store.Tx, accountID string, 
 	if err != nil {
 		return fmt.Errorf("encoding a login: %w", err)
 	}
-	err = tx.Tokens().Put(ctx, store.Token{Space: loginSpace, Key: se.ID + "/" + accountID, Account: accountID, Created: now, Expires: se.Ends, Body: body})
+	err = tx.Tokens().Put(ctx, store.Token{Space: loginSpace, Key: se.ID + "/" + accountID, Account: accountID, Created: now,
+		Expires: se.Ends, Body: body})
 	if err != nil {
 		return fmt.Errorf("storing a login: %w", err)
 	}
@@ -139,7 +140,8 @@ func (s *Service) LoginOf(ctx context.Context, accountID, sessionID string) (*po
 	if err != nil {
 		return nil, err
 	}
-	return &policy.Subject{Kind: policy.KindUser, IAMID: se.IAMID, Account: accountID, Realm: se.Realm, Claims: PolicyClaims(se.Claims), LoginAt: se.Created}, nil
+	return &policy.Subject{Kind: policy.KindUser, IAMID: se.IAMID, Account: accountID, Realm: se.Realm, Claims: PolicyClaims(se.Claims),
+		LoginAt: se.Created}, nil
 }
 
 // PolicyClaims gives what was said of a person in the words of policies.

@@ -113,7 +113,8 @@ func (w *writer) write(ctx context.Context, tx store.Tx) (out Recorded, err erro
 	}
 	if w.e.Refreshing {
 		out.RefreshExpires = w.e.within(w.refreshEnd(out.Session))
-		value, err := w.s.putRefresh(ctx, tx, RefreshToken{Lineage: w.e.Lineage, ClientID: w.e.ClientID, Family: w.e.Family, Valid: out.RefreshExpires}, w.now)
+		value, err := w.s.putRefresh(ctx, tx, RefreshToken{Lineage: w.e.Lineage, ClientID: w.e.ClientID, Family: w.e.Family,
+			Valid: out.RefreshExpires}, w.now)
 		if err != nil {
 			return out, err
 		}

@@ -78,7 +78,8 @@ func (s *Service) Find(ctx context.Context, value secret.Value, clientID string)
 	return s.redeemable(ctx, s.db.Tokens(), value, clientID, s.now())
 }
 
-func (s *Service) redeemable(ctx context.Context, tokens store.Tokens, value secret.Value, clientID string, now time.Time) (*RefreshToken, error) {
+func (s *Service) redeemable(ctx context.Context, tokens store.Tokens, value secret.Value, clientID string, now time.Time) (*RefreshToken,
+	error) {
 	rec, err := tokens.Get(ctx, refreshSpace, s.refreshHash.Lookup(value))
 	if errors.Is(err, fault.NotFound) {
 		return nil, errInvalid("")
@@ -130,7 +131,8 @@ func notRevoked(ctx context.Context, tokens store.Tokens, roots []string) error 
 
 // revocation marks a family or session as ended on purpose.
 func revocation(root, accountID, owner string, now time.Time) store.Token {
-	return store.Token{Space: revokedSpace, Key: root, Account: accountID, Owner: owner, Created: now, Expires: now.Add(maxFamilyLife), Body: []byte("{}")}
+	return store.Token{Space: revokedSpace, Key: root, Account: accountID, Owner: owner, Created: now, Expires: now.Add(maxFamilyLife),
+		Body: []byte("{}")}
 }
 
 // errReplay is what rotate gives when a used token comes again.

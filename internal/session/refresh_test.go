@@ -46,7 +46,8 @@ func TestAUsedRefreshTokenWorksThroughTheGrace(t *testing.T) {
 
 // TestAReplayEndsTheLogin: one of two who hold a used token must have stolen it.
 func TestAReplayEndsTheLogin(t *testing.T) {
-	for name, late := range map[string]time.Duration{"later": session.ReuseGrace + time.Second, "with a clock set back": -2 * session.ReuseGrace} {
+	for name, late := range map[string]time.Duration{"later": session.ReuseGrace + time.Second,
+		"with a clock set back": -2 * session.ReuseGrace} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			e := login()

@@ -44,7 +44,8 @@ func newWorld(t testing.TB) *world {
 // node gives another node over the same store.
 func (w *world) node() *world {
 	w.t.Helper()
-	s, err := session.New(session.Config{DB: w.db, Pepper: make([]byte, secret.PepperSize), Now: func() time.Time { return *w.now }, Log: slog.New(slog.DiscardHandler)})
+	s, err := session.New(session.Config{DB: w.db, Pepper: make([]byte, secret.PepperSize), Now: func() time.Time { return *w.now },
+		Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}

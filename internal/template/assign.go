@@ -30,7 +30,8 @@ type Wish struct {
 // has asked about, it needs sight of the enterprise, and who asks must hold in the
 // enterprise account what an authorization of the template gives to a service.
 func (s *Service) Assign(ctx context.Context, who asker.Asker, t *Template, w Wish) (*Assignment, error) {
-	err := asker.Need(ctx, who, "enterprise.enterprise.retrieve", policy.Resource{ServiceName: "enterprise", Account: t.Account}, NoTemplate(t.ID))
+	err := asker.Need(ctx, who, "enterprise.enterprise.retrieve", policy.Resource{ServiceName: "enterprise", Account: t.Account},
+		NoTemplate(t.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -155,13 +156,15 @@ func checkTarget(ctx context.Context, r store.Reader, root, typ, target string) 
 	case TargetGroup:
 		g, err := enterprise.Groups.Get(ctx, r, root, target)
 		if errors.Is(err, fault.NotFound) || err == nil && g.State == enterprise.Deleted {
-			return &fault.Error{Kind: fault.Invalid, Code: "invalid_target", Field: "target", Message: "The account group id, " + target + ", is invalid"}
+			return &fault.Error{Kind: fault.Invalid, Code: "invalid_target", Field: "target",
+				Message: "The account group id, " + target + ", is invalid"}
 		}
 		return err
 	case TargetEnterprise:
 		e, err := enterprise.Enterprises.Get(ctx, r, root, target)
 		if errors.Is(err, fault.NotFound) || err == nil && e.Account != root {
-			return &fault.Error{Kind: fault.Invalid, Code: "invalid_target", Field: "target", Message: "The enterprise id, " + target + ", is invalid"}
+			return &fault.Error{Kind: fault.Invalid, Code: "invalid_target", Field: "target",
+				Message: "The enterprise id, " + target + ", is invalid"}
 		}
 		return err
 	default:
@@ -184,10 +187,12 @@ func (s *Service) noOther(ctx context.Context, tx store.Tx, k *Kind, t *Template
 	}
 	for _, a := range same {
 		if a.Template() == t.ID {
-			return &fault.Error{Kind: fault.Conflict, Code: "assignment_conflict", Message: "The template is assigned to this target already (" + a.ID + "). Update that assignment instead."}
+			return &fault.Error{Kind: fault.Conflict, Code: "assignment_conflict",
+				Message: "The template is assigned to this target already (" + a.ID + "). Update that assignment instead."}
 		}
 		if k.OneOnly {
-			return &fault.Error{Kind: fault.Conflict, Code: "assignment_conflict", Message: "Another " + k.Title + " is assigned to this target (" + a.ID + "). Remove it first."}
+			return &fault.Error{Kind: fault.Conflict, Code: "assignment_conflict",
+				Message: "Another " + k.Title + " is assigned to this target (" + a.ID + "). Remove it first."}
 		}
 	}
 	return nil

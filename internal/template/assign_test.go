@@ -396,7 +396,8 @@ func (o *order) Finished(took time.Duration) {
 func TestSettingsOfATemplateAreInForce(t *testing.T) {
 	f := plant(t)
 	child := f.child(f.ent, "child")
-	a := f.assign(f.template(kinds.Settings, draft("strict", object{"account_settings": object{"mfa": "LEVEL3", "session_expiration_in_seconds": 3600}})), child)
+	a := f.assign(f.template(kinds.Settings, draft("strict", object{"account_settings": object{"mfa": "LEVEL3",
+		"session_expiration_in_seconds": 3600}})), child)
 	in := func() *account.Rules {
 		return must(account.SettingsByAcct.Get(f.ctx, f.DB.Direct(), child, child))(t).Effective()
 	}

@@ -28,11 +28,13 @@ func claims(value string) []identity.Condition {
 func (f *forest) controlled(controls any) *template.Template {
 	f.T.Helper()
 	doc := profileDoc("Operators", "first")
-	doc["profile"].(object)["rules"] = []object{{"type": identity.RuleSAML, "realm_name": "realm", "expiration": expiration, "conditions": claims(`"ops"`)}}
+	doc["profile"].(object)["rules"] = []object{{"type": identity.RuleSAML, "realm_name": "realm", "expiration": expiration,
+		"conditions": claims(`"ops"`)}}
 	if controls != nil {
 		doc["action_controls"] = controls
 	}
-	return f.template(kinds.Profile, draft("operators", doc, f.template(kinds.Policy, draft("services", policyDoc("serviceType", "service", "Viewer")))))
+	return f.template(kinds.Profile, draft("operators", doc, f.template(kinds.Policy,
+		draft("services", policyDoc("serviceType", "service", "Viewer")))))
 }
 
 // everyPart is the same control for every part of a profile.
@@ -101,11 +103,13 @@ func TestActionControlsOfAProfileSayWhatTheAccountMayDo(t *testing.T) {
 			p := f.theProfile(child)
 			seconds := expiration
 
-			_, err := f.Identity.CreateRule(f.ctx, p, apitest.Checked(t, identity.RuleSpec{Type: identity.RuleSAML, RealmName: "mine", Expiration: &seconds, Conditions: claims(`"mine"`)}))
+			_, err := f.Identity.CreateRule(f.ctx, p, apitest.Checked(t, identity.RuleSpec{Type: identity.RuleSAML, RealmName: "mine",
+				Expiration: &seconds, Conditions: claims(`"mine"`)}))
 			f.verdict("adding a rule", err, c.add)
 			_, err = f.Identity.SetTrust(f.ctx, p, apitest.Checked(t, identity.TrustSpec{Type: identity.TrustUser, Identifier: "IBMid-550000MINE"}))
 			f.verdict("adding an identity", err, c.add)
-			_, err = f.Identity.CreateLink(f.ctx, p, apitest.Checked(t, identity.LinkSpec{CRType: identity.VSI, Resource: identity.Resource{CRN: "crn:v1:bluemix:public:is:us-south:a/" + child + "::instance:vsi"}}))
+			_, err = f.Identity.CreateLink(f.ctx, p, apitest.Checked(t, identity.LinkSpec{CRType: identity.VSI,
+				Resource: identity.Resource{CRN: "crn:v1:bluemix:public:is:us-south:a/" + child + "::instance:vsi"}}))
 			f.verdict("adding a link", err, c.add)
 			_, err = f.give(child, policy.AttrIAMID, p.Owner)
 			f.verdict("adding a policy", err, c.add)
@@ -115,7 +119,8 @@ func TestActionControlsOfAProfileSayWhatTheAccountMayDo(t *testing.T) {
 			_, trusts, err := f.Identity.Trusts(f.ctx, p)
 			f.ok(err)
 			trust := managed(t, trusts, func(x *identity.Trust) bool { return x.Managed })
-			f.verdict("removing the template's identity", f.Identity.DeleteTrust(f.ctx, p, apitest.Checked(t, identity.TrustKey{Type: trust.Type, Identifier: trust.Identifier})), c.remove)
+			f.verdict("removing the template's identity", f.Identity.DeleteTrust(f.ctx, p,
+				apitest.Checked(t, identity.TrustKey{Type: trust.Type, Identifier: trust.Identifier})), c.remove)
 			given := managed(t, f.policies(child), func(x *access.Policy) bool { return x.Template != nil })
 			f.verdict("removing the template's policy", f.DeletePolicy(given.ID), c.remove)
 			f.verdict("changing the profile", func() error {
@@ -139,7 +144,8 @@ func TestWhatTheAccountRemovedComesBackWithTheNextAssignment(t *testing.T) {
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 	_, trusts, err := f.Identity.Trusts(f.ctx, p)
 	f.ok(err)
-	if rules := must(f.Identity.Rules(f.ctx, p))(t); len(rules) != 1 || len(trusts) != 1 || f.policies(child)[0].Doc.State != policy.StateActive {
+	if rules := must(f.Identity.Rules(f.ctx, p))(t); len(rules) != 1 || len(trusts) != 1 ||
+		f.policies(child)[0].Doc.State != policy.StateActive {
 		t.Errorf("%d rules, %d identities, policy %s", len(rules), len(trusts), f.policies(child)[0].Doc.State)
 	}
 }
@@ -175,7 +181,8 @@ func groupDoc(add, remove, policies any) object {
 		"members": object{"users": []string{"IBMid-550000AUDI"}, "action_controls": object{"add": add, "remove": remove}},
 		"assertions": object{"action_controls": object{"add": add, "remove": remove, "update": remove}, "rules": []object{
 			{"name": "first", "expiration": 12, "realm_name": "realm", "conditions": claims(`"audit"`)},
-			{"name": "second", "expiration": 12, "realm_name": "realm", "conditions": claims(`"other"`), "action_controls": object{"remove": false, "update": false}},
+			{"name": "second", "expiration": 12, "realm_name": "realm", "conditions": claims(`"other"`),
+				"action_controls": object{"remove": false, "update": false}},
 		}},
 		"action_controls": object{"access": object{"add": policies}}}}
 }
@@ -200,7 +207,8 @@ func TestActionControlsOfAGroupSayWhatTheAccountMayDo(t *testing.T) {
 			mine := access.NewMember{IAMID: "IBMid-550000MINE", Type: access.MemberUser}
 			out := must(f.Access.AddMembers(f.ctx, asker.System, g, apitest.Checked(t, access.Joining{mine})))(t)
 			f.verdict("adding a member", out[0].Err, add)
-			out = must(f.Access.AddToGroups(f.ctx, asker.System, child, apitest.Checked(t, access.Spread{NewMember: mine, Groups: []string{g.ID}})))(t)
+			out = must(f.Access.AddToGroups(f.ctx, asker.System, child, apitest.Checked(t,
+				access.Spread{NewMember: mine, Groups: []string{g.ID}})))(t)
 			f.verdict("adding a member from its side", out[0].Err, add)
 			spec := apitest.Checked(t, access.RuleSpec{Name: "mine", RealmName: "mine", Hours: 1,
 				Conditions: []policy.ClaimCondition{{Claim: "team", Operator: policy.ClaimEquals, Value: `"mine"`}}})

@@ -30,7 +30,8 @@ func TestThePoliciesOfAProfileTemplateGiveItAccess(t *testing.T) {
 	child := f.child(f.ent, "child")
 	a := f.assign(f.operators(), child)
 	profile := f.policies(child)[0].Owner
-	if !f.allowed(profile, "kms.instances.list", "kms", child) && !f.allowed(profile, "cloudantnosqldb.account.list", "cloudantnosqldb", child) &&
+	if !f.allowed(profile, "kms.instances.list", "kms", child) && !f.allowed(profile, "cloudantnosqldb.account.list", "cloudantnosqldb",
+		child) &&
 		!f.allowed(profile, "resource-controller.instance.create", "kms", child) {
 		t.Error("the profile administrates no service")
 	}
@@ -48,8 +49,10 @@ func TestWhatATemplateMadeIsProtectedInTheChild(t *testing.T) {
 	owner := apitest.Owner + "@" + child
 	f.Do(owner, "GET", "/v1/policies/"+p.ID, nil).Want(200)
 	f.Do(owner, "DELETE", "/v1/policies/"+p.ID, nil).Want(403)
-	f.Do(owner, "PUT", "/v2/policies/"+p.ID, `{"type":"access","subject":{"attributes":[{"key":"iam_id","operator":"stringEquals","value":"`+p.Owner+`"}]},`+
-		`"resource":{"attributes":[{"key":"accountId","operator":"stringEquals","value":"`+child+`"},{"key":"serviceName","operator":"stringEquals","value":"kms"}]},`+
+	f.Do(owner, "PUT", "/v2/policies/"+p.ID, `{"type":"access","subject":{"attributes":[{"key":"iam_id","operator":"stringEquals","value":"`+
+		p.Owner+`"}]},`+
+		`"resource":{"attributes":[{"key":"accountId","operator":"stringEquals","value":"`+child+
+		`"},{"key":"serviceName","operator":"stringEquals","value":"kms"}]},`+
 		`"control":{"grant":{"roles":[{"role_id":"`+apitest.Role("Viewer")+`"}]}}}`, "If-Match: "+p.Tag).Want(403)
 	f.wantWhole("Operators: first", child)
 }
@@ -61,7 +64,8 @@ func TestAnActionControlForbidsTheOwnerToo(t *testing.T) {
 	if !f.allowed(apitest.Owner, action, "iam-groups", child) {
 		t.Fatal("the owner may not do it anyway")
 	}
-	tmpl := f.template(kinds.Control, draft("no groups", object{"action_control": object{"service_name": "iam-groups", "actions": []string{action}}}))
+	tmpl := f.template(kinds.Control, draft("no groups", object{"action_control": object{"service_name": "iam-groups",
+		"actions": []string{action}}}))
 	a := f.assign(tmpl, child)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})
 	if f.allowed(apitest.Owner, action, "iam-groups", child) {
@@ -126,7 +130,8 @@ func TestARoleAssignedByItselfOutlivesThePolicyThatUsesIt(t *testing.T) {
 func TestAGroupTemplateMakesTheGroupWithItsMembersAndPolicies(t *testing.T) {
 	f := plant(t)
 	child := f.child(f.ent, "child")
-	tmpl := f.template(kinds.Group, draft("auditors", object{"group": object{"name": "Auditors", "members": object{"users": []string{apitest.Member}}}},
+	tmpl := f.template(kinds.Group, draft("auditors", object{"group": object{"name": "Auditors",
+		"members": object{"users": []string{apitest.Member}}}},
 		f.template(kinds.Policy, draft("viewers", policyDoc("serviceName", "iam-groups", "Viewer")))))
 	a := f.assign(tmpl, child)
 	f.want(a, template.Succeeded, results{child: template.Succeeded})

@@ -52,7 +52,8 @@ func lets(role string, more ...object) object {
 	equal := func(value string) object {
 		return object{"attributes": []object{{"key": "serviceName", "operator": "stringEquals", "value": value}}}
 	}
-	return object{"policy": object{"type": "authorization", "subject": equal("is"), "resource": equal("kms"), "control": object{"grant": grant}}}
+	return object{"policy": object{"type": "authorization", "subject": equal("is"), "resource": equal("kms"),
+		"control": object{"grant": grant}}}
 }
 
 // What a service may do for whoever asks it, nobody may give it by a template

@@ -85,7 +85,8 @@ func (f *forest) enterprise(root string) string {
 	entID := "e" + root[1:]
 	must(f.Accounts.PutUser(f.ctx, root, account.NewUser{ID: apitest.Owner, Name: "Owner", Email: "owner@example.com"}))(f.T)
 	f.Update(func(ctx context.Context, tx store.Tx) error {
-		return enterprise.Enterprises.Create(ctx, tx, &enterprise.Enterprise{Meta: store.Meta{Account: root, ID: entID, Name: "Enterprise"}, State: account.Active}, store.Event{})
+		return enterprise.Enterprises.Create(ctx, tx, &enterprise.Enterprise{Meta: store.Meta{Account: root, ID: entID, Name: "Enterprise"},
+			State: account.Active}, store.Event{})
 	})
 	return enterprise.CRN(root, "enterprise", entID)
 }
@@ -95,7 +96,8 @@ func (f *forest) enterprise(root string) string {
 func (f *forest) group(parent, name string) string {
 	f.T.Helper()
 	at := must(f.Tree.Place(f.ctx, parent))(f.T)
-	g := &enterprise.Group{Meta: store.Meta{Account: at.Root, ID: id.Generator{}.Hex(16), Parent: at.ID, Name: name}, Enterprise: at.Enterprise, Above: at.Above, State: account.Active}
+	g := &enterprise.Group{Meta: store.Meta{Account: at.Root, ID: id.Generator{}.Hex(16), Parent: at.ID, Name: name},
+		Enterprise: at.Enterprise, Above: at.Above, State: account.Active}
 	f.Update(func(ctx context.Context, tx store.Tx) error {
 		return enterprise.Groups.Create(ctx, tx, g, store.Event{})
 	})

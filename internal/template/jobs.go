@@ -320,7 +320,7 @@ func (s *Service) workPlaces(ctx context.Context, root string, progress func(don
 		return again, err
 	}
 	for done := 0; done < len(mine); done += 10 * batch {
-		if err := s.markSynced(ctx, root, mine[done:min(done+10*batch, len(mine))], off); err != nil {
+		if err := s.markSynced(ctx, mine[done:min(done+10*batch, len(mine))], off); err != nil {
 			return again, err
 		}
 	}
@@ -418,7 +418,7 @@ func (s *Service) finishTouched(ctx context.Context, root string, touched map[st
 // markSynced writes down the places that accounts were reconciled at, and of
 // those that were put off when to try again. A move that came meanwhile has a
 // higher version and is found by the next look.
-func (s *Service) markSynced(ctx context.Context, root string, moved []*enterprise.Member, off map[string]bool) error {
+func (s *Service) markSynced(ctx context.Context, moved []*enterprise.Member, off map[string]bool) error {
 	return s.db.Update(ctx, func(tx store.Tx) error {
 		for _, m := range moved {
 			if err := s.markOne(ctx, tx, m, off[m.ID]); err != nil {
@@ -430,7 +430,8 @@ func (s *Service) markSynced(ctx context.Context, root string, moved []*enterpri
 }
 
 func (s *Service) markOne(ctx context.Context, tx store.Tx, m *enterprise.Member, off bool) error {
-	ev := store.Event{Action: "enterprise.account.update-templates", Message: "Enterprise IAM: account " + m.Name + " is in step with its place"}
+	ev := store.Event{Action: "enterprise.account.update-templates", Message: "Enterprise IAM: account " + m.Name +
+		" is in step with its place"}
 	if off {
 		ev.Message = "Enterprise IAM: account " + m.Name + " was put off by an internal error"
 	}

@@ -44,7 +44,8 @@ func sooner(a, b time.Time) time.Time {
 // general tells whether an error says that the store does not answer, or that
 // the work is to end, and so nothing about one account.
 func general(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || errors.Is(err, fault.Unavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return ctx.Err() != nil || errors.Is(err, fault.Unavailable) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
 // putOff writes down that an internal error kept an account from being settled,

@@ -192,7 +192,8 @@ func (s *Service) Create(ctx context.Context, root string, c Checked) (t *Templa
 			return err
 		}
 		if n >= s.limits.Templates {
-			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: fmt.Sprintf("The enterprise has %d templates of this kind, its limit.", n)}
+			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded",
+				Message: fmt.Sprintf("The enterprise has %d templates of this kind, its limit.", n)}
 		}
 		t = &Template{Meta: store.Meta{Account: root, ID: s.ids.New(k.TemplatePrefix), Parent: k.Name, Name: *c.draft.Name}, Latest: 1}
 		if err := Templates.Create(ctx, tx, t, s.event(k, "create", t)); err != nil {

@@ -211,7 +211,8 @@ func partsOf(v *Version, made []Made) []*Part {
 }
 
 func noteHeld(ctx context.Context, tx store.Tx, m *enterprise.Member, a *Assignment, held *Held, made []Made) error {
-	ev := store.Event{Action: "enterprise.account.update-templates", Message: "Enterprise IAM: account " + m.Name + " holds template " + a.Template()}
+	ev := store.Event{Action: "enterprise.account.update-templates", Message: "Enterprise IAM: account " + m.Name + " holds template " +
+		a.Template()}
 	if held != nil {
 		held.Assignment, held.Number, held.Revision, held.Made = a.ID, a.Number, a.Revision, made
 		return Helds.Update(ctx, tx, held, ev)

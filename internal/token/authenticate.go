@@ -206,8 +206,9 @@ func present[T any](_ *T, err error) error { return err }
 
 func principalOf(c *Claims) Principal {
 	return Principal{
-		Subject: policy.Subject{Kind: c.Kind(), IAMID: c.IAMID, Account: c.Account.BSS, Realm: c.Realm, LoginAt: time.Unix(c.IssuedAt, 0).UTC(), Source: sourceOf(c)},
-		Name:    c.Name, Email: c.Email, Session: c.SessionID, AuthnID: c.Authn.IAMID, AuthnName: c.Authn.Sub,
+		Subject: policy.Subject{Kind: c.Kind(), IAMID: c.IAMID, Account: c.Account.BSS, Realm: c.Realm, LoginAt: time.Unix(c.IssuedAt, 0).UTC(),
+			Source: sourceOf(c)},
+		Name: c.Name, Email: c.Email, Session: c.SessionID, AuthnID: c.Authn.IAMID, AuthnName: c.Authn.Sub,
 		ClientID: c.ClientID, GrantType: c.GrantType, Expires: time.Unix(c.Expires, 0).UTC(),
 	}
 }

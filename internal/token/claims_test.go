@@ -72,14 +72,21 @@ func TestClaimsOfEachKindOfSubject(t *testing.T) {
 		aud     string
 		kind    policy.SubjectKind
 	}{
-		{"user-apikey", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(user)}, grant: GrantAPIKey}, oauth.Nobody, "", "", policy.KindUser},
-		{"user-apikey-session", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(user)}, grant: GrantAPIKey}, bx,
+		{"user-apikey", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(user)}, grant: GrantAPIKey},
+			oauth.Nobody, "", "", policy.KindUser},
+		{"user-apikey-session", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(user)},
+			grant: GrantAPIKey}, bx,
 			"C-11111111-2222-4333-8444-555555555555", "", policy.KindUser},
-		{"user-password-without-account", login{Lineage: session.Lineage{Origin: GrantPassword}, standing: &standing{claims: user}, grant: GrantPassword}, bx,
+		{"user-password-without-account", login{Lineage: session.Lineage{Origin: GrantPassword}, standing: &standing{claims: user},
+			grant: GrantPassword}, bx,
 			"C-11111111-2222-4333-8444-555555555555", "", policy.KindUser},
-		{"serviceid-apikey", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(service)}, grant: GrantAPIKey}, oauth.Nobody, "", "", policy.KindServiceID},
-		{"profile-of-user", login{Lineage: session.Lineage{Origin: GrantAssume}, standing: &standing{claims: inAccount(profileClaims(profile, user.Authn))}, grant: GrantAssume}, oauth.Nobody, "", "", policy.KindProfile},
-		{"profile-of-serviceid", login{Lineage: session.Lineage{Origin: GrantAssume}, standing: &standing{claims: inAccount(profileClaims(profile, service.Authn))}, grant: GrantAssume}, bx, "", "", policy.KindProfile},
+		{"serviceid-apikey", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(service)},
+			grant: GrantAPIKey}, oauth.Nobody, "", "", policy.KindServiceID},
+		{"profile-of-user", login{Lineage: session.Lineage{Origin: GrantAssume},
+			standing: &standing{claims: inAccount(profileClaims(profile, user.Authn))}, grant: GrantAssume}, oauth.Nobody, "", "",
+			policy.KindProfile},
+		{"profile-of-serviceid", login{Lineage: session.Lineage{Origin: GrantAssume},
+			standing: &standing{claims: inAccount(profileClaims(profile, service.Authn))}, grant: GrantAssume}, bx, "", "", policy.KindProfile},
 		{"id-token", login{Lineage: session.Lineage{Origin: GrantAPIKey}, standing: &standing{claims: inAccount(user)}, grant: GrantDelegated},
 			&oauth.Client{ID: "kube", Scope: "containers-kubernetes"}, "", "kube", policy.KindUser},
 	}
@@ -89,7 +96,8 @@ func TestClaimsOfEachKindOfSubject(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			raw := set.appendTo(nil, StampClaims{JTI: "00000000-0000-4000-8000-000000000000", SessionID: tt.session, IssuedAt: 1781040387, Expires: 1781043987})
+			raw := set.appendTo(nil, StampClaims{JTI: "00000000-0000-4000-8000-000000000000", SessionID: tt.session, IssuedAt: 1781040387,
+				Expires: 1781043987})
 			golden(t, tt.name, raw)
 			c, err := decodeClaims(raw)
 			if err != nil {

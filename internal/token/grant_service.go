@@ -78,6 +78,7 @@ func (s *Service) mayActAs(ctx context.Context, who *policy.Subject, name crn.CR
 		if s.cfg.ActAs != nil {
 			yes, err = s.cfg.ActAs(ctx, *who, name.Service, s.cfg.Now())
 		}
+	case policy.KindAnonymous, policy.KindUser: // services act for services
 	}
 	if err != nil || yes {
 		return err

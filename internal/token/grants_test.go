@@ -58,11 +58,13 @@ func newWorld(t testing.TB, change ...func(*apitest.TokenConfig)) *world {
 	w := &world{Tokens: s.Tokens(cfg), t: t, server: s}
 	ctx := t.Context()
 	var err error
-	w.svc, w.svcKey, _, err = s.Identity.CreateServiceID(ctx, asker.System, apitest.Checked(t, identity.NewServiceID{Account: apitest.Account, Name: "robot",
-		Key: &identity.NewAPIKey{Traits: identity.KeyTraits{Name: new("robot")}, Value: secret.New(robotKey)}}))
+	w.svc, w.svcKey, _, err = s.Identity.CreateServiceID(ctx, asker.System,
+		apitest.Checked(t, identity.NewServiceID{Account: apitest.Account, Name: "robot",
+			Key: &identity.NewAPIKey{Traits: identity.KeyTraits{Name: new("robot")}, Value: secret.New(robotKey)}}))
 	w.must(err)
-	w.userKey, _, err = s.Identity.CreateAPIKey(ctx, asker.System, apitest.Checked(t, identity.NewAPIKey{IAMID: apitest.Owner, Account: apitest.Account,
-		Traits: identity.KeyTraits{Name: new("mine")}, Value: secret.New(ownerKey)}))
+	w.userKey, _, err = s.Identity.CreateAPIKey(ctx, asker.System, apitest.Checked(t,
+		identity.NewAPIKey{IAMID: apitest.Owner, Account: apitest.Account,
+			Traits: identity.KeyTraits{Name: new("mine")}, Value: secret.New(ownerKey)}))
 	w.must(err)
 	w.profile, err = s.Identity.CreateProfile(ctx, apitest.Checked(t, identity.NewProfile{Account: apitest.Other, Name: "there"}))
 	w.must(err)
@@ -77,7 +79,8 @@ func newWorld(t testing.TB, change ...func(*apitest.TokenConfig)) *world {
 // cheapHash is the cheapest hash of the password that is accepted.
 func cheapHash() string {
 	salt, b64 := []byte("sixteen bytes..."), base64.RawStdEncoding
-	return "$argon2id$v=19$m=4096,t=1,p=1$" + b64.EncodeToString(salt) + "$" + b64.EncodeToString(argon2.IDKey([]byte(password), salt, 1, 4096, 1, 32))
+	return "$argon2id$v=19$m=4096,t=1,p=1$" + b64.EncodeToString(salt) + "$" +
+		b64.EncodeToString(argon2.IDKey([]byte(password), salt, 1, 4096, 1, 32))
 }
 
 func (w *world) must(err error) {
@@ -156,7 +159,8 @@ func (w *world) ways() map[string]func() error {
 	return map[string]func() error{
 		"user's key": ask(byKey(ownerKey, oauth.Credentials{})), "user's key, refreshed": ask(byRefresh(lent.RefreshToken)),
 		"user's key, delegated": ask(byDelegation(lent.DelegatedRefreshToken)), "user's token": bearer(user.AccessToken),
-		"service's key": ask(byKey(robotKey, oauth.Credentials{})), "service's key, refreshed": ask(byRefresh(robot.RefreshToken)), "service's token": bearer(robot.AccessToken),
+		"service's key": ask(byKey(robotKey, oauth.Credentials{})), "service's key, refreshed": ask(byRefresh(robot.RefreshToken)),
+		"service's token": bearer(robot.AccessToken),
 		"user as profile": ask(w.assuming(user.AccessToken)), "user as profile, refreshed": ask(byRefresh(assumed.RefreshToken)),
 		"service as profile, refreshed": ask(byRefresh(robots.RefreshToken)), "profile's token": bearer(assumed.AccessToken),
 		"password": ask(byPassword()), "password, refreshed": ask(byRefresh(login.RefreshToken)), "password's token": bearer(login.AccessToken),
@@ -195,9 +199,11 @@ func TestEveryWayToATokenEndsWithWhatItRestsOn(t *testing.T) {
 		"the service ID is deleted": {func(w *world) error { return w.server.Identity.DeleteServiceID(w.t.Context(), w.svc) },
 			map[string][]string{gone: append(slices.Clone(ofService), "service as profile, refreshed"), bad: {"service's token"}}},
 		"the user is disabled": {func(w *world) error {
-			_, err := w.server.Accounts.PutUser(w.t.Context(), apitest.Account, account.NewUser{ID: apitest.Owner, Email: email, State: account.UserDisabled})
+			_, err := w.server.Accounts.PutUser(w.t.Context(), apitest.Account,
+				account.NewUser{ID: apitest.Owner, Email: email, State: account.UserDisabled})
 			return err
-		}, map[string][]string{inactive: append(slices.Clone(ofUser), "user as profile, refreshed"), bad: {"user's token", "password's token"}, void: {"user as profile"}}},
+		}, map[string][]string{inactive: append(slices.Clone(ofUser), "user as profile, refreshed"), bad: {"user's token", "password's token"},
+			void: {"user as profile"}}},
 		"the account is suspended": {func(w *world) error { w.set(apitest.Account, account.Suspended); return nil },
 			map[string][]string{inactive: slices.Concat(ofUser, ofService, []string{"user as profile, refreshed", "service as profile, refreshed"}),
 				bad: {"user's token", "service's token", "password's token"}, void: {"user as profile"}}},
@@ -285,7 +291,8 @@ func TestGuessingIsBoundedAndHoldsNobodyElseUp(t *testing.T) {
 		}
 		return out
 	}
-	if got := kinds(byKey("a guess at a key, long enough", oauth.Credentials{})); !slices.Equal(got, []fault.Kind{fault.Invalid, fault.Invalid, fault.RateLimited}) {
+	if got := kinds(byKey("a guess at a key, long enough", oauth.Credentials{})); !slices.Equal(got,
+		[]fault.Kind{fault.Invalid, fault.Invalid, fault.RateLimited}) {
 		t.Errorf("keys: %v", got)
 	}
 	w.get(byKey(ownerKey, bx)) // right ones pass whatever their source did before

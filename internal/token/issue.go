@@ -87,7 +87,8 @@ const NotSupported = "not_supported"
 
 // persist stores what has to outlive the answer. Without an interactive or
 // refreshing client there is nothing, and no database is touched.
-func (s *Service) persist(ctx context.Context, l *login, client *oauth.Client, want wanted, now time.Time) (out session.Recorded, err error) {
+func (s *Service) persist(ctx context.Context, l *login, client *oauth.Client, want wanted, now time.Time) (out session.Recorded,
+	err error) {
 	if l.once && want.delegated {
 		return out, errValue("response_type", "delegated_refresh_token", "cloud_iam")
 	}

@@ -26,7 +26,8 @@ func outcomeOf(err error) string {
 // Caches gives the counters of the service's caches by name.
 func (s *Service) Caches() map[string]CacheStats {
 	out := map[string]CacheStats{}
-	for name, counts := range map[string]func() (hits, misses int64){"credentials": s.logins.Counts, "profiles": s.trusts.Counts, "bearer_tokens": s.known.Counts} {
+	for name, counts := range map[string]func() (hits, misses int64){"credentials": s.logins.Counts, "profiles": s.trusts.Counts,
+		"bearer_tokens": s.known.Counts} {
 		hits, misses := counts()
 		out[name] = CacheStats{hits, misses}
 	}

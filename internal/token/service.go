@@ -116,7 +116,8 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("making the token service: the issuer %q is no absolute URL", cfg.Issuer)
 	}
 	cfg.Limits = cmp.Or(cfg.Limits, DefaultLimits)
-	s := &Service{cfg: cfg, passwords: secret.NewPasswords(rand.Reader, 0), keys: cfg.Keys, sessions: cfg.Sessions, clients: cfg.Clients, throttle: cfg.Throttle, grants: grantTable()}
+	s := &Service{cfg: cfg, passwords: secret.NewPasswords(rand.Reader, 0), keys: cfg.Keys, sessions: cfg.Sessions, clients: cfg.Clients,
+		throttle: cfg.Throttle, grants: grantTable()}
 	var err error
 	if s.keyHash, err = secret.NewHasher(cfg.Pepper, secret.PurposeAPIKey); err != nil {
 		return nil, fmt.Errorf("making the token service: %w", err)

@@ -211,7 +211,8 @@ func (s *shape) writeUser(ctx context.Context, tx store.Tx, n int) error {
 		return err
 	}
 	for _, g := range s.groups[n] {
-		m := &access.Member{Meta: store.Meta{Account: s.account, ID: access.MemberID(policytest.Group(g), id), Parent: policytest.Group(g), Owner: id, Name: id}, Type: "user"}
+		m := &access.Member{Meta: store.Meta{Account: s.account, ID: access.MemberID(policytest.Group(g), id), Parent: policytest.Group(g),
+			Owner: id, Name: id}, Type: "user"}
 		if err := access.Members.Create(ctx, tx, m, store.Event{Action: "iam-groups.member.add"}); err != nil {
 			return err
 		}
@@ -230,7 +231,8 @@ func (s *shape) writePolicy(ctx context.Context, tx store.Tx, n int) error {
 	}
 	g, group := s.grants[n], policytest.Group(n/policytest.PoliciesPerGroup)
 	p := &access.Policy{
-		Meta: store.Meta{Account: s.account, ID: fmt.Sprintf("%08x-0000-4000-8000-000000000000", n), Parent: string(policy.StateActive), Owner: group},
+		Meta: store.Meta{Account: s.account, ID: fmt.Sprintf("%08x-0000-4000-8000-000000000000", n), Parent: string(policy.StateActive),
+			Owner: group},
 		Doc: policy.Policy{
 			Version: policy.V2, Type: policy.TypeAccess, State: policy.StateActive,
 			Subject: []policy.Attribute{equals(policy.AttrAccessGroupID, group)},

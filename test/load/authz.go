@@ -108,14 +108,16 @@ func (r *results) startSize(ctx context.Context, o options, dir string, n int, e
 	if err != nil {
 		return err
 	}
-	return r.add(&target{name: "opa", series: fmt.Sprint(n), process: opa.process}, opa.host, "/v1/data/authz/allow", "", inputs, questions, func(body []byte) bool {
-		var answer struct{ Result bool }
-		return json.Unmarshal(body, &answer) == nil && answer.Result
-	})
+	return r.add(&target{name: "opa", series: fmt.Sprint(n), process: opa.process}, opa.host, "/v1/data/authz/allow", "", inputs, questions,
+		func(body []byte) bool {
+			var answer struct{ Result bool }
+			return json.Unmarshal(body, &answer) == nil && answer.Result
+		})
 }
 
 // add makes a server a target once its answers to the first questions are right.
-func (r *results) add(t *target, host, path, authorization string, bodies []string, questions []inquiry, allowed func([]byte) bool) (err error) {
+func (r *results) add(t *target, host, path, authorization string, bodies []string, questions []inquiry,
+	allowed func([]byte) bool) (err error) {
 	r.targets = append(r.targets, t)
 	if t.request, err = newRequest(host, path, authorization, jsonType, bodies...); err != nil {
 		return err

@@ -71,7 +71,8 @@ func (r *results) print(w io.Writer, o options) bool {
 		fmt.Fprintf(table, "%s\tS: signatures only\t\t%.0f\t\t\t\t\t\t\n", alg, s)
 		for _, conns := range o.conns {
 			for _, name := range []string{"bare", "product", "peer"} {
-				r.printRow(table, cell{string(alg), name, conns}, []string{"bare", "peer"}, fmt.Sprintf("%.2f", median(r.rate(cell{string(alg), name, conns}))/s))
+				r.printRow(table, cell{string(alg), name, conns}, []string{"bare", "peer"},
+					fmt.Sprintf("%.2f", median(r.rate(cell{string(alg), name, conns}))/s))
 			}
 		}
 	}

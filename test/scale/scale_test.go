@@ -67,7 +67,8 @@ func found(ctx context.Context, db store.DB, node string) (*world, error) {
 	}
 	w.authority = authority.New(authority.Config{DB: db, Catalogs: w.registry})
 	acc := access.New(access.Config{DB: db, Authority: w.authority, Now: time.Now, Limits: access.DefaultLimits})
-	tree := enterprise.New(enterprise.Config{DB: db, Accounts: account.New(account.Config{DB: db, Now: time.Now}), Limits: enterprise.Limits{Accounts: 1 << 20}, Moved: template.Moved})
+	tree := enterprise.New(enterprise.Config{DB: db, Accounts: account.New(account.Config{DB: db, Now: time.Now}),
+		Limits: enterprise.Limits{Accounts: 1 << 20}, Moved: template.Moved})
 	ids := identity.New(identity.Config{DB: db, Now: time.Now})
 	w.templates = template.New(template.Config{DB: db, Tree: tree, Kinds: kinds.All(ids, acc)})
 	w.runner = job.New(job.Config{DB: db, Node: node, Lease: lease}, w.templates.Jobs()...)
@@ -90,10 +91,12 @@ func accountID(i int) string { return fmt.Sprintf("%032x", i+1) }
 func (w *world) populate(ctx context.Context, n int) error {
 	err := w.db.Update(ctx, func(tx store.Tx) error {
 		entID := root[:31] + "0"
-		if err := enterprise.Enterprises.Create(ctx, tx, &enterprise.Enterprise{Meta: store.Meta{Account: root, ID: entID, Name: "Large", Owner: owner}, State: account.Active}, store.Event{}); err != nil {
+		if err := enterprise.Enterprises.Create(ctx, tx, &enterprise.Enterprise{Meta: store.Meta{Account: root, ID: entID, Name: "Large",
+			Owner: owner}, State: account.Active}, store.Event{}); err != nil {
 			return err
 		}
-		return enterprise.Groups.Create(ctx, tx, &enterprise.Group{Meta: store.Meta{Account: root, ID: group, Parent: entID, Name: "All"}, Enterprise: entID, State: account.Active}, store.Event{})
+		return enterprise.Groups.Create(ctx, tx, &enterprise.Group{Meta: store.Meta{Account: root, ID: group, Parent: entID, Name: "All"},
+			Enterprise: entID, State: account.Active}, store.Event{})
 	})
 	for from := 0; err == nil && from < n; from += 500 {
 		err = w.db.Update(ctx, func(tx store.Tx) error {
@@ -129,7 +132,8 @@ func (w *world) assign(ctx context.Context) (*template.Assignment, error) {
 	for _, key := range []string{"serviceType", "resourceType"} {
 		name := "policy on " + key
 		t, err := w.create(ctx, kinds.Policy, template.Draft{Name: &name, Committed: true, Payload: []byte(`{"policy":{"type":"access",` +
-			`"resource":{"attributes":[{"key":"` + key + `","operator":"stringEquals","value":"` + map[string]string{"serviceType": "service", "resourceType": "resource-group"}[key] + `"}]},` +
+			`"resource":{"attributes":[{"key":"` + key + `","operator":"stringEquals","value":"` + map[string]string{"serviceType": "service",
+			"resourceType": "resource-group"}[key] + `"}]},` +
 			`"control":{"grant":{"roles":[{"role_id":"crn:v1:bluemix:public:iam::::role:Administrator"}]}}}}`)})
 		if err != nil {
 			return nil, err

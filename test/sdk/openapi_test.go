@@ -100,7 +100,8 @@ func TestTheServerKeepsToItsOpenAPIDocument(t *testing.T) {
 	for _, f := range checker.Faults() {
 		t.Error(f)
 	}
-	for _, operation := range []string{"iamtoken_get_token", "iamtoken_get_keys", "iamtoken_create_passcode", "system_get_metrics", "iamidentityv1_list_service_ids"} {
+	for _, operation := range []string{"iamtoken_get_token", "iamtoken_get_keys", "iamtoken_create_passcode", "system_get_metrics",
+		"iamidentityv1_list_service_ids"} {
 		if checker.Answered(operation) == 0 {
 			t.Errorf("nothing of %s was compared", operation)
 		}
@@ -117,7 +118,8 @@ func tokenEndpoints(w *watched, d demo) {
 	w.get("/identity/logout")
 	w.get("/identity/userinfo") // with the error of no token
 
-	login := w.form("/identity/token", url.Values{"grant_type": {"password"}, "username": {d.get(w.t, "CONSOLE_USER")}, "password": {d.get(w.t, "CONSOLE_PASSWORD")}}, "Authorization", basic)
+	login := w.form("/identity/token", url.Values{"grant_type": {"password"}, "username": {d.get(w.t, "CONSOLE_USER")},
+		"password": {d.get(w.t, "CONSOLE_PASSWORD")}}, "Authorization", basic)
 	refresh := login["refresh_token"].(string)
 	w.form("/identity/passcode", url.Values{"refresh_token": {refresh}}, "Authorization", basic)
 	w.form("/identity/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}, "Authorization", basic)
@@ -128,8 +130,10 @@ func tokenEndpoints(w *watched, d demo) {
 	w.form("/identity/introspect", url.Values{"token": {"x"}}, "Authorization", basic)
 	w.form("/identity/userinfo", url.Values{"access_token": {access}})
 	w.form("/identity/profiles", url.Values{"access_token": {access}})
-	w.form("/identity/token", url.Values{"grant_type": {"urn:ibm:params:oauth:grant-type:assume"}, "access_token": {access}, "profile_id": {d.get(w.t, "PROFILE_ID")}})
-	if code, _ := w.send(http.MethodPost, "/identity/token", "application/x-www-form-urlencoded", "grant_type=nothing"); code != http.StatusBadRequest {
+	w.form("/identity/token", url.Values{"grant_type": {"urn:ibm:params:oauth:grant-type:assume"}, "access_token": {access},
+		"profile_id": {d.get(w.t, "PROFILE_ID")}})
+	if code, _ := w.send(http.MethodPost, "/identity/token", "application/x-www-form-urlencoded",
+		"grant_type=nothing"); code != http.StatusBadRequest {
 		w.t.Errorf("an unknown grant: %d", code)
 	}
 	w.token = access

@@ -48,7 +48,8 @@ func serve(t *testing.T) (*httpapi.Router, store.DB) {
 	t.Cleanup(func() { _ = db.Close() })
 	accounts := account.New(account.Config{DB: db})
 	for id, n := range map[string]account.NewAccount{
-		own:   {Name: "Ours", Classic: "1700023", Owner: account.NewUser{ID: "IBMid-270000ANN1", Email: "ann@example.com", GivenName: "Ann", FamilyName: "A"}},
+		own: {Name: "Ours", Classic: "1700023", Owner: account.NewUser{ID: "IBMid-270000ANN1", Email: "ann@example.com", GivenName: "Ann",
+			FamilyName: "A"}},
 		other: {Name: "Theirs", Owner: account.NewUser{ID: "IBMid-270000EVE1", Email: "eve@example.com", GivenName: "Eve", FamilyName: "E"}},
 	} {
 		n.ID = id

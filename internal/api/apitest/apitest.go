@@ -492,8 +492,7 @@ func (a *Answer) Refused(status int, code string) *Answer {
 // ETag gives the entity tag of the answer, which must have one.
 func (a *Answer) ETag() string {
 	a.T.Helper()
-	//lint:ignore SA1008 the official service's spelling, which Header.Get would not find
-	tag := a.Header["ETag"]
+	tag := a.Header["ETag"] //nolint:staticcheck // the official service's spelling, which Header.Get would not find
 	if len(tag) != 1 {
 		a.T.Fatalf("%s: no entity tag", a.What)
 	}

@@ -72,7 +72,8 @@ func TestServicesAskAboutTheirOwnResources(t *testing.T) {
 		ask(member, "kms.secrets.delete", crn("kms", "i1::")),
 		ask("IBMid-NOBODY", "kms.secrets.list", crn("kms", "i1::")),
 		ask(owner, "kms.secrets.delete", crn("kms", "i2::")),
-		{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list", "resource": m{"attributes": m{"serviceName": "kms", "accountId": acct, "serviceInstance": "i1"}}},
+		{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list",
+			"resource": m{"attributes": m{"serviceName": "kms", "accountId": acct, "serviceInstance": "i1"}}},
 	}
 	a := s.Do(kms, "POST", "/v2/authz", questions).Want(200)
 	if got := permitted(a); got != "true true false false false false true true" {
@@ -92,7 +93,8 @@ func TestObligationSaysWhatMayBeKept(t *testing.T) {
 	one := []m{ask(member, "kms.secrets.list", crn("kms", "i1:key:k1"))}
 	at := "responses.0.authorizationDecision.obligation."
 	plain := s.Do(kms, "POST", "/v2/authz", one).Want(200)
-	if plain.Text(at+"maxCacheAgeSeconds") != "600" || plain.Text(at+"actions.0") != "kms.secrets.list" || plain.Len(at+"actions") != 1 || plain.At(at+"subject") != nil {
+	if plain.Text(at+"maxCacheAgeSeconds") != "600" || plain.Text(at+"actions.0") != "kms.secrets.list" || plain.Len(at+"actions") != 1 ||
+		plain.At(at+"subject") != nil {
 		t.Errorf("plain: %s", plain.Body)
 	}
 	full := s.Do(kms, "POST", "/v2/authz", one, "X-Accept-Advanced-Obligation: true").Want(200)
@@ -100,16 +102,19 @@ func TestObligationSaysWhatMayBeKept(t *testing.T) {
 	for i := range full.Len(at + "actions") {
 		actions = append(actions, full.Text(fmt.Sprintf("%sactions.%d", at, i)))
 	}
-	if !slices.Contains(actions, "kms.secrets.list") || !slices.Contains(actions, "iam.policy.read") || slices.Contains(actions, "kms.secrets.delete") {
+	if !slices.Contains(actions, "kms.secrets.list") || !slices.Contains(actions, "iam.policy.read") ||
+		slices.Contains(actions, "kms.secrets.delete") {
 		t.Errorf("actions %v", actions)
 	}
-	for path, want := range map[string]string{"subject.attributes.id": member, "resource.attributes.serviceName": "kms", "resource.attributes.accountId": acct,
+	for path, want := range map[string]string{"subject.attributes.id": member, "resource.attributes.serviceName": "kms",
+		"resource.attributes.accountId":       acct,
 		"resource.attributes.serviceInstance": "i1", "resource.attributes.resourceType": "key", "resource.attributes.resource": "k1"} {
 		if got := full.Text(at + path); got != want {
 			t.Errorf("%s is %q, want %q", path, got, want)
 		}
 	}
-	denied := s.Do(kms, "POST", "/v2/authz", []m{ask("IBMid-NOBODY", "kms.secrets.list", crn("kms", "::"))}, "X-Accept-Advanced-Obligation: true").Want(200)
+	denied := s.Do(kms, "POST", "/v2/authz", []m{ask("IBMid-NOBODY", "kms.secrets.list", crn("kms", "::"))},
+		"X-Accept-Advanced-Obligation: true").Want(200)
 	if denied.Text(at+"maxCacheAgeSeconds") != "120" || denied.Text(at+"actions.0") != "kms.secrets.list" {
 		t.Errorf("denied: %s", denied.Body)
 	}
@@ -122,7 +127,8 @@ func ruled(s *apitest.Server, iamID, pattern string, rule *policy.Rule) {
 		return policy.Attribute{Key: k, Operator: policy.OpStringEquals, Value: policy.String(v)}
 	}
 	doc := &policy.Policy{Version: policy.V2, Type: policy.TypeAccess, State: policy.StateActive, RoleIDs: []string{apitest.Role("Reader")},
-		Subject: []policy.Attribute{eq("iam_id", iamID)}, Resource: []policy.Attribute{eq("accountId", acct), eq("serviceName", "kms")}, Pattern: pattern, Rule: rule}
+		Subject: []policy.Attribute{eq("iam_id", iamID)}, Resource: []policy.Attribute{eq("accountId", acct), eq("serviceName", "kms")},
+		Pattern: pattern, Rule: rule}
 	if _, err := s.CreatePolicy(asker.System, doc); err != nil {
 		s.T.Fatal(err)
 	}
@@ -131,14 +137,17 @@ func ruled(s *apitest.Server, iamID, pattern string, rule *policy.Rule) {
 func TestRulesBoundWhatMayBeKept(t *testing.T) {
 	s := serve(t)
 	ruled(s, member, policy.PatternOnce, &policy.Rule{Operator: policy.OpAnd, Conditions: []policy.Rule{
-		{Key: "{{environment.attributes.current_date_time}}", Operator: policy.OpDateTimeGreaterThanOrEquals, Value: policy.String("2026-05-04T11:00:00+00:00")},
-		{Key: "{{environment.attributes.current_date_time}}", Operator: policy.OpDateTimeLessThan, Value: policy.String("2026-05-04T12:00:30+00:00")}}})
+		{Key: "{{environment.attributes.current_date_time}}", Operator: policy.OpDateTimeGreaterThanOrEquals,
+			Value: policy.String("2026-05-04T11:00:00+00:00")},
+		{Key: "{{environment.attributes.current_date_time}}", Operator: policy.OpDateTimeLessThan,
+			Value: policy.String("2026-05-04T12:00:30+00:00")}}})
 	ruled(s, "IBMid-PATH", policy.PatternAttributeBase, &policy.Rule{Operator: policy.OpAnd, Conditions: []policy.Rule{
 		{Key: "{{resource.attributes.path}}", Operator: policy.OpStringMatch, Value: policy.String("docs/*")},
 		{Key: "{{resource.attributes.kind}}", Operator: policy.OpStringEquals, Value: policy.String("text")}}})
 	now := func(iamID string, attributes m) (permit, age string) {
 		attributes["serviceName"], attributes["accountId"] = "kms", acct
-		a := s.Do(kms, "POST", "/v2/authz", []m{{"subject": m{"attributes": m{"id": iamID}}, "action": "kms.secrets.list", "resource": m{"attributes": attributes}}},
+		a := s.Do(kms, "POST", "/v2/authz", []m{{"subject": m{"attributes": m{"id": iamID}}, "action": "kms.secrets.list",
+			"resource": m{"attributes": attributes}}},
 			"X-Accept-Advanced-Obligation: true").Want(200)
 		return a.Text("responses.0.authorizationDecision.permitted"), a.Text("responses.0.authorizationDecision.obligation.maxCacheAgeSeconds")
 	}
@@ -193,7 +202,8 @@ func TestWhoMayAsk(t *testing.T) {
 		if got := permitted(a); got != c.want {
 			t.Errorf("%s: %s, want %s\n%s", c.name, got, c.want, a.Body)
 		}
-		bulk := m{"subject": c.question["subject"], "action": c.question["action"], "resources": m{"uniqueAttributes": []m{{"crn": c.question["resource"].(m)["crn"]}}}}
+		bulk := m{"subject": c.question["subject"], "action": c.question["action"],
+			"resources": m{"uniqueAttributes": []m{{"crn": c.question["resource"].(m)["crn"]}}}}
 		b := s.Do(c.caller, "PUT", "/v2/authz/bulk", bulk)
 		if c.want == "403" {
 			b.Refused(403, "not_authorized")
@@ -208,7 +218,8 @@ func TestWhoMayAsk(t *testing.T) {
 	s.Do("", "POST", "/v2/authz", []m{question}).Refused(401, "missing_authorization")
 	s.Do("expired", "POST", "/v2/authz", []m{question}).Refused(401, "invalid_access_token")
 	// Refusals do not tell a foreign account from none.
-	a, b := s.Do(owner, "POST", "/v2/authz", []m{elsewhere}, "Transaction-Id: t"), s.Do(owner, "POST", "/v2/authz", []m{nowhere}, "Transaction-Id: t")
+	a, b := s.Do(owner, "POST", "/v2/authz", []m{elsewhere}, "Transaction-Id: t"),
+		s.Do(owner, "POST", "/v2/authz", []m{nowhere}, "Transaction-Id: t")
 	if string(a.Body) != string(b.Body) {
 		t.Errorf("foreign: %s\nabsent: %s", a.Body, b.Body)
 	}
@@ -228,17 +239,20 @@ func TestSubjectsComeAsAttributesOrTokens(t *testing.T) {
 	s.Grant("iam-ServiceId-1", "Reader", "serviceName=kms")
 	s.Grant("iam-Profile-1", "Reader", "serviceName=kms")
 	s.Update(func(ctx context.Context, tx store.Tx) error {
-		if err := identity.ServiceIDs.Create(ctx, tx, &identity.ServiceID{Meta: store.Meta{Account: acct, ID: "ServiceId-1"}}, store.Event{}); err != nil {
+		if err := identity.ServiceIDs.Create(ctx, tx, &identity.ServiceID{Meta: store.Meta{Account: acct, ID: "ServiceId-1"}},
+			store.Event{}); err != nil {
 			return err
 		}
 		return account.Users.Create(ctx, tx, &account.User{Meta: store.Meta{Account: acct, ID: member}, State: account.Active}, store.Event{})
 	})
 	later, earlier := apitest.Noon.Add(time.Hour).Unix(), apitest.Noon.Add(-time.Second).Unix()
 	token := func(iamID, in string, exp int64) m {
-		return m{"accessTokenBody": tokenBody(m{"iam_id": iamID, "id": iamID, "realmid": "IBMid", "exp": exp, "iat": exp - 3600, "account": m{"valid": true, "bss": in}, "sub": "x"})}
+		return m{"accessTokenBody": tokenBody(m{"iam_id": iamID, "id": iamID, "realmid": "IBMid", "exp": exp, "iat": exp - 3600,
+			"account": m{"valid": true, "bss": in}, "sub": "x"})}
 	}
 	decide := func(subject m) string {
-		return permitted(s.Do(kms, "POST", "/v2/authz", []m{{"subject": subject, "action": "kms.secrets.list", "resource": m{"crn": crn("kms", "i1::")}}}).Want(200))
+		return permitted(s.Do(kms, "POST", "/v2/authz", []m{{"subject": subject, "action": "kms.secrets.list",
+			"resource": m{"crn": crn("kms", "i1::")}}}).Want(200))
 	}
 	for name, c := range map[string]struct {
 		subject m
@@ -290,7 +304,8 @@ func TestServicesActByAuthorization(t *testing.T) {
 	eq := func(k, v string) policy.Attribute {
 		return policy.Attribute{Key: k, Operator: policy.OpStringEquals, Value: policy.String(v)}
 	}
-	doc := &policy.Policy{Version: policy.V2, Type: policy.TypeAuthorization, State: policy.StateActive, RoleIDs: []string{apitest.Role("Reader")},
+	doc := &policy.Policy{Version: policy.V2, Type: policy.TypeAuthorization, State: policy.StateActive,
+		RoleIDs:  []string{apitest.Role("Reader")},
 		Subject:  []policy.Attribute{eq("accountId", acct), eq("serviceName", "cloud-object-storage"), eq("serviceInstance", "cos1")},
 		Resource: []policy.Attribute{eq("accountId", acct), eq("serviceName", "kms")}}
 	if _, err := s.CreatePolicy(asker.System, doc); err != nil {
@@ -300,7 +315,8 @@ func TestServicesActByAuthorization(t *testing.T) {
 		ask("crn-"+crn("cloud-object-storage", "cos1::"), "kms.secrets.list", crn("kms", "i1::")),
 		ask("crn-"+crn("cloud-object-storage", "cos2::"), "kms.secrets.list", crn("kms", "i1::")),
 		ask("crn-"+crn("project", "cos1::"), "kms.secrets.list", crn("kms", "i1::")),
-		{"subject": m{"attributes": m{"serviceName": "cloud-object-storage", "serviceInstance": "cos1", "accountId": acct}}, "action": "kms.secrets.list", "resource": m{"crn": crn("kms", "i1::")}},
+		{"subject": m{"attributes": m{"serviceName": "cloud-object-storage", "serviceInstance": "cos1", "accountId": acct}},
+			"action": "kms.secrets.list", "resource": m{"crn": crn("kms", "i1::")}},
 		ask("crn-"+strings.ReplaceAll(crn("cloud-object-storage", "cos1::"), acct, apitest.Other), "kms.secrets.list", crn("kms", "i1::")),
 	}).Want(200)
 	if got := permitted(a); got != "true false false true false" {
@@ -321,7 +337,8 @@ func TestBulkAnswersInOrder(t *testing.T) {
 	s.Grant(member, "Reader", "serviceName=kms", "resourceGroupId=g1")
 	body := m{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list", "resources": m{
 		"sharedAttributes": m{"serviceName": "kms", "accountId": acct, "resourceType": "key"},
-		"uniqueAttributes": []m{{"serviceInstance": "i1", "resource": "a"}, {"serviceInstance": "i2"}, {"serviceInstance": "i2", "resourceGroupId": "g1"}, {}}}}
+		"uniqueAttributes": []m{{"serviceInstance": "i1", "resource": "a"}, {"serviceInstance": "i2"},
+			{"serviceInstance": "i2", "resourceGroupId": "g1"}, {}}}}
 	a := s.Do(kms, "PUT", "/v2/authz/bulk", body).Want(200)
 	if got := strings.Join(a.Each("decisions", "decision"), " "); got != "Permit Deny Permit Deny" {
 		t.Errorf("decisions %s\n%s", got, a.Body)
@@ -340,7 +357,8 @@ func TestBulkAnswersInOrder(t *testing.T) {
 		many[i] = m{"resource": fmt.Sprint(i)}
 	}
 	bulk := func(list []m) m {
-		return m{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list", "resources": m{"sharedAttributes": m{"serviceName": "kms", "accountId": acct}, "uniqueAttributes": list}}
+		return m{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list",
+			"resources": m{"sharedAttributes": m{"serviceName": "kms", "accountId": acct}, "uniqueAttributes": list}}
 	}
 	if n := s.Do(kms, "PUT", "/v2/authz/bulk", bulk(many[:1000])).Want(200).Len("decisions"); n != 1000 {
 		t.Errorf("%d decisions, want 1000", n)
@@ -348,9 +366,11 @@ func TestBulkAnswersInOrder(t *testing.T) {
 	noAction := bulk(many[:1])
 	delete(noAction, "action")
 	for name, body := range map[string]any{
-		"two services": mixed("serviceName", "watson"), "two accounts": mixed("accountId", apitest.Other), "two types": mixed("resourceType", "box"),
-		"too many": bulk(many), "none": bulk(nil), "no action": noAction, "no JSON": "{", "a list": "[]", "no resources": m{},
-		"a CRN that is none": m{"subject": m{"attributes": m{"id": member}}, "action": "x", "resources": m{"uniqueAttributes": []m{{"crn": "x"}}}},
+		"two services": mixed("serviceName", "watson"), "two accounts": mixed("accountId", apitest.Other),
+		"two types": mixed("resourceType", "box"),
+		"too many":  bulk(many), "none": bulk(nil), "no action": noAction, "no JSON": "{", "a list": "[]", "no resources": m{},
+		"a CRN that is none": m{"subject": m{"attributes": m{"id": member}}, "action": "x",
+			"resources": m{"uniqueAttributes": []m{{"crn": "x"}}}},
 	} {
 		a := s.Do(kms, "PUT", "/v2/authz/bulk", body)
 		if a.Status != 400 || a.Text("errors.0.code") != "invalid_body" {
@@ -368,14 +388,17 @@ func TestRolesOnAResource(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Grant(member, role.CRN(), "serviceName=kms", "serviceInstance=i1")
-	body := []m{{"requestId": "r1", "subject": m{"attributes": m{"id": member}}, "resource": m{"crn": crn("kms", "i1::")}}, {"subject": m{"attributes": m{"id": member}}, "resource": m{"crn": crn("kms", "i2::")}}}
+	body := []m{{"requestId": "r1", "subject": m{"attributes": m{"id": member}}, "resource": m{"crn": crn("kms", "i1::")}},
+		{"subject": m{"attributes": m{"id": member}}, "resource": m{"crn": crn("kms", "i2::")}}}
 	a := s.Do(kms, "POST", "/v2/authz/roles", body, "Accept: application/vnd.authzroles.v2+json").Want(200)
-	if a.Text("responses.0.requestId") != "r1" || a.Text("responses.0.subjectId.userId") != member || a.Text("responses.0.attributes.serviceInstance") != "i1" || a.Text("transactionId") != a.Header.Get("Transaction-Id") {
+	if a.Text("responses.0.requestId") != "r1" || a.Text("responses.0.subjectId.userId") != member ||
+		a.Text("responses.0.attributes.serviceInstance") != "i1" || a.Text("transactionId") != a.Header.Get("Transaction-Id") {
 		t.Errorf("%s", a.Body)
 	}
 	names := func(i int) string {
 		at := fmt.Sprintf("responses.%d.", i)
-		return strings.Join(a.Each(at+"roleActions", "role.displayName"), " ") + " | " + strings.Join(a.Each(at+"platformExtensions.roleActions", "role.displayName"), " ")
+		return strings.Join(a.Each(at+"roleActions", "role.displayName"), " ") + " | " +
+			strings.Join(a.Each(at+"platformExtensions.roleActions", "role.displayName"), " ")
 	}
 	if names(0) != "Reader Rotator | Viewer" || names(1) != "Reader | Viewer" {
 		t.Errorf("roles %q and %q\n%s", names(0), names(1), a.Body)
@@ -395,9 +418,12 @@ func TestMalformedQuestions(t *testing.T) {
 		t.Errorf("%d answers, want 100", got)
 	}
 	for name, body := range map[string]any{
-		"nothing": "", "no JSON": "[{", "an object": good, "null": "null", "no question": "[]", "too many": append(hundred, good), "a number": "[1]",
-		"text behind": "[{}] x", "action of a wrong type": `[{"action":7}]`, "subject of a wrong type": `[{"subject":[]}]`, "attributes of a wrong type": `[{"resource":{"attributes":"x"}}]`,
-		"an attribute that is an object": `[{"resource":{"attributes":{"x":{}}}}]`, "nested too deep": "[" + strings.Repeat(`{"x":`, 100) + "1" + strings.Repeat("}", 100) + "]",
+		"nothing": "", "no JSON": "[{", "an object": good, "null": "null", "no question": "[]", "too many": append(hundred, good),
+		"a number":    "[1]",
+		"text behind": "[{}] x", "action of a wrong type": `[{"action":7}]`, "subject of a wrong type": `[{"subject":[]}]`,
+		"attributes of a wrong type":     `[{"resource":{"attributes":"x"}}]`,
+		"an attribute that is an object": `[{"resource":{"attributes":{"x":{}}}}]`,
+		"nested too deep":                "[" + strings.Repeat(`{"x":`, 100) + "1" + strings.Repeat("}", 100) + "]",
 	} {
 		a := s.Do(kms, "POST", "/v2/authz", body)
 		if a.Status != 400 || a.Text("errors.0.code") != "invalid_body" {
@@ -421,7 +447,8 @@ func TestMalformedQuestions(t *testing.T) {
 	if got := permitted(a); got != "400 400 400 false 400 400 400" {
 		t.Errorf("answers %s\n%s", got, a.Body)
 	}
-	if a.Text("responses.1.requestId") != "action" || a.Text("responses.1.error.errors.0.code") != "invalid_body" || a.Text("responses.1.error.transactionId") != a.Header.Get("Transaction-Id") {
+	if a.Text("responses.1.requestId") != "action" || a.Text("responses.1.error.errors.0.code") != "invalid_body" ||
+		a.Text("responses.1.error.transactionId") != a.Header.Get("Transaction-Id") {
 		t.Errorf("%s", a.Body)
 	}
 }
@@ -448,12 +475,14 @@ func TestQuestionsAreBounded(t *testing.T) {
 		status   string
 	}{{many(250), "200"}, {many(251), "400"}, {tags(250), "200"}, {tags(251), "400"}, {long(4096), "200"}, {long(4097), "400"},
 		{m{"serviceName": "kms", "accountId": acct, strings.Repeat("k", 4097): "x"}, "400"}} {
-		one := s.Do(kms, "POST", "/v2/authz", []m{{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list", "resource": m{"attributes": c.resource}}})
+		one := s.Do(kms, "POST", "/v2/authz", []m{{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list",
+			"resource": m{"attributes": c.resource}}})
 		if got := one.Text("responses.0.status"); got != c.status {
 			t.Errorf("one: status %s, want %s: %.200s", got, c.status, one.Body)
 		}
 		for _, resources := range []m{{"sharedAttributes": c.resource, "uniqueAttributes": []m{{}}}, {"uniqueAttributes": []m{c.resource}}} {
-			bulk := s.Do(kms, "PUT", "/v2/authz/bulk", m{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list", "resources": resources})
+			bulk := s.Do(kms, "PUT", "/v2/authz/bulk", m{"subject": m{"attributes": m{"id": member}}, "action": "kms.secrets.list",
+				"resources": resources})
 			if fmt.Sprint(bulk.Status) != c.status {
 				t.Errorf("bulk: status %d, want %s: %.200s", bulk.Status, c.status, bulk.Body)
 			}
@@ -484,9 +513,11 @@ func TestAnswersAreJSONWhateverIsAsked(t *testing.T) {
 	s := serve(t)
 	odd := "quote\" back\\ line\n nul\x00 umlaut ü smile 😀 sep\u2028"
 	a := s.Do(kms, "POST", "/v2/authz", []m{{"requestId": odd, "subject": m{"attributes": m{"id": odd}}, "action": odd,
-		"resource": m{"attributes": m{"serviceName": "kms", "accountId": acct, "resource": odd}}}}, "X-Accept-Advanced-Obligation: true").Want(200)
+		"resource": m{"attributes": m{"serviceName": "kms", "accountId": acct, "resource": odd}}}},
+		"X-Accept-Advanced-Obligation: true").Want(200)
 	at := "responses.0.authorizationDecision.obligation."
-	for _, path := range []string{"responses.0.requestId", at + "actions.0", at + "subject.attributes.id", at + "resource.attributes.resource"} {
+	for _, path := range []string{"responses.0.requestId", at + "actions.0", at + "subject.attributes.id",
+		at + "resource.attributes.resource"} {
 		if diff := cmp.Diff(odd, a.Text(path)); diff != "" {
 			t.Errorf("%s: %s", path, diff)
 		}

@@ -9,7 +9,8 @@ func TestNobodyExplainsAnothersAccessUnderItsOwnName(t *testing.T) {
 	s := serve(t)
 	resource := m{"attributes": m{"serviceName": "kms", "accountId": acct}}
 	explain := func(subject m) int {
-		return s.Do(member, "POST", "/v2/authz/explain", m{"subject": m{"attributes": subject}, "action": "kms.secrets.list", "resource": resource}).Status
+		return s.Do(member, "POST", "/v2/authz/explain", m{"subject": m{"attributes": subject}, "action": "kms.secrets.list",
+			"resource": resource}).Status
 	}
 	if got := explain(m{"id": member}); got != 200 {
 		t.Errorf("of itself: %d", got)

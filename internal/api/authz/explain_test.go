@@ -29,8 +29,10 @@ func TestExplanationShowsWhatLedToTheAnswer(t *testing.T) {
 	}
 	a := s.Do(owner, "POST", "/v2/authz/explain", ask(member, "kms.secrets.list", crn("kms", "i1::"))).Want(200)
 	for path, want := range map[string]string{
-		"permitted": "true", "reason": "policy", "policy_id": policyID, "role_id": apitest.Role("Reader"), "access_group_id": group.ID, "owner": "false",
-		"groups.0.id": group.ID, "groups.0.name": "readers", "groups.0.how": "static", "candidates.0.policy_id": policyID, "candidates.0.allows": "true", "max_age_seconds": "600",
+		"permitted": "true", "reason": "policy", "policy_id": policyID, "role_id": apitest.Role("Reader"), "access_group_id": group.ID,
+		"owner":       "false",
+		"groups.0.id": group.ID, "groups.0.name": "readers", "groups.0.how": "static", "candidates.0.policy_id": policyID,
+		"candidates.0.allows": "true", "max_age_seconds": "600",
 	} {
 		if got := a.Text(path); got != want {
 			t.Errorf("%s is %q, want %q", path, got, want)
@@ -40,7 +42,8 @@ func TestExplanationShowsWhatLedToTheAnswer(t *testing.T) {
 		t.Errorf("%s", a.Body)
 	}
 	b := s.Do(owner, "POST", "/v2/authz/explain", ask(member, "kms.secrets.list", crn("kms", "i2::"))).Want(200)
-	if b.Text("permitted") != "false" || b.Text("reason") != "no_policy" || b.Len("nearest") < 1 || b.Text("candidates.0.missing") != "1" || !strings.Contains(b.Text("roles"), "Reader") {
+	if b.Text("permitted") != "false" || b.Text("reason") != "no_policy" || b.Len("nearest") < 1 || b.Text("candidates.0.missing") != "1" ||
+		!strings.Contains(b.Text("roles"), "Reader") {
 		t.Errorf("%s", b.Body)
 	}
 	failed := ""
@@ -52,7 +55,8 @@ func TestExplanationShowsWhatLedToTheAnswer(t *testing.T) {
 	if failed != "serviceInstance i1 i2" {
 		t.Errorf("what is missing is %q\n%s", failed, b.Body)
 	}
-	if c := s.Do(owner, "POST", "/v2/authz/explain", ask("iam-ServiceId-gone", "kms.secrets.list", crn("kms", "i1::"))).Want(200); c.Text("inactive") != "true" || c.Text("permitted") != "false" || c.Len("nearest") != 1 {
+	if c := s.Do(owner, "POST", "/v2/authz/explain", ask("iam-ServiceId-gone", "kms.secrets.list",
+		crn("kms", "i1::"))).Want(200); c.Text("inactive") != "true" || c.Text("permitted") != "false" || c.Len("nearest") != 1 {
 		t.Errorf("a service ID that is gone: %s", c.Body)
 	}
 	question := ask(member, "kms.secrets.list", crn("kms", "i1::"))
@@ -87,13 +91,15 @@ func TestWhoCan(t *testing.T) {
 	if got := strings.Join(a.Each("grantees", "iam_id"), " "); got != owner+" "+member {
 		t.Errorf("grantees %s\n%s", got, a.Body)
 	}
-	if a.Text("grantees.0.kind") != "owner" || a.Text("grantees.1.kind") != "identity" || a.Text("grantees.1.policies.0") != reader || a.Len("grantees.0.policies") != 0 {
+	if a.Text("grantees.0.kind") != "owner" || a.Text("grantees.1.kind") != "identity" || a.Text("grantees.1.policies.0") != reader ||
+		a.Len("grantees.0.policies") != 0 {
 		t.Errorf("%s", a.Body)
 	}
 	s.Do("IBMid-VIEWER", "POST", "/v2/authz/who_can", body).Want(200)
 	s.Do("IBMid-OTHERINSTANCE", "POST", "/v2/authz/who_can", body).Want(403)
 	s.Do(apitest.OtherOwner+"@"+apitest.Other, "POST", "/v2/authz/who_can", body).Want(404)
-	for _, bad := range []any{"[]", "{", m{}, m{"action": "x"}, m{"action": "x", "resource": m{"crn": "x"}}, m{"resource": m{"crn": crn("kms", "i1::")}}} {
+	for _, bad := range []any{"[]", "{", m{}, m{"action": "x"}, m{"action": "x", "resource": m{"crn": "x"}},
+		m{"resource": m{"crn": crn("kms", "i1::")}}} {
 		s.Do(owner, "POST", "/v2/authz/who_can", bad).Want(400)
 	}
 }
@@ -141,11 +147,14 @@ func TestWhatIfChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	v1 := func(role string) m {
-		return m{"type": "access", "subjects": []m{{"attributes": []m{{"name": "iam_id", "value": member}}}}, "roles": []m{{"role_id": apitest.Role(role)}},
+		return m{"type": "access", "subjects": []m{{"attributes": []m{{"name": "iam_id", "value": member}}}},
+			"roles":     []m{{"role_id": apitest.Role(role)}},
 			"resources": []m{{"attributes": []m{{"name": "accountId", "value": acct}, {"name": "serviceName", "value": "kms"}}}}}
 	}
-	v2 := m{"type": "access", "subject": m{"attributes": []m{{"key": "iam_id", "operator": "stringEquals", "value": "IBMid-NEW"}}}, "control": m{"grant": m{"roles": []m{{"role_id": apitest.Role("Writer")}}}},
-		"resource": m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}, {"key": "serviceName", "operator": "stringEquals", "value": "kms"}}}}
+	v2 := m{"type": "access", "subject": m{"attributes": []m{{"key": "iam_id", "operator": "stringEquals", "value": "IBMid-NEW"}}},
+		"control": m{"grant": m{"roles": []m{{"role_id": apitest.Role("Writer")}}}},
+		"resource": m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct},
+			{"key": "serviceName", "operator": "stringEquals", "value": "kms"}}}}
 	for _, c := range []struct {
 		name         string
 		body         m
@@ -174,7 +183,8 @@ func TestWhatIfChangesNothing(t *testing.T) {
 	if after, err := s.DB.Head(t.Context(), acct); err != nil || after != before {
 		t.Errorf("the log went from %d to %d, %v", before, after, err)
 	}
-	if ok, err := s.Authority.Decide(t.Context(), policy.Request{Subject: policy.Subject{Kind: policy.KindUser, IAMID: "IBMid-NEW", Account: acct}, Action: "kms.secrets.create",
+	if ok, err := s.Authority.Decide(t.Context(), policy.Request{Subject: policy.Subject{Kind: policy.KindUser, IAMID: "IBMid-NEW",
+		Account: acct}, Action: "kms.secrets.create",
 		Resource: policy.Resource{Account: acct, ServiceName: "kms"}, Environment: policy.Environment{Now: s.Now()}}); err != nil || ok.Allowed {
 		t.Errorf("a question gave access: %+v %v", ok, err)
 	}

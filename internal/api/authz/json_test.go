@@ -60,7 +60,8 @@ func depth(v any) int {
 }
 
 func FuzzScanner(f *testing.F) {
-	for _, text := range []string{`[{"subject":{"attributes":{"id":"IBMid-1"}},"action":"a.b.c","resource":{"crn":"crn:v1"}}]`, ` { } `, `[]`, `null`, `true`, `-0.5e+10`, `"a\u00e9\ud83d\ude00\"\\"`,
+	for _, text := range []string{`[{"subject":{"attributes":{"id":"IBMid-1"}},"action":"a.b.c","resource":{"crn":"crn:v1"}}]`, ` { } `,
+		`[]`, `null`, `true`, `-0.5e+10`, `"a\u00e9\ud83d\ude00\"\\"`,
 		"\"\xff\"", `[1,]`, `{"a":1,}`, `01`, `1.`, `1e`, `-`, `"`, `"\`, `{"a"}`, `[[[[1]]]]`, "\"\x01\"", `nul`, `{"a":1}{`, "\ufeff[]"} {
 		f.Add(text)
 	}
@@ -120,7 +121,8 @@ func FuzzText(f *testing.F) {
 		if err := json.Unmarshal(w.buf, &back); err != nil {
 			t.Fatalf("%q became %s: %v", s, w.buf, err)
 		}
-		if want := strings.ToValidUTF8(s, "\ufffd"); strings.ToValidUTF8(back, "") != back || strings.Count(back, "\ufffd") < strings.Count(want, "\ufffd") {
+		if want := strings.ToValidUTF8(s, "\ufffd"); strings.ToValidUTF8(back, "") != back ||
+			strings.Count(back, "\ufffd") < strings.Count(want, "\ufffd") {
 			t.Errorf("%q came back as %q", s, back)
 		}
 	})

@@ -75,7 +75,8 @@ type service struct {
 
 func wire(c *httpapi.Call, o *catalog.Own) *service {
 	return &service{Service: o.Service, Href: c.Base + "/kagiban/v1/services/" + o.ID, CRN: o.CRN(),
-		CreatedAt: httpapi.Millis(o.CreatedAt), CreatedByID: o.CreatedBy, LastModifiedAt: httpapi.Millis(o.ModifiedAt), LastModifiedBy: o.ModifiedBy}
+		CreatedAt: httpapi.Millis(o.CreatedAt), CreatedByID: o.CreatedBy, LastModifiedAt: httpapi.Millis(o.ModifiedAt),
+		LastModifiedBy: o.ModifiedBy}
 }
 
 type definition = valid.Of[catalog.Service]

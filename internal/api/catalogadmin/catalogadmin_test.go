@@ -21,14 +21,16 @@ func serve(t testing.TB) *apitest.Server {
 
 func shop() m {
 	return m{"name": "web-shop", "display_name": "Web shop", "roles": []m{{"name": "Cashier", "display_name": "Cashier"}},
-		"grants": []m{{"roles": []string{"Cashier", "Manager"}, "actions": []string{"order.refund"}}, {"roles": []string{"Viewer", "Reader"}, "actions": []string{"web-shop.order.read"}}}}
+		"grants": []m{{"roles": []string{"Cashier", "Manager"}, "actions": []string{"order.refund"}},
+			{"roles": []string{"Viewer", "Reader"}, "actions": []string{"web-shop.order.read"}}}}
 }
 
 func TestOwnServiceLives(t *testing.T) {
 	s := serve(t)
 	a := s.Do(apitest.Owner, "POST", "/kagiban/v1/services", shop()).Want(201)
-	for path, want := range map[string]string{"name": "web-shop", "display_name": "Web shop", "roles.0.name": "Cashier", "grants.0.actions.0": "order.refund",
-		"created_by_id": apitest.Owner, "crn": "crn:v1:bluemix:public:kagiban::::service:web-shop"} {
+	for path, want := range map[string]string{"name": "web-shop", "display_name": "Web shop", "roles.0.name": "Cashier",
+		"grants.0.actions.0": "order.refund",
+		"created_by_id":      apitest.Owner, "crn": "crn:v1:bluemix:public:kagiban::::service:web-shop"} {
 		if a.Text(path) != want {
 			t.Errorf("%s is %q, want %q", path, a.Text(path), want)
 		}
@@ -45,7 +47,8 @@ func TestOwnServiceLives(t *testing.T) {
 	delete(next, "name")
 	next["display_name"] = "Shop"
 	s.Do(apitest.Owner, "PUT", path, next, "If-Match: 9-00000000000000000000000000000000").Refused(409, "conflict")
-	if b := s.Do(apitest.Owner, "PUT", path, next, "If-Match: "+a.ETag()).Want(200); b.Text("display_name") != "Shop" || b.Text("name") != "web-shop" {
+	if b := s.Do(apitest.Owner, "PUT", path, next, "If-Match: "+a.ETag()).Want(200); b.Text("display_name") != "Shop" ||
+		b.Text("name") != "web-shop" {
 		t.Errorf("replaced: %s", b.Body)
 	}
 	next["name"] = "other"
@@ -73,7 +76,8 @@ func TestOnlyOperatorsChangeTheCatalogue(t *testing.T) {
 	} {
 		got := [4]int{
 			s.Do(caller, "GET", "/kagiban/v1/services/web-shop", nil).Status, s.Do(caller, "POST", "/kagiban/v1/services", other).Status,
-			s.Do(caller, "PUT", "/kagiban/v1/services/other-shop", other).Status, s.Do(caller, "DELETE", "/kagiban/v1/services/other-shop", nil).Status,
+			s.Do(caller, "PUT", "/kagiban/v1/services/other-shop", other).Status,
+			s.Do(caller, "DELETE", "/kagiban/v1/services/other-shop", nil).Status,
 		}
 		if got != want {
 			t.Errorf("%q: %v, want %v", caller, got, want)
@@ -91,9 +95,12 @@ func TestMalformedServicesAreRefused(t *testing.T) {
 		{"display_name", strings.Repeat("x", 251)}, {"display_name", "<b>"},
 		{"group", "IAM"}, {"parent", "web-shop"}, {"parent", "no-such-service"},
 		{"roles", []m{{"name": "lower"}}}, {"roles", []m{{"name": "Viewer"}}}, {"roles", []m{{"name": "A"}, {"name": "A"}}},
-		{"roles", []m{{"name": "A", "display_name": "Key Manager"}}}, {"roles", []m{{"name": "TemplateAdministrator", "of": "template"}}}, {"roles", make([]m, 51)},
-		{"grants", []m{{"roles": []string{"Nobody"}, "actions": []string{"a.b"}}}}, {"grants", []m{{"roles": []string{"Reader"}}}}, {"grants", []m{{"actions": []string{"a.b"}}}},
-		{"grants", []m{{"roles": []string{"Reader"}, "actions": []string{"nodot"}}}}, {"grants", []m{{"roles": []string{"Reader"}, "actions": []string{"a b.c"}}}},
+		{"roles", []m{{"name": "A", "display_name": "Key Manager"}}}, {"roles", []m{{"name": "TemplateAdministrator", "of": "template"}}},
+		{"roles", make([]m, 51)},
+		{"grants", []m{{"roles": []string{"Nobody"}, "actions": []string{"a.b"}}}}, {"grants", []m{{"roles": []string{"Reader"}}}},
+		{"grants", []m{{"actions": []string{"a.b"}}}},
+		{"grants", []m{{"roles": []string{"Reader"}, "actions": []string{"nodot"}}}},
+		{"grants", []m{{"roles": []string{"Reader"}, "actions": []string{"a b.c"}}}},
 		{"grants", []m{{"roles": []string{"Reader"}, "actions": []string{""}}}},
 		{"self", []string{"order.steal"}},
 	} {

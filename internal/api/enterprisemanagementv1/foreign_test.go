@@ -42,7 +42,8 @@ func (s *two) grow(accountID, owner string) (*enterprise.Enterprise, string) {
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	e, err := s.Tree.Create(ctx, asker.System, source, apitest.Checked(s.T, enterprise.NewEnterprise{Name: "Enterprise of " + owner, Contact: owner}))
+	e, err := s.Tree.Create(ctx, asker.System, source, apitest.Checked(s.T,
+		enterprise.NewEnterprise{Name: "Enterprise of " + owner, Contact: owner}))
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -86,7 +87,8 @@ func TestAnImportDoesNotTellWhichPlacesOthersHave(t *testing.T) {
 	absent := s.groupOfForeign[:len(s.groupOfForeign)-1] + "-"
 	answers := map[string]string{}
 	for _, parent := range []string{s.groupOfForeign, absent} {
-		a := s.Do(apitest.Owner+"@"+s.mine.Account, "PUT", "/v1/enterprises/"+s.mine.ID+"/import/accounts/"+fresh, m{"parent": parent}, "Transaction-Id: t")
+		a := s.Do(apitest.Owner+"@"+s.mine.Account, "PUT", "/v1/enterprises/"+s.mine.ID+"/import/accounts/"+fresh, m{"parent": parent},
+			"Transaction-Id: t")
 		if a.Status != 404 {
 			t.Errorf("importing into %s: %d %s", parent, a.Status, a.Body)
 		}
@@ -135,7 +137,8 @@ func TestAnImportedAccountComesToItsPlace(t *testing.T) {
 	for i, c := range []struct {
 		body any
 		want string
-	}{{nil, s.mine.ID}, {m{}, s.mine.ID}, {m{"parent": s.myGroup, "billing_unit_id": "b"}, s.myGroup[strings.LastIndexByte(s.myGroup, ':')+1:]}} {
+	}{{nil, s.mine.ID}, {m{}, s.mine.ID}, {m{"parent": s.myGroup, "billing_unit_id": "b"},
+		s.myGroup[strings.LastIndexByte(s.myGroup, ':')+1:]}} {
 		fresh := strings.Repeat(string(rune('1'+i)), 32)
 		s.NewAccount(fresh, apitest.Owner)
 		s.Do(caller, "PUT", "/v1/enterprises/"+s.mine.ID+"/import/accounts/"+fresh, c.body).Want(202)
@@ -152,14 +155,17 @@ func TestAnImportedAccountComesToItsPlace(t *testing.T) {
 func TestAnAccountMayBeginWithAServiceIDOfItsOwner(t *testing.T) {
 	s := serve(t)
 	caller := apitest.Owner + "@" + s.mine.Account
-	body := m{"parent": s.myGroup, "name": "furnished", "owner_iam_id": apitest.Owner, "options": m{"create_iam_service_id_with_apikey_and_owner_policies": true}}
+	body := m{"parent": s.myGroup, "name": "furnished", "owner_iam_id": apitest.Owner,
+		"options": m{"create_iam_service_id_with_apikey_and_owner_policies": true}}
 	made := s.Do(caller, "POST", "/v1/accounts", body).Want(202)
 	if made.Text("iam_apikey") == "" || made.Text("iam_apikey_id") == "" {
 		t.Errorf("%s", made.Body)
 	}
 	owner := "iam-" + made.Text("iam_service_id")
-	for _, c := range []struct{ service, action string }{{"iam-identity", "iam-identity.apikey.manage"}, {"kms", "iam.policy.create"}, {"kms", "kms.secrets.create"}} {
-		d, err := s.Authority.Decide(t.Context(), policy.Request{Action: c.action, Subject: policy.Subject{Kind: policy.KindServiceID, IAMID: owner, Account: made.Text("account_id")},
+	for _, c := range []struct{ service, action string }{{"iam-identity", "iam-identity.apikey.manage"}, {"kms", "iam.policy.create"},
+		{"kms", "kms.secrets.create"}} {
+		d, err := s.Authority.Decide(t.Context(), policy.Request{Action: c.action,
+			Subject:  policy.Subject{Kind: policy.KindServiceID, IAMID: owner, Account: made.Text("account_id")},
 			Resource: policy.Resource{Account: made.Text("account_id"), ServiceName: c.service}, Environment: policy.Environment{Now: s.Now()}})
 		if err != nil || !d.Allowed {
 			t.Errorf("%s: %v, %v", c.action, d.Reason, err)

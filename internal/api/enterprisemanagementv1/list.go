@@ -85,7 +85,8 @@ func (a *API) listAccounts(ctx context.Context, c *httpapi.Call, in *listAccount
 
 // page answers with one page. The page token is bound to what is listed. Links are
 // relative on the official service; the pager reads only next_docid.
-func page[N, W any](ctx context.Context, a *API, c *httpapi.Call, in pageIn, sc enterprise.Scope, found lists.Source[N], wire func(*N) *W) (*list[W], error) {
+func page[N, W any](ctx context.Context, a *API, c *httpapi.Call, in pageIn, sc enterprise.Scope, found lists.Source[N],
+	wire func(*N) *W) (*list[W], error) {
 	asked := lists.Asked{URL: c.URL, Scope: sc.Root + "/" + sc.Parent, Param: "next_docid", Size: cmp.Or(in.Limit, defaultLimit)}
 	if sc.Root != "" {
 		asked.Token = in.Next

@@ -49,8 +49,10 @@ type assignmentEntry struct {
 }
 
 func (a *API) wireAssignment(ctx context.Context, c *httpapi.Call, x *template.Assignment, verbose bool) (*assignmentOut, error) {
-	out := &assignmentOut{ID: x.ID, AccountID: x.Account, TemplateID: x.Template(), TemplateVersion: strconv.Itoa(x.Number), TargetType: x.TargetType,
-		Target: x.Target(), Operation: x.Operation, Status: string(x.Status), stamped: wireStamps(&x.Meta, c.Base+"/v1/group_assignments/"+x.ID)}
+	out := &assignmentOut{ID: x.ID, AccountID: x.Account, TemplateID: x.Template(), TemplateVersion: strconv.Itoa(x.Number),
+		TargetType: x.TargetType,
+		Target:     x.Target(), Operation: x.Operation, Status: string(x.Status),
+		stamped: wireStamps(&x.Meta, c.Base+"/v1/group_assignments/"+x.ID)}
 	if !verbose {
 		return out, nil
 	}
@@ -71,7 +73,8 @@ func (a *API) wireAssignment(ctx context.Context, c *httpapi.Call, x *template.A
 		}
 		w := assignmentResource{Target: r.Owner, Group: g}
 		for _, p := range r.Parts {
-			w.References = append(w.References, assignmentEntry{ID: p.ID, Version: strconv.Itoa(p.Version), Resource: p.Made, Operation: x.Operation, Status: string(p.Status)})
+			w.References = append(w.References, assignmentEntry{ID: p.ID, Version: strconv.Itoa(p.Version), Resource: p.Made,
+				Operation: x.Operation, Status: string(p.Status)})
 		}
 		out.Resources = append(out.Resources, w)
 	}
@@ -104,7 +107,8 @@ func (a *API) findAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (
 }
 
 func (a *API) assign(ctx context.Context, c *httpapi.Call, in *assignIn, t *template.Template) (*assignmentOut, error) {
-	x, err := a.templates.Assign(ctx, c, t, template.Wish{Number: in.Body.Version.Int(), TargetType: in.Body.TargetType, Target: in.Body.Target})
+	x, err := a.templates.Assign(ctx, c, t, template.Wish{Number: in.Body.Version.Int(), TargetType: in.Body.TargetType,
+		Target: in.Body.Target})
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +169,8 @@ type assignmentList struct {
 }
 
 func (a *API) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn, _ httpapi.None) (*assignmentList, error) {
-	all, err := a.kind().Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.Version, Target: in.Target, Status: in.Status})
+	all, err := a.kind().Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.Version,
+		Target: in.Target, Status: in.Status})
 	if err != nil {
 		return nil, err
 	}

@@ -64,12 +64,14 @@ func TestGroupLives(t *testing.T) {
 		t.Errorf("a group without description has the empty one: %s", a.Body)
 	}
 	if !regexp.MustCompile(`^AccessGroupId-[0-9a-f-]{36}$`).MatchString(a.Text("id")) || a.Text("account_id") != acct || a.At("crn") != nil ||
-		a.Text("created_by_id") != owner || !regexp.MustCompile(`\.\d{3}Z$`).MatchString(a.Text("created_at")) || a.Header.Get("Transaction-Id") != "tx-1" {
+		a.Text("created_by_id") != owner || !regexp.MustCompile(`\.\d{3}Z$`).MatchString(a.Text("created_at")) ||
+		a.Header.Get("Transaction-Id") != "tx-1" {
 		t.Errorf("created: %s", a.Body)
 	}
 	path := "/v2/groups/" + a.Text("id")
 	got := s.Do(owner, "GET", path+"?show_crn=true&show_federated=true", nil).Want(200)
-	if got.Text("crn") != "crn:v1:bluemix:public:iam-groups::a/"+acct+"::access-group:"+a.Text("id") || got.Text("is_federated") != "false" || got.Header.Get("Transaction-Id") == "" {
+	if got.Text("crn") != "crn:v1:bluemix:public:iam-groups::a/"+acct+"::access-group:"+a.Text("id") ||
+		got.Text("is_federated") != "false" || got.Header.Get("Transaction-Id") == "" {
 		t.Errorf("read: %s", got.Body)
 	}
 	if !regexp.MustCompile(`^1-[0-9a-f]{32}$`).MatchString(got.ETag()) {
@@ -98,7 +100,8 @@ func TestMalformedGroupsAreRefused(t *testing.T) {
 		body  any
 	}{
 		{"", m{"name": "x"}}, {"?account_id=x", m{"name": "x"}}, {"?account_id=" + acct, m{}}, {"?account_id=" + acct, m{"name": "  "}},
-		{"?account_id=" + acct, m{"name": strings.Repeat("x", 101)}}, {"?account_id=" + acct, m{"name": "x", "description": strings.Repeat("x", 251)}},
+		{"?account_id=" + acct, m{"name": strings.Repeat("x", 101)}}, {"?account_id=" + acct,
+			m{"name": "x", "description": strings.Repeat("x", 251)}},
 		{"?account_id=" + acct, m{"name": 7}}, {"?account_id=" + acct, "{"}, {"?account_id=" + acct, ""},
 	} {
 		s.Do(owner, "POST", "/v2/groups"+c.query, c.body).Refused(400, "invalid_body")
@@ -175,7 +178,8 @@ func TestGroupsAreListedInPages(t *testing.T) {
 	if !slices.Equal(whole, paged) {
 		t.Errorf("pages hold %v, the list %v", paged, whole)
 	}
-	for _, query := range []string{"&limit=101", "&limit=-1", "&offset=-1", "&sort=colour", "&search=colour:red", "&search=x", "&membership_type=some", "&limit=x"} {
+	for _, query := range []string{"&limit=101", "&limit=-1", "&offset=-1", "&sort=colour", "&search=colour:red", "&search=x",
+		"&membership_type=some", "&limit=x"} {
 		s.Do(owner, "GET", base+query, nil).Refused(400, "invalid_body")
 	}
 }
@@ -223,10 +227,12 @@ func TestMembersComeAndGo(t *testing.T) {
 		t.Errorf("HEAD of a stranger: %d", miss.Status)
 	}
 	list := s.Do(owner, "GET", path, nil).Want(200)
-	if list.Text("total_count") != "3" || list.Text("members.0.membership_type") != "static" || !strings.HasSuffix(list.Text("members.0.href"), "/members/"+member) || list.At("members.0.name") != nil {
+	if list.Text("total_count") != "3" || list.Text("members.0.membership_type") != "static" ||
+		!strings.HasSuffix(list.Text("members.0.href"), "/members/"+member) || list.At("members.0.name") != nil {
 		t.Errorf("listed: %s", list.Body)
 	}
-	for query, want := range map[string]int{"?type=user": 1, "?type=service": 1, "?type=profile": 1, "?membership_type=dynamic": 0, "?membership_type=static": 3, "?membership_type=all": 3, "?limit=2": 2, "?limit=2&offset=2": 1, "?offset=9": 0} {
+	for query, want := range map[string]int{"?type=user": 1, "?type=service": 1, "?type=profile": 1, "?membership_type=dynamic": 0,
+		"?membership_type=static": 3, "?membership_type=all": 3, "?limit=2": 2, "?limit=2&offset=2": 1, "?offset=9": 0} {
 		if n := s.Do(owner, "GET", path+query, nil).Want(200).Len("members"); n != want {
 			t.Errorf("%s lists %d members, want %d", query, n, want)
 		}
@@ -237,7 +243,8 @@ func TestMembersComeAndGo(t *testing.T) {
 		t.Errorf("the message names the member: %s", missing.Body)
 	}
 	bulk := s.Do(owner, "POST", path+"/delete", m{"members": []string{member, "iam-ServiceId-1"}}).Want(207)
-	if bulk.Text("access_group_id") != group || bulk.Text("members.0.status_code") != "404" || bulk.Text("members.0.errors.0.code") != "not_found" || bulk.Text("members.1.status_code") != "204" {
+	if bulk.Text("access_group_id") != group || bulk.Text("members.0.status_code") != "404" ||
+		bulk.Text("members.0.errors.0.code") != "not_found" || bulk.Text("members.1.status_code") != "204" {
 		t.Errorf("bulk: %s", bulk.Body)
 	}
 	none := s.Do(owner, "POST", path+"/delete", m{"members": []string{member}}).Refused(404, "not_found")
@@ -285,7 +292,8 @@ func TestOneIdentityInManyGroups(t *testing.T) {
 	if got := strings.Join(a.Each("groups", "status_code"), " "); got != "200 200 404 404" || a.Text("iam_id") != member {
 		t.Errorf("statuses %s: %s", got, a.Body)
 	}
-	if a.Text("groups.0.access_group_id") != one || strings.ReplaceAll(a.Text("groups.3.errors.0.message"), foreign.ID, absent) != a.Text("groups.2.errors.0.message") {
+	if a.Text("groups.0.access_group_id") != one || strings.ReplaceAll(a.Text("groups.3.errors.0.message"), foreign.ID,
+		absent) != a.Text("groups.2.errors.0.message") {
 		t.Errorf("a foreign group can be told from an absent one: %s", a.Body)
 	}
 	s.Do(owner, "PUT", path, m{"type": "service", "groups": []string{one}}).Refused(400, "invalid_body")
@@ -302,7 +310,8 @@ func TestOneIdentityInManyGroups(t *testing.T) {
 	s = serve(t, func(o *apitest.Options) { o.Access.GroupsPerMember = 1 })
 	one, two = newGroup(s, "one"), newGroup(s, "two")
 	full := s.Do(owner, "PUT", path, m{"type": "user", "groups": []string{one, two}}).Want(207)
-	if got := strings.Join(full.Each("groups", "status_code"), " "); got != "200 409" || full.Text("groups.1.errors.0.code") != "limit_exceeded" {
+	if got := strings.Join(full.Each("groups", "status_code"), " "); got != "200 409" ||
+		full.Text("groups.1.errors.0.code") != "limit_exceeded" {
 		t.Errorf("statuses %s: %s", got, full.Body)
 	}
 }
@@ -312,16 +321,19 @@ func TestVerboseMembersHaveNames(t *testing.T) {
 	group := newGroup(s, "group")
 	s.Update(func(ctx context.Context, tx store.Tx) error {
 		for iamID, name := range map[string]string{member: "Zoe", "IBMid-SECOND": "Ada"} {
-			u := &account.User{Meta: store.Meta{Account: acct, ID: iamID, Owner: iamID, Name: name}, Email: strings.ToLower(name) + "@example.com", State: "ACTIVE"}
+			u := &account.User{Meta: store.Meta{Account: acct, ID: iamID, Owner: iamID, Name: name}, Email: strings.ToLower(name) + "@example.com",
+				State: "ACTIVE"}
 			if err := account.Users.Create(ctx, tx, u, store.Event{}); err != nil {
 				return err
 			}
 		}
-		elsewhere := &identity.ServiceID{Meta: store.Meta{Account: apitest.Other, ID: "ServiceId-2", Owner: "iam-ServiceId-2", Name: "secret name"}}
+		elsewhere := &identity.ServiceID{Meta: store.Meta{Account: apitest.Other, ID: "ServiceId-2", Owner: "iam-ServiceId-2",
+			Name: "secret name"}}
 		if err := identity.ServiceIDs.Create(ctx, tx, elsewhere, store.Event{}); err != nil {
 			return err
 		}
-		return identity.ServiceIDs.Create(ctx, tx, &identity.ServiceID{Meta: store.Meta{Account: acct, ID: "ServiceId-1", Owner: "iam-ServiceId-1", Name: "build", Description: "builds"}}, store.Event{})
+		return identity.ServiceIDs.Create(ctx, tx, &identity.ServiceID{Meta: store.Meta{Account: acct, ID: "ServiceId-1",
+			Owner: "iam-ServiceId-1", Name: "build", Description: "builds"}}, store.Event{})
 	})
 	add(s, group, member, "IBMid-SECOND", "iam-ServiceId-1", "iam-ServiceId-2")
 	path := "/v2/groups/" + group + "/members?verbose=true&sort="
@@ -388,7 +400,8 @@ func TestForeignGroupIsRefusedLikeAnAbsentOne(t *testing.T) {
 		{"GET", "", nil}, {"PATCH", "", m{"name": "x"}}, {"DELETE", "?force=true", nil},
 		{"GET", "/members", nil}, {"PUT", "/members", m{"members": []m{{"iam_id": "IBMid-X", "type": "user"}}}},
 		{"HEAD", "/members/" + member, nil}, {"DELETE", "/members/" + member, nil}, {"POST", "/members/delete", m{"members": []string{member}}},
-		{"GET", "/rules", nil}, {"POST", "/rules", claimRule("1")}, {"GET", "/rules/" + rule, nil}, {"PUT", "/rules/" + rule, claimRule("2")}, {"DELETE", "/rules/" + rule, nil},
+		{"GET", "/rules", nil}, {"POST", "/rules", claimRule("1")}, {"GET", "/rules/" + rule, nil}, {"PUT", "/rules/" + rule, claimRule("2")},
+		{"DELETE", "/rules/" + rule, nil},
 	} {
 		ask := func(id string) *apitest.Answer {
 			return s.Do(stranger, c.method, "/v2/groups/"+id+c.path, c.body, "If-Match: *", "Transaction-Id: t")
@@ -398,7 +411,8 @@ func TestForeignGroupIsRefusedLikeAnAbsentOne(t *testing.T) {
 			t.Errorf("%s: foreign %d %s\nabsent %d %s", there.What, there.Status, there.Body, not.Status, not.Body)
 		}
 	}
-	for _, path := range []string{"/v2/groups?account_id=", "/v2/groups/settings?account_id=", "/v2/groups/_allgroups/members/" + url.PathEscape(member) + "?account_id="} {
+	for _, path := range []string{"/v2/groups?account_id=", "/v2/groups/settings?account_id=",
+		"/v2/groups/_allgroups/members/" + url.PathEscape(member) + "?account_id="} {
 		method := "GET"
 		if strings.Contains(path, "_allgroups") {
 			method = "DELETE"

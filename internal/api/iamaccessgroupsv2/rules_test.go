@@ -19,7 +19,8 @@ func TestRuleLives(t *testing.T) {
 	group := newGroup(s, "federated")
 	path := "/v2/groups/" + group + "/rules"
 	a := s.Do(owner, "POST", path, claimRule("1")).Want(201)
-	for field, want := range map[string]string{"name": "Test Rule Name", "realm_name": "test realm name", "expiration": "24", "access_group_id": group, "account_id": apitest.Account,
+	for field, want := range map[string]string{"name": "Test Rule Name", "realm_name": "test realm name", "expiration": "24",
+		"access_group_id": group, "account_id": apitest.Account,
 		"conditions.0.claim": "test claim", "conditions.0.operator": "EQUALS", "conditions.0.value": "1", "created_by_id": owner} {
 		if a.Text(field) != want {
 			t.Errorf("%s is %q, want %q", field, a.Text(field), want)
@@ -65,10 +66,14 @@ func TestMalformedRulesAreRefused(t *testing.T) {
 		{"realm_name", ""}, {"realm_name", strings.Repeat("x", 1001)},
 		{"name", strings.Repeat("x", 301)},
 		{"conditions", nil}, {"conditions", []m{}}, {"conditions", make([]m, 51)},
-		{"conditions", condition("", "EQUALS", "1")}, {"conditions", condition("c", "MATCHES", "1")}, {"conditions", condition("c", "equals", "1")},
-		{"conditions", condition("c", "EQUALS", "no JSON")}, {"conditions", condition("c", "EQUALS", "")}, {"conditions", condition("c", "EQUALS", 1)},
-		{"conditions", condition("c", "EQUALS", `["a","b"]`)}, {"conditions", condition("c", "NOT_EQUALS", `["a"]`)}, {"conditions", condition("c", "CONTAINS", `["a"]`)},
-		{"conditions", condition("c", "EQUALS", "null")}, {"conditions", condition("c", "EQUALS", `{"a":1}`)}, {"conditions", condition("c", "IN", `[["a"]]`)}, {"conditions", condition("c", "IN", "null")},
+		{"conditions", condition("", "EQUALS", "1")}, {"conditions", condition("c", "MATCHES", "1")},
+		{"conditions", condition("c", "equals", "1")},
+		{"conditions", condition("c", "EQUALS", "no JSON")}, {"conditions", condition("c", "EQUALS", "")},
+		{"conditions", condition("c", "EQUALS", 1)},
+		{"conditions", condition("c", "EQUALS", `["a","b"]`)}, {"conditions", condition("c", "NOT_EQUALS", `["a"]`)},
+		{"conditions", condition("c", "CONTAINS", `["a"]`)},
+		{"conditions", condition("c", "EQUALS", "null")}, {"conditions", condition("c", "EQUALS", `{"a":1}`)},
+		{"conditions", condition("c", "IN", `[["a"]]`)}, {"conditions", condition("c", "IN", "null")},
 		{"conditions", condition("c", "EQUALS", strings.Repeat("[", 400)+strings.Repeat("]", 400))},
 		{"conditions", condition("c", "IN", "[\"a\"")}, {"conditions", condition(strings.Repeat("c", 301), "EQUALS", "1")},
 		{"conditions", condition("c", "EQUALS", `"`+strings.Repeat("x", 1000)+`"`)},

@@ -33,17 +33,23 @@ func (a *API) templateRows() []httpapi.Operation {
 			Action: on + "create", Find: a.findNewTemplate, Do: a.createTemplate},
 		httpapi.Op[listTemplatesIn, httpapi.None, templateList]{ID: "list_templates", Method: http.MethodGet, Path: all, Status: 200,
 			Action: on + "read", Find: inAccount[listTemplatesIn], Do: a.listTemplates},
-		httpapi.Op[newVersionIn, newVersion, templateOut]{ID: "create_template_version", Method: http.MethodPost, Path: one + "/versions", Status: 201,
+		httpapi.Op[newVersionIn, newVersion, templateOut]{ID: "create_template_version", Method: http.MethodPost, Path: one + "/versions",
+			Status: 201,
 			Action: on + "create", Find: a.findNewVersion, Do: a.addVersion},
-		httpapi.Op[listVersionsIn, *template.Template, versionList]{ID: "list_template_versions", Method: http.MethodGet, Path: one + "/versions", Status: 200,
+		httpapi.Op[listVersionsIn, *template.Template, versionList]{ID: "list_template_versions", Method: http.MethodGet,
+			Path: one + "/versions", Status: 200,
 			Action: on + "read", Find: templatewire.FindTemplate[listVersionsIn](k), Do: a.listVersions},
 		httpapi.Op[versionIn, templatewire.Found, templateOut]{ID: "get_template_version", Method: http.MethodGet, Path: version, Status: 200,
 			Action: on + "read", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, a.version)},
-		httpapi.Op[updateVersionIn, templatewire.Found, templateOut]{ID: "update_template_version", Method: http.MethodPut, Path: version, Status: 201,
-			Action: on + "update", Check: (*updateVersionIn).check, Find: templatewire.FindVersion[updateVersionIn](k), Do: templatewire.Versioned(k, a.updateVersion)},
-		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_template_version", Method: http.MethodDelete, Path: version, Status: 204,
+		httpapi.Op[updateVersionIn, templatewire.Found, templateOut]{ID: "update_template_version", Method: http.MethodPut, Path: version,
+			Status: 201,
+			Action: on + "update", Check: (*updateVersionIn).check, Find: templatewire.FindVersion[updateVersionIn](k),
+			Do: templatewire.Versioned(k, a.updateVersion)},
+		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_template_version", Method: http.MethodDelete, Path: version,
+			Status: 204,
 			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, a.deleteVersion)},
-		httpapi.Op[commitIn, templatewire.Found, httpapi.None]{ID: "commit_template", Method: http.MethodPost, Path: version + "/commit", Status: 204,
+		httpapi.Op[commitIn, templatewire.Found, httpapi.None]{ID: "commit_template", Method: http.MethodPost, Path: version + "/commit",
+			Status: 204,
 			Action: on + "update", Check: (*commitIn).check, Find: templatewire.FindVersion[commitIn](k), Do: templatewire.Versioned(k, a.commit)},
 		httpapi.Op[templateIn, templatewire.Found, templateOut]{ID: "get_latest_template_version", Method: http.MethodGet, Path: one, Status: 200,
 			Action: on + "read", Find: templatewire.FindVersion[templateIn](k), Do: templatewire.Versioned(k, a.latest)},
@@ -51,13 +57,16 @@ func (a *API) templateRows() []httpapi.Operation {
 			Action: on + "delete", Find: templatewire.FindTemplate[templateIn](k), Do: a.deleteTemplate},
 		httpapi.Op[assignIn, *template.Template, assignmentOut]{ID: "create_assignment", Method: http.MethodPost, Path: assignments, Status: 202,
 			Action: as + "create", Check: (*assignIn).check, Find: a.findAssigned, Do: a.assign},
-		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_assignments", Method: http.MethodGet, Path: assignments, Status: 200,
+		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_assignments", Method: http.MethodGet, Path: assignments,
+			Status: 200,
 			Action: as + "read", Find: inAccount[listAssignmentsIn], Do: a.listAssignments},
 		httpapi.Op[assignmentIn, *template.Assignment, assignmentOut]{ID: "get_assignment", Method: http.MethodGet, Path: assigned, Status: 200,
 			Action: as + "read", Find: templatewire.FindAssignment[assignmentIn](k), Do: a.assignment},
-		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_assignment", Method: http.MethodPatch, Path: assigned, Status: 202,
+		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_assignment", Method: http.MethodPatch, Path: assigned,
+			Status: 202,
 			Action: as + "update", Check: (*reassignIn).check, Find: templatewire.FindAssignment[reassignIn](k), Do: a.reassign},
-		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_assignment", Method: http.MethodDelete, Path: assigned, Status: 202,
+		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_assignment", Method: http.MethodDelete, Path: assigned,
+			Status: 202,
 			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k), Do: a.unassign},
 	)
 }
@@ -145,7 +154,8 @@ func (templateIn) VersionNumber() string { return "" }
 
 type createTemplateIn struct{ Body templateBody }
 
-func (a *API) findNewTemplate(_ context.Context, _ *httpapi.Call, in *createTemplateIn) (found template.Checked, target httpapi.Target, err error) {
+func (a *API) findNewTemplate(_ context.Context, _ *httpapi.Call, in *createTemplateIn) (found template.Checked, target httpapi.Target,
+	err error) {
 	if target, err = accountTarget(in.Body.AccountID); err != nil {
 		return found, target, err
 	}

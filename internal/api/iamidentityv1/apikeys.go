@@ -176,7 +176,8 @@ type keyTraits struct {
 
 func (b *keyBody) spec() identity.NewAPIKey {
 	return identity.NewAPIKey{
-		IAMID: b.IAMID, Account: b.AccountID, Traits: identity.KeyTraits(b.keyTraits), Value: b.Value.Value, StoreValue: b.StoreValue, ExpiresAt: string(b.ExpiresAt),
+		IAMID: b.IAMID, Account: b.AccountID, Traits: identity.KeyTraits(b.keyTraits), Value: b.Value.Value, StoreValue: b.StoreValue,
+		ExpiresAt: string(b.ExpiresAt),
 	}
 }
 

@@ -117,13 +117,16 @@ func TestKeyChangesByPropertyAndEntityTag(t *testing.T) {
 	s := newServer(t)
 	key := s.newKey("bob", "first")
 	path, tag := "/v1/apikeys/"+text(t, key, "id"), text(t, key, "entity_tag")
-	got := s.do("bob", "PUT", path, obj("name", "second", "description", "d", "expires_at", "2049-01-02T18:30+0000", "action_when_leaked", "DELETE", "support_sessions", true), "If-Match: "+tag).ok(200)
-	if got["name"] != "second" || got["description"] != "d" || got["expires_at"] != "2049-01-02T18:30+0000" || got["action_when_leaked"] != "delete" || got["support_sessions"] != true {
+	got := s.do("bob", "PUT", path, obj("name", "second", "description", "d", "expires_at", "2049-01-02T18:30+0000", "action_when_leaked",
+		"DELETE", "support_sessions", true), "If-Match: "+tag).ok(200)
+	if got["name"] != "second" || got["description"] != "d" || got["expires_at"] != "2049-01-02T18:30+0000" ||
+		got["action_when_leaked"] != "delete" || got["support_sessions"] != true {
 		t.Errorf("updated: %v", got)
 	}
 	e := s.lastEvent(acct)
 	if !slices.Equal(e.Params, []string{"name", "description", "support_sessions", "action_when_leaked", "expires_at"}) ||
-		string(e.Data) != `{"instance_name":"second","prev_instance_name":"first"}` || e.Message != "IAM Identity Service: update user-apikey second" {
+		string(e.Data) != `{"instance_name":"second","prev_instance_name":"first"}` ||
+		e.Message != "IAM Identity Service: update user-apikey second" {
 		t.Errorf("event: %+v %s", e, e.Data)
 	}
 	got = s.do("bob", "PUT", path, obj("description", "", "expires_at", ""), "If-Match: *").ok(200)
@@ -191,7 +194,8 @@ func TestKeysAreListedPageByPage(t *testing.T) {
 	base := "/v1/apikeys?account_id=" + acct + "&iam_id=" + bob + "&pagesize=2&filter=" + url.QueryEscape(`name co "go"`)
 
 	first := s.do("bob", "GET", base, "").ok(200)
-	if !slices.Equal(names(t, first, "apikeys"), []string{"Go 1", "Go 2"}) || first["offset"] != 0.0 || first["limit"] != 2.0 || first["previous"] != nil {
+	if !slices.Equal(names(t, first, "apikeys"), []string{"Go 1", "Go 2"}) || first["offset"] != 0.0 || first["limit"] != 2.0 ||
+		first["previous"] != nil {
 		t.Errorf("first page: %v", first)
 	}
 	next := text(t, first, "next")
@@ -203,11 +207,13 @@ func TestKeysAreListedPageByPage(t *testing.T) {
 	// The token beside the query, and the token alone.
 	for _, path := range []string{base + "&pagetoken=" + token, "/v1/apikeys?pagetoken=" + token} {
 		second := s.do("bob", "GET", path, "").ok(200)
-		if !slices.Equal(names(t, second, "apikeys"), []string{"Go 3"}) || second["offset"] != 2.0 || second["limit"] != 2.0 || second["next"] != nil {
+		if !slices.Equal(names(t, second, "apikeys"), []string{"Go 3"}) || second["offset"] != 2.0 || second["limit"] != 2.0 ||
+			second["next"] != nil {
 			t.Errorf("second page: %v", second)
 		}
 		back := strings.TrimPrefix(text(t, second, "previous"), "https://iam.example.com")
-		if got := s.do("bob", "GET", back, "").ok(200); !slices.Equal(names(t, got, "apikeys"), []string{"Go 1", "Go 2"}) || got["offset"] != 0.0 {
+		if got := s.do("bob", "GET", back, "").ok(200); !slices.Equal(names(t, got, "apikeys"), []string{"Go 1", "Go 2"}) ||
+			got["offset"] != 0.0 {
 			t.Errorf("previous page: %v", got)
 		}
 		home := strings.TrimPrefix(text(t, second, "first"), "https://iam.example.com")
@@ -294,7 +300,8 @@ func TestWhoSeesWhichKeys(t *testing.T) {
 
 func TestRestrictedAccountAsksForTheRole(t *testing.T) {
 	s := newServer(t)
-	s.do("ann", "PUT", "/v1/accounts/"+acct+"/settings/identity", obj("restrict_create_service_id", "RESTRICTED", "restrict_create_platform_apikey", "RESTRICTED"), "If-Match: *").ok(200)
+	s.do("ann", "PUT", "/v1/accounts/"+acct+"/settings/identity", obj("restrict_create_service_id", "RESTRICTED",
+		"restrict_create_platform_apikey", "RESTRICTED"), "If-Match: *").ok(200)
 	key, svc := obj("name", "k", "iam_id", bob), obj("name", "s", "account_id", acct)
 	s.do("bob", "POST", "/v1/apikeys", key).refused(403, "user-apikey.create")
 	s.do("bob", "POST", "/v1/serviceids", svc).refused(403, "serviceid.create")

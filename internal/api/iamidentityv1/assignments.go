@@ -65,7 +65,8 @@ type assignmentError struct {
 
 func (t *templated) wireAssignment(ctx context.Context, a *template.Assignment, whole, history bool) (*assignmentOut, error) {
 	out := &assignmentOut{ID: a.ID, AccountID: a.Account, TemplateID: a.Template(), TemplateVersion: a.Number, TargetType: a.TargetType,
-		Target: a.Target(), Status: string(a.Status), Href: t.base + t.assignments + "/" + a.ID, templateStamps: wireTemplateStamps(&a.Meta), EntityTag: a.Tag}
+		Target: a.Target(), Status: string(a.Status), Href: t.base + t.assignments + "/" + a.ID, templateStamps: wireTemplateStamps(&a.Meta),
+		EntityTag: a.Tag}
 	var err error
 	if out.History, err = t.history(ctx, history, template.Assignments.Kind(), &a.Meta); err != nil {
 		return nil, err
@@ -160,7 +161,8 @@ func (t *templated) findAssigned(ctx context.Context, c *httpapi.Call, in *assig
 }
 
 func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn, head *template.Template) (*assignmentOut, error) {
-	a, err := t.templates.Assign(ctx, c, head, template.Wish{Number: int(*in.Body.Version), TargetType: in.Body.TargetType, Target: in.Body.Target})
+	a, err := t.templates.Assign(ctx, c, head, template.Wish{Number: int(*in.Body.Version), TargetType: in.Body.TargetType,
+		Target: in.Body.Target})
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +212,8 @@ type assignmentList struct {
 }
 
 func (t *templated) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssignmentsIn, _ httpapi.None) (*assignmentList, error) {
-	all, err := t.Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.Version, Target: in.Target, TargetType: in.TargetType})
+	all, err := t.Assignments(ctx, in.AccountID, templatewire.Filter{TemplateID: in.TemplateID, Version: in.Version, Target: in.Target,
+		TargetType: in.TargetType})
 	if err != nil {
 		return nil, err
 	}

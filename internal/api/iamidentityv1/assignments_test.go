@@ -15,12 +15,15 @@ import (
 func TestAnAssignmentInTroubleSaysInWhichAccount(t *testing.T) {
 	s := newServer(t)
 	s.build()
-	s.kinds[slices.IndexFunc(s.kinds, func(k *template.Kind) bool { return k.Name == kinds.Profile })].Decode = func(json.RawMessage) (template.Document, error) {
+	s.kinds[slices.IndexFunc(s.kinds,
+		func(k *template.Kind) bool { return k.Name == kinds.Profile })].Decode = func(json.RawMessage) (template.Document, error) {
 		return broken{}, nil
 	}
-	id := text(t, s.do("ann", "POST", "/v1/profile_templates", `{"name":"t","account_id":"`+acct+`","profile":{"name":"p"},"committed":true}`).ok(201), "id")
+	id := text(t, s.do("ann", "POST", "/v1/profile_templates", `{"name":"t","account_id":"`+acct+
+		`","profile":{"name":"p"},"committed":true}`).ok(201), "id")
 	child := s.child()
-	made := s.do("ann", "POST", "/v1/profile_assignments", obj("template_id", id, "template_version", 1, "target_type", "Account", "target", child)).ok(202)
+	made := s.do("ann", "POST", "/v1/profile_assignments", obj("template_id", id, "template_version", 1, "target_type", "Account", "target",
+		child)).ok(202)
 	got := s.do("ann", "GET", "/v1/profile_assignments/"+text(t, made, "id"), "")
 	got.ok(200)
 	var out struct {
@@ -34,14 +37,15 @@ func TestAnAssignmentInTroubleSaysInWhichAccount(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(got.raw), &out); err != nil {
+	if err := json.Unmarshal(got.raw, &out); err != nil {
 		t.Fatal(err)
 	}
 	if out.Status != "in_progress" || out.Progress.Settled != 0 || out.Progress.Accounts != 1 || len(out.Resources) != 1 {
 		t.Fatalf("%s", got.raw)
 	}
 	r := out.Resources[0]
-	if r.Target != child || r.Profile.Status != "in_progress" || r.Profile.Error.StatusCode != "500" || r.Profile.Error.ErrorCode != "internal_error" {
+	if r.Target != child || r.Profile.Status != "in_progress" || r.Profile.Error.StatusCode != "500" ||
+		r.Profile.Error.ErrorCode != "internal_error" {
 		t.Errorf("%s", got.raw)
 	}
 }

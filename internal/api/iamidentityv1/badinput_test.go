@@ -22,7 +22,8 @@ func TestMalformedBodiesAreRefused(t *testing.T) {
 			continue
 		}
 		for body, status := range map[string]int{
-			"": 400, "{": 400, `{"name":`: 400, "[]": 400, `"text"`: 400, "5": 400, "{} {}": 400, `{"a":1}}`: 400, "\x00": 400, "{\"name\":\"a\x00\"}": 400,
+			"": 400, "{": 400, `{"name":`: 400, "[]": 400, `"text"`: 400, "5": 400, "{} {}": 400, `{"a":1}}`: 400, "\x00": 400,
+			"{\"name\":\"a\x00\"}": 400,
 			`{"x":"` + strings.Repeat("a", httpapi.DefaultBodyLimit) + `"}`: 413,
 		} {
 			a := s.do("ann", op.Method, w.path(op), body, "If-Match: *")
@@ -60,7 +61,8 @@ func TestWrongTypesAreRefusedByName(t *testing.T) {
 		"create_link":             {"name": "5", "cr_type": "5", "is_cross_account": `"x"`, "link": `"x"`},
 		"set_profile_identities":  {"identities": `"x"`},
 		"set_profile_identity":    {"identifier": "5", "type": "5", "accounts": `"x"`, "description": "5"},
-		"update_account_settings": {"mfa": "5", "user_mfa": `"x"`, "max_sessions_per_identity": "[]", "session_expiration_in_seconds": "1.5", "restrict_user_domains": "{}"},
+		"update_account_settings": {"mfa": "5", "user_mfa": `"x"`, "max_sessions_per_identity": "[]", "session_expiration_in_seconds": "1.5",
+			"restrict_user_domains": "{}"},
 
 		"update_preference_on_scope_account":   {"value_string": "5", "value_list_of_strings": `"x"`},
 		"bulk_list_account_entity_consumption": {"profiles": `"x"`, "cr_links_per_profile": `"x"`},
@@ -161,8 +163,10 @@ func TestValuesOfProfilesAndSettingsOutsideTheirRangeAreRefusedByName(t *testing
 		{"create_claim_rule", obj("type", "Profile-SAML", "realm_name", "r", "expiration", -5, "conditions", condition), "expiration"},
 		{"create_claim_rule", obj("type", "Profile-CR", "cr_type", "dummy", "conditions", condition), "cr_type"},
 		{"create_claim_rule", obj("type", "Profile-CR"), "conditions"},
-		{"create_claim_rule", obj("type", "Profile-CR", "conditions", []any{map[string]any{"operator": "EQUALS", "value": "v"}}), "conditions.claim"},
-		{"create_claim_rule", obj("type", "Profile-CR", "conditions", []any{map[string]any{"claim": "c", "operator": "IS", "value": "v"}}), "conditions.operator"},
+		{"create_claim_rule", obj("type", "Profile-CR", "conditions", []any{map[string]any{"operator": "EQUALS", "value": "v"}}),
+			"conditions.claim"},
+		{"create_claim_rule", obj("type", "Profile-CR", "conditions", []any{map[string]any{"claim": "c", "operator": "IS", "value": "v"}}),
+			"conditions.operator"},
 		{"create_claim_rule", obj("type", "Profile-CR", "conditions", []any{map[string]any{"claim": "c", "operator": "IN"}}), "conditions.value"},
 		{"create_claim_rule", obj("type", "Profile-CR", "conditions", make([]map[string]any, 100)), "conditions"},
 		{"update_claim_rule", obj("type", "", "conditions", condition), "type"},
@@ -179,9 +183,12 @@ func TestValuesOfProfilesAndSettingsOutsideTheirRangeAreRefusedByName(t *testing
 		{"set_profile_identities", obj("identities", []any{map[string]any{"type": "user", "identifier": svc}}), "identifier"},
 		{"set_profile_identities", obj("identities", []any{map[string]any{"type": "serviceid", "identifier": bob}}), "identifier"},
 		{"set_profile_identities", obj("identities", []any{map[string]any{"type": "crn", "identifier": bob}}), "identifier"},
-		{"set_profile_identities", obj("identities", []any{map[string]any{"type": "serviceid", "identifier": svc, "accounts": []string{acct}}}), "accounts"},
-		{"set_profile_identities", obj("identities", []any{map[string]any{"type": "user", "identifier": bob, "accounts": []string{"x"}}}), "accounts"},
-		{"set_profile_identities", obj("identities", []any{map[string]any{"type": "user", "identifier": bob}, map[string]any{"type": "user", "identifier": bob}}), "identities"},
+		{"set_profile_identities", obj("identities", []any{map[string]any{"type": "serviceid", "identifier": svc, "accounts": []string{acct}}}),
+			"accounts"},
+		{"set_profile_identities", obj("identities", []any{map[string]any{"type": "user", "identifier": bob, "accounts": []string{"x"}}}),
+			"accounts"},
+		{"set_profile_identities", obj("identities", []any{map[string]any{"type": "user", "identifier": bob},
+			map[string]any{"type": "user", "identifier": bob}}), "identities"},
 		{"set_profile_identity", obj("type", "user"), "identifier"},
 		{"set_profile_identity", obj("type", "serviceid", "identifier", "ServiceId-1"), "type"},
 		{"update_account_settings", obj("mfa", "MAYBE"), "mfa"},
@@ -230,7 +237,8 @@ func TestWrongParametersAreRefusedByName(t *testing.T) {
 		s.do("ann", tt.method, tt.path, "").refused(400, tt.word)
 	}
 	s.do("ann", "POST", "/v1/apikeys", obj("name", "n", "iam_id", ann), "Entity-Lock: maybe").refused(400, "Entity-Lock")
-	for _, id := range []string{"update_api_key", "update_service_id", "update_service_id_group", "update_profile", "update_claim_rule", "set_profile_identities", "update_account_settings", "update_idp"} {
+	for _, id := range []string{"update_api_key", "update_service_id", "update_service_id_group", "update_profile", "update_claim_rule",
+		"set_profile_identities", "update_account_settings", "update_idp"} {
 		op := s.row(id)
 		s.do("ann", op.Method, w.path(op), w.body(op)).refused(400, "If-Match")
 	}
@@ -248,7 +256,8 @@ func TestOrderOfRefusals(t *testing.T) {
 	s.do("", "PUT", unknown+"/rules/InvalidID", noType, dummy).refused(401, "")
 	s.do("ann", "PUT", unknown+"/rules/InvalidID", noType, dummy).refused(400, "type")
 	s.do("ann", "PUT", unknown+"/rules/InvalidID", rule, dummy).refused(404, "Profile")
-	s.do("ann", "POST", "/v1/profiles/invalidId/links", obj("cr_type", "dummy", "link", map[string]any{"crn": fakeCRN})).refused(400, "cr_type")
+	s.do("ann", "POST", "/v1/profiles/invalidId/links", obj("cr_type", "dummy", "link", map[string]any{"crn": fakeCRN})).refused(400,
+		"cr_type")
 	s.do("ann", "POST", "/v1/profiles/invalidId/links", obj("cr_type", "VSI", "link", map[string]any{"crn": fakeCRN})).refused(404, "Profile")
 	s.do("ann", "PUT", unknown, obj("description", "dummy"), dummy).refused(404, "Profile")
 	s.do("ann", "PUT", unknown, obj("name", ""), dummy).refused(400, "name")
@@ -276,7 +285,8 @@ func TestAWrongTypeIsNamedByItsProperty(t *testing.T) {
 	s := newServer(t)
 	s.do("bob", "POST", "/v1/apikeys", `{"name":5}`).refused(400, "Property 'name' must not be a JSON number.")
 	s.do("bob", "POST", "/v1/serviceids", `{"apikey":{"name":5}}`).refused(400, "Property 'apikey.name' must not be a JSON number.")
-	s.do("bob", "POST", "/v1/serviceids", `{"unique_instance_crns":[5]}`).refused(400, "Property 'unique_instance_crns' must not be a JSON number.")
+	s.do("bob", "POST", "/v1/serviceids", `{"unique_instance_crns":[5]}`).refused(400,
+		"Property 'unique_instance_crns' must not be a JSON number.")
 }
 
 // FuzzBodies sends anything to every operation that takes a body: the answer

@@ -47,9 +47,11 @@ func full(v reflect.Value) {
 func TestAnswersKeepTheirForm(t *testing.T) {
 	for _, answer := range []any{
 		&iamidentityv1.APIKey{}, &iamidentityv1.APIKeyList{}, &iamidentityv1.ServiceID{}, &iamidentityv1.ServiceIDList{},
-		&iamidentityv1.ServiceIDGroup{}, &iamidentityv1.ServiceIDGroupList{}, &iamidentityv1.TrustedProfile{}, &iamidentityv1.TrustedProfileList{},
+		&iamidentityv1.ServiceIDGroup{}, &iamidentityv1.ServiceIDGroupList{}, &iamidentityv1.TrustedProfile{},
+		&iamidentityv1.TrustedProfileList{},
 		&iamidentityv1.ClaimRule{}, &iamidentityv1.ClaimRuleList{}, &iamidentityv1.Link{}, &iamidentityv1.LinkList{},
-		&iamidentityv1.ProfileIdentity{}, &iamidentityv1.ProfileIdentities{}, &iamidentityv1.AccountSettings{}, &iamidentityv1.EffectiveSettings{},
+		&iamidentityv1.ProfileIdentity{}, &iamidentityv1.ProfileIdentities{}, &iamidentityv1.AccountSettings{},
+		&iamidentityv1.EffectiveSettings{},
 		&iamidentityv1.Preference{}, &iamidentityv1.PreferenceList{}, &iamidentityv1.Limits{},
 		&iamidentityv1.ReportReference{}, &iamidentityv1.Report{}, &iamidentityv1.MFAEnrollments{}, &iamidentityv1.MFAReport{},
 		&iamidentityv1.IdP{}, &iamidentityv1.IdPList{}, &iamidentityv1.Consumers{}, &iamidentityv1.IdPTest{}, &iamidentityv1.IdPTestTrigger{},

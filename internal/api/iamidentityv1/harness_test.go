@@ -140,7 +140,8 @@ func (a answer) refused(status int, word string) {
 		a.t.Errorf("%s: status %d, want %d: %s", a.what, a.status, status, a.raw)
 		return
 	}
-	if err := json.Unmarshal(a.raw, &e); err != nil || len(e.Errors) != 1 || e.StatusCode != status || e.Trace == "" || e.Errors[0].Code == "" || e.Errors[0].Message == "" {
+	if err := json.Unmarshal(a.raw, &e); err != nil || len(e.Errors) != 1 || e.StatusCode != status || e.Trace == "" ||
+		e.Errors[0].Code == "" || e.Errors[0].Message == "" {
 		a.t.Errorf("%s: not an error envelope: %s (%v)", a.what, a.raw, err)
 		return
 	}

@@ -37,7 +37,8 @@ func TestSAMLIdentityProviderIsMadeChangedAndDeleted(t *testing.T) {
 		t.Errorf("event %+v", e)
 	}
 	want := map[string]any{
-		"idp": map[string]any{"entity_id": "http://idp.example.com/hidden", "redirect_binding_url": "https://idp.example.com/sso", "want_request_signed": true},
+		"idp": map[string]any{"entity_id": "http://idp.example.com/hidden", "redirect_binding_url": "https://idp.example.com/sso",
+			"want_request_signed": true},
 		"sp": map[string]any{"want_assertion_signed": true, "want_response_signed": false, "encrypt_response": true,
 			"idp_initiated_login_enabled": false, "logout_url_enabled_when_available": false},
 	}
@@ -54,9 +55,11 @@ func TestSAMLIdentityProviderIsMadeChangedAndDeleted(t *testing.T) {
 	// A change touches what it names: objects are merged, claims replaced, null removes.
 	s.do("ann", "PUT", one, `{"name":"Okta 2","ui_setup_completed":true,"properties":{"idp":{"logout_url":"https://idp.example.com/out"},"sp":{"claims":{"a":"b","c":"d"}}}}`,
 		"If-Match: "+text(t, made, "entity_tag")).ok(200)
-	changed := s.do("ann", "PUT", one, `{"active":false,"properties":{"idp":{"logout_url":null},"sp":{"claims":{"e":"f"},"encrypt_response":false}}}`, "If-Match: *").ok(200)
+	changed := s.do("ann", "PUT", one,
+		`{"active":false,"properties":{"idp":{"logout_url":null},"sp":{"claims":{"e":"f"},"encrypt_response":false}}}`, "If-Match: *").ok(200)
 	dig(t, want, "sp")["claims"], dig(t, want, "sp")["encrypt_response"] = map[string]any{"e": "f"}, false
-	if diff := cmp.Diff(want, changed["properties"]); diff != "" || text(t, changed, "name") != "Okta 2" || changed["active"] != false || changed["ui_setup_completed"] != true {
+	if diff := cmp.Diff(want, changed["properties"]); diff != "" || text(t, changed, "name") != "Okta 2" || changed["active"] != false ||
+		changed["ui_setup_completed"] != true {
 		t.Errorf("%v\n%s", changed, diff)
 	}
 	if e := s.lastEvent(acct); e.Action != "iam-identity.idp.update" || cmp.Diff([]string{"active", "properties"}, e.Params) != "" {
@@ -76,11 +79,13 @@ func TestSecretsOfIdentityProvidersAreNeitherShownNorStoredInClear(t *testing.T)
 	theirs, _ := newPair(t)
 	certificate, key := newPair(t)
 	pair := map[string]any{"certificate_value": certificate, "key_value": key, "key_encoding": "pkcs8", "type": "primary"}
-	secrets := map[string]any{"idp": map[string]any{"signing": []any{map[string]any{"value": theirs, "type": "primary"}}}, "sp": map[string]any{"signing": []any{pair}}}
+	secrets := map[string]any{"idp": map[string]any{"signing": []any{map[string]any{"value": theirs, "type": "primary"}}},
+		"sp": map[string]any{"signing": []any{pair}}}
 	given := "/v1/idps/" + s.newIdP("given", "secrets", secrets)
 	drawn := "/v1/idps/" + s.newIdP("drawn")
 	ldap := "/v1/idps/" + text(t, s.do("ann", "POST", "/v1/idps", obj("account_id", acct, "name", "ldap", "type", "ldap",
-		"properties", map[string]any{"host": "ldap.example.com", "port": 636}, "secrets", map[string]any{"bind": map[string]any{"password": "very-hidden", "pins": []any{"hidden-pin"}}})).ok(201), "idp_id")
+		"properties", map[string]any{"host": "ldap.example.com", "port": 636}, "secrets",
+		map[string]any{"bind": map[string]any{"password": "very-hidden", "pins": []any{"hidden-pin"}}})).ok(201), "idp_id")
 	marks := []string{"very-hidden", "hidden-pin", "PRIVATE KEY", strings.Split(key, "\n")[1]}
 	clean := func(what string, raw []byte) {
 		t.Helper()
@@ -107,10 +112,12 @@ func TestSecretsOfIdentityProvidersAreNeitherShownNorStoredInClear(t *testing.T)
 	if diff := cmp.Diff(secrets, shown["secrets"]); diff != "" {
 		t.Error(diff)
 	}
-	if one := list(t, dig(t, s.do("ann", "GET", drawn, "").ok(200), "secrets", "sp"), "signing")[0].(map[string]any); !strings.Contains(text(t, one, "certificate_value"), "BEGIN CERTIFICATE") || one["type"] != "primary" {
+	if one := list(t, dig(t, s.do("ann", "GET", drawn, "").ok(200), "secrets", "sp"),
+		"signing")[0].(map[string]any); !strings.Contains(text(t, one, "certificate_value"), "BEGIN CERTIFICATE") || one["type"] != "primary" {
 		t.Errorf("drawn: %v", one)
 	}
-	if diff := cmp.Diff(map[string]any{"bind": map[string]any{"password": "[redacted]", "pins": []any{"[redacted]"}}}, s.do("ann", "GET", ldap, "").ok(200)["secrets"]); diff != "" {
+	if diff := cmp.Diff(map[string]any{"bind": map[string]any{"password": "[redacted]", "pins": []any{"[redacted]"}}},
+		s.do("ann", "GET", ldap, "").ok(200)["secrets"]); diff != "" {
 		t.Error(diff)
 	}
 	// Sending back what was shown changes nothing: the key still fits its certificate.
@@ -120,7 +127,8 @@ func TestSecretsOfIdentityProvidersAreNeitherShownNorStoredInClear(t *testing.T)
 	s.do("ann", "PUT", given, obj("secrets", secrets), "If-Match: *").refused(400, "key_value")
 	// Without any key of its own it gets a new one.
 	renewed := s.do("ann", "PUT", given, `{"secrets":{"sp":{"signing":[]}}}`, "If-Match: *").ok(200)
-	if fresh := list(t, dig(t, renewed, "secrets", "sp"), "signing"); len(fresh) != 1 || fresh[0].(map[string]any)["certificate_value"] == certificate {
+	if fresh := list(t, dig(t, renewed, "secrets", "sp"), "signing"); len(fresh) != 1 ||
+		fresh[0].(map[string]any)["certificate_value"] == certificate {
 		t.Errorf("renewed: %v", fresh)
 	}
 }
@@ -175,7 +183,8 @@ func TestValuesOfIdentityProvidersOutsideTheirRangeAreRefusedByName(t *testing.T
 		{"create_idp", own(map[string]any{"certificate_value": certificate, "key_value": key, "key_encoding": "pkcs1"}), "key_encoding"},
 		{"create_idp", samlIdP("n", "share_scope", []any{map[string]any{"id": other, "type": "world"}}), "share_scope.type"},
 		{"create_idp", samlIdP("n", "share_scope", []any{map[string]any{"id": "x", "type": "account"}}), "share_scope.id"},
-		{"create_idp", samlIdP("n", "share_scope", []any{map[string]any{"id": other, "type": "account"}, map[string]any{"id": other, "type": "account"}}), "share_scope"},
+		{"create_idp", samlIdP("n", "share_scope", []any{map[string]any{"id": other, "type": "account"},
+			map[string]any{"id": other, "type": "account"}}), "share_scope"},
 		{"create_idp", samlIdP("n", "share_scope", "x"), "share_scope"},
 		{"update_idp", `{"name":""}`, "name"},
 		{"update_idp", `{"properties":{"idp":{"entity_id":null}}}`, "properties.idp.entity_id"},
@@ -197,7 +206,8 @@ func TestValuesOfIdentityProvidersOutsideTheirRangeAreRefusedByName(t *testing.T
 	s.do("ann", "GET", login, "").refused(400, "type")
 	s.do("ann", "GET", login+"?type=all", "").refused(400, "type")
 	s.do("ann", "GET", "/v1/idps", "").refused(400, "account_id")
-	s.do("ann", "PUT", "/v1/idps/"+w.ids["idp_id"]+"?force_share_scope_update=perhaps", "{}", "If-Match: *").refused(400, "force_share_scope_update")
+	s.do("ann", "PUT", "/v1/idps/"+w.ids["idp_id"]+"?force_share_scope_update=perhaps", "{}", "If-Match: *").refused(400,
+		"force_share_scope_update")
 }
 
 func TestAnAccountHasFiveIdentityProviders(t *testing.T) {
@@ -219,7 +229,8 @@ func TestIdentityProvidersAreSharedAndConsumed(t *testing.T) {
 	private := s.newIdP("private")
 	eves := "/v2/loginsettings/" + other + "/idps"
 	consumable := s.do("eve", "GET", eves+"?type=consumable&include_idp_metadata=true", "").ok(200)
-	want := []any{map[string]any{"idp_id": shared, "owner_account": acct, "owner_account_name": acct, "idp_name": "shared", "idp_type": "saml"}}
+	want := []any{map[string]any{"idp_id": shared, "owner_account": acct, "owner_account_name": acct, "idp_name": "shared",
+		"idp_type": "saml"}}
 	if diff := cmp.Diff(want, consumable["idps"]); diff != "" {
 		t.Error(diff)
 	}
@@ -252,7 +263,8 @@ func TestIdentityProvidersAreSharedAndConsumed(t *testing.T) {
 	}
 	consumers := s.do("ann", "GET", "/v1/idps/"+shared+"/consumers", "").ok(200)
 	if diff := cmp.Diff(map[string]any{"idp_id": shared, "consumers": []any{
-		map[string]any{"account_id": acct, "share_scope": []any{}}, map[string]any{"account_id": other, "share_scope": []any{scope(other, "account")}}}}, consumers); diff != "" {
+		map[string]any{"account_id": acct, "share_scope": []any{}}, map[string]any{"account_id": other,
+			"share_scope": []any{scope(other, "account")}}}}, consumers); diff != "" {
 		t.Error(diff)
 	}
 	// It cannot be deleted, nor taken away by accident.
@@ -283,14 +295,16 @@ func TestAnEnterpriseScopeReachesItsAccounts(t *testing.T) {
 	kid.Account = child
 	s.callers["kid"] = kid
 	shared := s.newIdP("shared", "share_scope", []any{map[string]any{"id": entID, "type": "enterprise"}})
-	if got := s.do("kid", "GET", "/v2/loginsettings/"+child+"/idps?type=consumable", "").ok(200); cmp.Diff([]string{shared}, ids(t, got, "idps", "idp_id")) != "" {
+	if got := s.do("kid", "GET", "/v2/loginsettings/"+child+"/idps?type=consumable", "").ok(200); cmp.Diff([]string{shared},
+		ids(t, got, "idps", "idp_id")) != "" {
 		t.Errorf("in the enterprise: %v", got)
 	}
 	s.bind("kid", shared).ok(200)
 	s.bind("eve", shared).refused(404, shared)
 	// A scope that still covers the account takes nothing away.
 	s.do("ann", "PUT", "/v1/idps/"+shared, obj("share_scope", []any{map[string]any{"id": child, "type": "account"}}), "If-Match: *").ok(200)
-	if got := s.do("kid", "GET", "/v2/loginsettings/"+child+"/idps?type=consumed", "").ok(200); cmp.Diff([]string{shared}, ids(t, got, "idps", "idp_id")) != "" {
+	if got := s.do("kid", "GET", "/v2/loginsettings/"+child+"/idps?type=consumed", "").ok(200); cmp.Diff([]string{shared},
+		ids(t, got, "idps", "idp_id")) != "" {
 		t.Errorf("after the change: %v", got)
 	}
 }
@@ -337,8 +351,9 @@ func TestSAMLMetadataGoesInAndOut(t *testing.T) {
 	path := "/v1/idps/" + idpID + "/saml/metadata"
 	document := metadata(certificate)
 	tried := s.do("ann", "PUT", path+"?parse_only=true", document, "Content-Type: text/xml").ok(200)
-	want := map[string]any{"xml_import": true, "entity_id": "https://imported.example.com", "redirect_binding_url": "https://imported.example.com/sso",
-		"logout_url": "https://imported.example.com/logout", "want_request_signed": true}
+	want := map[string]any{"xml_import": true, "entity_id": "https://imported.example.com",
+		"redirect_binding_url": "https://imported.example.com/sso",
+		"logout_url":           "https://imported.example.com/logout", "want_request_signed": true}
 	if diff := cmp.Diff(want, dig(t, tried, "properties", "idp")); diff != "" {
 		t.Error(diff)
 	}
@@ -349,14 +364,16 @@ func TestSAMLMetadataGoesInAndOut(t *testing.T) {
 	if diff := cmp.Diff(want, dig(t, imported, "properties", "idp")); diff != "" || len(list(t, imported, "history")) != 2 {
 		t.Errorf("%v\n%s", imported, diff)
 	}
-	if got := list(t, dig(t, imported, "secrets", "idp"), "signing"); cmp.Diff([]any{map[string]any{"value": certificate, "type": "primary"}}, got) != "" {
+	if got := list(t, dig(t, imported, "secrets", "idp"), "signing"); cmp.Diff([]any{map[string]any{"value": certificate,
+		"type": "primary"}}, got) != "" {
 		t.Errorf("certificates: %v", got)
 	}
 	out := s.do("ann", "GET", path, "")
 	if out.status != 200 || !strings.HasPrefix(out.header.Get("Content-Type"), "text/xml") {
 		t.Fatalf("export: %d %s %s", out.status, out.header.Get("Content-Type"), out.raw)
 	}
-	for _, part := range []string{`entityID="https://iam.example.com/saml2/metadata/` + idpID + `"`, `AuthnRequestsSigned="true"`, `Location="https://iam.example.com/saml2/acs/` + idpID + `"`, "X509Certificate"} {
+	for _, part := range []string{`entityID="https://iam.example.com/saml2/metadata/` + idpID + `"`, `AuthnRequestsSigned="true"`,
+		`Location="https://iam.example.com/saml2/acs/` + idpID + `"`, "X509Certificate"} {
 		if !strings.Contains(string(out.raw), part) {
 			t.Errorf("%s is not in %s", part, out.raw)
 		}
@@ -366,7 +383,8 @@ func TestSAMLMetadataGoesInAndOut(t *testing.T) {
 	s.do("ann", "PUT", path+"?parse_only=x", document).refused(400, "parse_only")
 	s.do("ann", "PUT", path, "<x/>").refused(400, "EntityDescriptor")
 	s.do("ann", "PUT", path, "").refused(400, "EntityDescriptor")
-	s.do("ann", "PUT", path, `<!DOCTYPE a [<!ENTITY b "c">]>`+strings.TrimPrefix(document, `<?xml version="1.0" encoding="UTF-8"?>`)).refused(400, "document type")
+	s.do("ann", "PUT", path, `<!DOCTYPE a [<!ENTITY b "c">]>`+strings.TrimPrefix(document,
+		`<?xml version="1.0" encoding="UTF-8"?>`)).refused(400, "document type")
 	s.do("ann", "PUT", path, strings.Repeat(" ", 300<<10)).refused(413, "larger")
 	appid := text(t, s.do("ann", "POST", "/v1/idps", obj("account_id", acct, "name", "a", "type", "appid")).ok(201), "idp_id")
 	s.do("ann", "PUT", "/v1/idps/"+appid+"/saml/metadata", document).refused(409, "saml")
@@ -392,7 +410,8 @@ func TestConfigurationTestsTellWhatIsMissing(t *testing.T) {
 		}
 		return out
 	}
-	if diff := cmp.Diff(map[string]any{"active": "PASSED", "metadata": "FAILED", "idp_certificate": "FAILED", "sp_certificate": "PASSED"}, states()); diff != "" {
+	if diff := cmp.Diff(map[string]any{"active": "PASSED", "metadata": "FAILED", "idp_certificate": "FAILED", "sp_certificate": "PASSED"},
+		states()); diff != "" {
 		t.Error(diff)
 	}
 	if e := s.lastEvent(acct); e.Action != "iam-identity.idp.test" {
@@ -404,7 +423,8 @@ func TestConfigurationTestsTellWhatIsMissing(t *testing.T) {
 		t.Errorf("%v %v", got, states())
 	}
 	record := s.do("ann", "GET", path, "").ok(200)
-	if record["idp_version"] != s.do("ann", "GET", "/v1/idps/"+idpID, "").ok(200)["entity_tag"] || record["started_at"] != float64(start.UnixMilli()) {
+	if record["idp_version"] != s.do("ann", "GET", "/v1/idps/"+idpID, "").ok(200)["entity_tag"] ||
+		record["started_at"] != float64(start.UnixMilli()) {
 		t.Errorf("%v", record)
 	}
 	s.Pass(365 * 24 * time.Hour) // the certificate has expired

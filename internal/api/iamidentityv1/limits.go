@@ -174,7 +174,8 @@ func wireLimits(l identity.Limits, n *identity.Counts) *Limits {
 func (a *API) addForeign(ctx context.Context, out *Limits, asked *askedUsage) (err error) {
 	in, templates := asked.all, a.templates.Limits()
 	out.ProfileTemplates.Limit, out.SettingsTemplates.Limit = templates.Templates, templates.Templates
-	out.VersionsPerTemplate.Limit, out.RulesPerGroup.Limit, out.IdPs.Limit = templates.Versions, a.access.Limits().RulesPerGroup, a.idps.Limit()
+	out.VersionsPerTemplate.Limit, out.RulesPerGroup.Limit, out.IdPs.Limit = templates.Versions, a.access.Limits().RulesPerGroup,
+		a.idps.Limit()
 	if in.Templates {
 		out.ProfileTemplates.Count = counted(&err, func() (int, error) { return a.templates.Count(ctx, asked.account, kinds.Profile) })
 		out.SettingsTemplates.Count = counted(&err, func() (int, error) { return a.templates.Count(ctx, asked.account, kinds.Settings) })

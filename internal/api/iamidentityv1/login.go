@@ -108,7 +108,8 @@ func findBindings(_ context.Context, c *httpapi.Call, in *listBindingsIn) (valid
 	return which, target(in.AccountID, typeIdP, ""), err
 }
 
-func (a *API) listBindings(ctx context.Context, _ *httpapi.Call, in *listBindingsIn, which valid.Of[idp.Selection]) (*IdPSettingList, error) {
+func (a *API) listBindings(ctx context.Context, _ *httpapi.Call, in *listBindingsIn, which valid.Of[idp.Selection]) (*IdPSettingList,
+	error) {
 	found, err := a.idps.Settings(ctx, in.AccountID, which)
 	if err != nil {
 		return nil, err

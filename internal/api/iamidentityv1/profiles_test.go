@@ -41,7 +41,8 @@ func TestProfilesLifecycle(t *testing.T) {
 	s.newProfile("ann", "q")
 	s.do("ann", "PUT", path, obj("name", "q"), "If-Match: *").refused(409, "q")
 	s.do("ann", "PUT", path, obj("name", "r"), "If-Match: "+text(t, made, "entity_tag")).refused(409, "changed")
-	page := s.do("ann", "GET", "/v1/profiles?account_id="+acct+"&sort=name&filter="+url.QueryEscape(`name eq "p" or iam_id sw "iam-Profile"`), "").ok(200)
+	page := s.do("ann", "GET", "/v1/profiles?account_id="+acct+"&sort=name&filter="+
+		url.QueryEscape(`name eq "p" or iam_id sw "iam-Profile"`), "").ok(200)
 	if n := names(t, page, "profiles"); !slices.Equal(n, []string{"p", "q"}) {
 		t.Errorf("list: %v", n)
 	}
@@ -77,11 +78,13 @@ func TestClaimRulesLifecycle(t *testing.T) {
 	if diff := cmp.Diff(want, made); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if e := s.lastEvent(acct); e.Action != "iam-identity.account-profile.update" || !slices.Equal(e.Params, []string{"rules"}) || e.Name != "p" {
+	if e := s.lastEvent(acct); e.Action != "iam-identity.account-profile.update" || !slices.Equal(e.Params, []string{"rules"}) ||
+		e.Name != "p" {
 		t.Errorf("a change of a rule is an update of its profile: %+v", e)
 	}
 	// A rule for compute resources needs neither realm, expiration nor, as the documentation's sample shows, a type of resource.
-	cr := s.do("ann", "POST", rules, obj("name", "cr", "type", "Profile-CR", "conditions", []any{map[string]any{"claim": "namespace", "operator": "IN", "value": `["a","b"]`}})).ok(201)
+	cr := s.do("ann", "POST", rules, obj("name", "cr", "type", "Profile-CR", "conditions",
+		[]any{map[string]any{"claim": "namespace", "operator": "IN", "value": `["a","b"]`}})).ok(201)
 	if cr["expiration"] != 0.0 || cr["name"] != "cr" {
 		t.Errorf("compute rule: %v", cr)
 	}
@@ -220,7 +223,8 @@ func TestDeletedProfileLeavesNothingBehind(t *testing.T) {
 	s.do("ann", "POST", "/v1/profiles/"+id+"/identities/user", obj("type", "user", "identifier", bob)).ok(200)
 	s.do("ann", "PUT", "/v1/preferences/accounts/"+acct+"/identities/iam-"+id+"/console/landing_page", obj("value_string", "/iam")).ok(200)
 	s.do("ann", "DELETE", "/v1/profiles/"+id, "").ok(204)
-	for _, kind := range []string{identity.Profiles.Kind(), identity.Rules.Kind(), identity.Links.Kind(), identity.Trusts.Kind(), identity.TrustLists.Kind(), identity.Preferences.Kind()} {
+	for _, kind := range []string{identity.Profiles.Kind(), identity.Rules.Kind(), identity.Links.Kind(), identity.Trusts.Kind(),
+		identity.TrustLists.Kind(), identity.Preferences.Kind()} {
 		err := s.DB.View(context.Background(), func(r store.Reader) error {
 			n, err := r.Count(context.Background(), store.Query{Kind: kind, Account: acct})
 			if n != 0 {

@@ -62,7 +62,8 @@ func TestInactivityReportHoldsWhoWasNotAuthenticated(t *testing.T) {
 	if diff := cmp.Diff([]string{never}, ids(t, got, "serviceids", "id")); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]any{map[string]any{"id": profile, "name": "idle", "last_authn": "2026-01-21T13:06+0000"}}, got["profiles"]); diff != "" {
+	if diff := cmp.Diff([]any{map[string]any{"id": profile, "name": "idle", "last_authn": "2026-01-21T13:06+0000"}},
+		got["profiles"]); diff != "" {
 		t.Error(diff)
 	}
 	keys := map[string]any{}
@@ -72,7 +73,8 @@ func TestInactivityReportHoldsWhoWasNotAuthenticated(t *testing.T) {
 	want := map[string]any{
 		"old key": map[string]any{"id": old["id"], "name": "old key", "type": "user", "last_authn": "2026-02-27T04:06+0000",
 			"user": map[string]any{"iam_id": ann, "name": ann, "username": "ibmid-owner@example.com", "email": "ibmid-owner@example.com"}},
-		"machine": map[string]any{"id": svcKey["id"], "name": "machine", "type": "serviceid", "serviceid": map[string]any{"id": never, "name": "never"}},
+		"machine": map[string]any{"id": svcKey["id"], "name": "machine", "type": "serviceid",
+			"serviceid": map[string]any{"id": never, "name": "never"}},
 	}
 	if diff := cmp.Diff(want, keys); diff != "" {
 		t.Error(diff)
@@ -80,7 +82,8 @@ func TestInactivityReportHoldsWhoWasNotAuthenticated(t *testing.T) {
 	// Without duration it is 30 days, and the latest report is found without reference.
 	ref = text(t, s.do("ann", "POST", inactivity, "").ok(202), "reference")
 	s.do("ann", "GET", inactivity+"/"+ref, "").ok(204)
-	if all := s.do("ann", "GET", inactivity+"/"+ref, "").ok(200); text(t, all, "report_duration") != "720" || len(list(t, all, "apikeys")) != 1 {
+	if all := s.do("ann", "GET", inactivity+"/"+ref, "").ok(200); text(t, all, "report_duration") != "720" ||
+		len(list(t, all, "apikeys")) != 1 {
 		t.Errorf("30 days: %v", all)
 	}
 	if e := s.lastEvent(acct); e.Action != "iam-identity.report.create" || e.Origin.IAMID != ann {
@@ -127,7 +130,8 @@ func TestReportsAreFoundByReference(t *testing.T) {
 
 func TestWrongParametersOfReportsAreRefusedByName(t *testing.T) {
 	s := newServer(t)
-	for query, word := range map[string]string{"?type=active": "type", "?duration=0": "duration", "?duration=-5": "duration", "?duration=1.5": "duration",
+	for query, word := range map[string]string{"?type=active": "type", "?duration=0": "duration", "?duration=-5": "duration",
+		"?duration=1.5": "duration",
 		"?duration=abc": "duration", "?duration=99999999999999999999": "duration", "?duration=1d": "duration"} {
 		s.do("ann", "POST", inactivity+query, "").refused(400, word)
 	}
@@ -150,14 +154,18 @@ func TestMFAFollowsTheSettingsInForce(t *testing.T) {
 	status := func(iamID string) map[string]any {
 		return s.do("ann", "GET", "/v1/mfa/accounts/"+acct+"/status?iam_id="+iamID, "").ok(200)["id_based_mfa"].(map[string]any)
 	}
-	if diff := cmp.Diff(map[string]any{"trait_account_default": "NONE", "trait_effective": "NONE", "complies": true}, status(bob)); diff != "" {
+	if diff := cmp.Diff(map[string]any{"trait_account_default": "NONE", "trait_effective": "NONE", "complies": true},
+		status(bob)); diff != "" {
 		t.Error(diff)
 	}
-	s.do("ann", "PUT", settingsPath, obj("mfa", "TOTP", "user_mfa", []any{map[string]any{"iam_id": ann, "mfa": "NONE_NO_ROPC"}}), "If-Match: *").ok(200)
-	if diff := cmp.Diff(map[string]any{"trait_account_default": "TOTP", "trait_effective": "TOTP", "complies": false, "comply_state": "NO"}, status(bob)); diff != "" {
+	s.do("ann", "PUT", settingsPath, obj("mfa", "TOTP", "user_mfa", []any{map[string]any{"iam_id": ann, "mfa": "NONE_NO_ROPC"}}),
+		"If-Match: *").ok(200)
+	if diff := cmp.Diff(map[string]any{"trait_account_default": "TOTP", "trait_effective": "TOTP", "complies": false, "comply_state": "NO"},
+		status(bob)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[string]any{"trait_account_default": "TOTP", "trait_user_specific": "NONE_NO_ROPC", "trait_effective": "NONE_NO_ROPC", "complies": true}, status(ann)); diff != "" {
+	if diff := cmp.Diff(map[string]any{"trait_account_default": "TOTP", "trait_user_specific": "NONE_NO_ROPC",
+		"trait_effective": "NONE_NO_ROPC", "complies": true}, status(ann)); diff != "" {
 		t.Error(diff)
 	}
 	if status("other-realm-1")["complies"] != true {
@@ -167,7 +175,8 @@ func TestMFAFollowsTheSettingsInForce(t *testing.T) {
 	ref := text(t, s.do("ann", "POST", base+"?type=mfa_status", "").ok(202), "reference")
 	s.do("ann", "GET", base+"/"+ref, "").ok(204)
 	got := s.do("ann", "GET", base+"/latest", "").ok(200)
-	if text(t, got, "account_id") != acct || text(t, got, "created_by") != ann || text(t, got, "reference") != ref || text(t, got, "report_time") != "2026-03-04T05:06+0000" {
+	if text(t, got, "account_id") != acct || text(t, got, "created_by") != ann || text(t, got, "reference") != ref ||
+		text(t, got, "report_time") != "2026-03-04T05:06+0000" {
 		t.Errorf("%v", got)
 	}
 	if diff := cmp.Diff([]string{ann, bob, "other-realm-1"}, ids(t, got, "users", "iam_id")); diff != "" {
@@ -175,9 +184,10 @@ func TestMFAFollowsTheSettingsInForce(t *testing.T) {
 	}
 	user := list(t, got, "users")[1].(map[string]any)
 	none := map[string]any{"required": false, "enrolled": false}
-	want := map[string]any{"iam_id": bob, "name": "Bob", "username": "bob@example.com", "email": "bob@example.com", "effective_mfa_type": "id_based_mfa",
-		"id_based_mfa":      map[string]any{"trait_account_default": "TOTP", "trait_effective": "TOTP", "complies": false, "comply_state": "NO"},
-		"account_based_mfa": map[string]any{"security_questions": none, "totp": none, "verisign": none, "complies": true}}
+	want := map[string]any{"iam_id": bob, "name": "Bob", "username": "bob@example.com", "email": "bob@example.com",
+		"effective_mfa_type": "id_based_mfa",
+		"id_based_mfa":       map[string]any{"trait_account_default": "TOTP", "trait_effective": "TOTP", "complies": false, "comply_state": "NO"},
+		"account_based_mfa":  map[string]any{"security_questions": none, "totp": none, "verisign": none, "complies": true}}
 	if diff := cmp.Diff(want, user); diff != "" {
 		t.Error(diff)
 	}

@@ -16,13 +16,15 @@ func TestServiceIDIsBornWithAKey(t *testing.T) {
 		"apikey", map[string]any{"name": "first key", "store_value": true, "expires_at": "2049-01-02T18:30:00+0000"}))
 	made := a.ok(201)
 	key, _ := made["apikey"].(map[string]any)
-	if key == nil || key["name"] != "first key" || key["iam_id"] != made["iam_id"] || key["account_id"] != acct || len(text(t, key, "apikey")) < 40 {
+	if key == nil || key["name"] != "first key" || key["iam_id"] != made["iam_id"] || key["account_id"] != acct ||
+		len(text(t, key, "apikey")) < 40 {
 		t.Fatalf("key: %v", key)
 	}
 	id := text(t, made, "id")
 	delete(made, "apikey")
 	want := map[string]any{
-		"id": id, "iam_id": "iam-" + id, "entity_tag": a.header.Get("ETag"), "crn": "crn:v1:bluemix:public:iam-identity::a/" + acct + "::serviceid:" + id,
+		"id": id, "iam_id": "iam-" + id, "entity_tag": a.header.Get("ETag"),
+		"crn":    "crn:v1:bluemix:public:iam-identity::a/" + acct + "::serviceid:" + id,
 		"locked": false, "created_at": "2026-03-04T05:06+0000", "modified_at": "2026-03-04T05:06+0000", "account_id": acct,
 		"name": "svc", "description": "d", "unique_instance_crns": []any{},
 	}
@@ -45,7 +47,8 @@ func TestServiceIDIsNotBornWhenItsKeyCannotBe(t *testing.T) {
 	s := newServer(t)
 	value := strings.Repeat("v", 32)
 	s.do("bob", "POST", "/v1/apikeys", obj("name", "k", "iam_id", bob, "apikey", value)).ok(201)
-	s.do("bob", "POST", "/v1/serviceids", obj("name", "svc", "account_id", acct, "apikey", map[string]any{"name": "k", "apikey": value})).refused(409, "could not be created")
+	s.do("bob", "POST", "/v1/serviceids", obj("name", "svc", "account_id", acct, "apikey",
+		map[string]any{"name": "k", "apikey": value})).refused(409, "could not be created")
 	if got := s.do("ann", "GET", "/v1/serviceids?account_id="+acct, "").ok(200); len(list(t, got, "serviceids")) != 0 {
 		t.Errorf("half of it is there: %v", got)
 	}
@@ -56,11 +59,13 @@ func TestServiceIDChangesAndLocks(t *testing.T) {
 	made := s.newServiceID("bob", "one") // its creator administers it
 	path := "/v1/serviceids/" + text(t, made, "id")
 	const crn = "crn:v1:bluemix:public:cloud-object-storage:global:a/" + acct + ":inst::"
-	got := s.do("bob", "PUT", path, obj("name", "two", "unique_instance_crns", []string{crn}), "If-Match: "+text(t, made, "entity_tag")).ok(200)
+	got := s.do("bob", "PUT", path, obj("name", "two", "unique_instance_crns", []string{crn}),
+		"If-Match: "+text(t, made, "entity_tag")).ok(200)
 	if got["name"] != "two" || len(list(t, got, "unique_instance_crns")) != 1 {
 		t.Errorf("updated: %v", got)
 	}
-	if e := s.lastEvent(acct); e.Action != "iam-identity.account-serviceid.update" || !slices.Equal(e.Params, []string{"name", "unique_instance_crns"}) {
+	if e := s.lastEvent(acct); e.Action != "iam-identity.account-serviceid.update" ||
+		!slices.Equal(e.Params, []string{"name", "unique_instance_crns"}) {
 		t.Errorf("event: %+v", e)
 	}
 	got = s.do("bob", "PUT", path, obj("unique_instance_crns", []string{}), "If-Match: *").ok(200)
@@ -131,11 +136,13 @@ func TestServiceIDsAreListedByNameGroupAndFilter(t *testing.T) {
 			t.Errorf("%s: offset %v", query, got["offset"])
 		}
 	}
-	shown := list(t, s.do("ann", "GET", base+"&show_group_id=true&include_history=true&group_id="+group, "").ok(200), "serviceids")[0].(map[string]any)
+	shown := list(t, s.do("ann", "GET", base+"&show_group_id=true&include_history=true&group_id="+group, "").ok(200),
+		"serviceids")[0].(map[string]any)
 	if shown["group_id"] != group || len(list(t, shown, "history")) != 1 {
 		t.Errorf("shown: %v", shown)
 	}
-	s.do("ann", "POST", "/v1/serviceids", obj("name", "x", "account_id", acct, "group_id", "ServiceIdGroup-nowhere")).refused(404, "ServiceIdGroup")
+	s.do("ann", "POST", "/v1/serviceids", obj("name", "x", "account_id", acct, "group_id", "ServiceIdGroup-nowhere")).refused(404,
+		"ServiceIdGroup")
 	s.do("bob", "GET", base, "").refused(403, "serviceid.get")
 	s.do("eve", "GET", base, "").refused(404, "Account")
 }
@@ -161,7 +168,8 @@ func TestGroupsLifecycle(t *testing.T) {
 	made := a.ok(201)
 	id := text(t, made, "id")
 	want := map[string]any{
-		"id": id, "entity_tag": a.header.Get("ETag"), "account_id": acct, "crn": "crn:v1:bluemix:public:iam-identity::a/" + acct + "::serviceidgroup:" + id,
+		"id": id, "entity_tag": a.header.Get("ETag"), "account_id": acct, "crn": "crn:v1:bluemix:public:iam-identity::a/" + acct +
+			"::serviceidgroup:" + id,
 		"name": "g", "description": "d", "created_at": "2026-03-04T05:06+0000", "created_by": ann, "modified_at": "2026-03-04T05:06+0000",
 	}
 	if diff := cmp.Diff(want, made); diff != "" {
@@ -174,11 +182,13 @@ func TestGroupsLifecycle(t *testing.T) {
 	s.do("ann", "POST", "/v1/serviceid_groups", obj("name", "g", "account_id", acct)).refused(409, "g")
 	s.do("eve", "POST", "/v1/serviceid_groups", obj("name", "g", "account_id", other)).ok(201) // unique in its account only
 	second := text(t, s.do("ann", "POST", "/v1/serviceid_groups", obj("name", "a", "account_id", acct)).ok(201), "id")
-	if got := names(t, s.do("ann", "GET", "/v1/serviceid_groups?account_id="+acct, "").ok(200), "serviceid_groups"); !slices.Equal(got, []string{"a", "g"}) {
+	if got := names(t, s.do("ann", "GET", "/v1/serviceid_groups?account_id="+acct, "").ok(200), "serviceid_groups"); !slices.Equal(got,
+		[]string{"a", "g"}) {
 		t.Errorf("list: %v", got)
 	}
 	s.do("ann", "PUT", "/v1/serviceid_groups/"+second, obj("name", "g"), "If-Match: *").refused(409, "g")
-	if got := s.do("ann", "PUT", path, obj("name", "h", "description", ""), "If-Match: "+text(t, made, "entity_tag")).ok(200); got["name"] != "h" || got["description"] != nil {
+	if got := s.do("ann", "PUT", path, obj("name", "h", "description", ""),
+		"If-Match: "+text(t, made, "entity_tag")).ok(200); got["name"] != "h" || got["description"] != nil {
 		t.Errorf("updated: %v", got)
 	}
 	s.do("ann", "PUT", path, obj("name", "i"), "If-Match: "+text(t, made, "entity_tag")).refused(409, "changed")

@@ -27,12 +27,12 @@ func (a *API) settingsRows() []httpapi.Operation {
 type (
 	shown        string
 	shownUserMFA []UserMFA
-	shownDomains []DomainRestriction
+	shownDomains []DomainRestriction //nolint:unused // the linter does not see type arguments
 )
 
 func (shown) IsZero() bool        { return false }
 func (shownUserMFA) IsZero() bool { return false }
-func (shownDomains) IsZero() bool { return false }
+func (shownDomains) IsZero() bool { return false } //nolint:unused // encoding/json calls it
 
 // SettingValues are what an account's settings come to; the restrictions of
 // domains are not told.

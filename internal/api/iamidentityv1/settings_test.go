@@ -16,7 +16,8 @@ func defaults() map[string]any {
 		"account_id": acct, "history": []any{}, "restrict_create_service_id": "NOT_SET", "restrict_create_platform_apikey": "NOT_SET",
 		"restrict_user_list_visibility": "NOT_RESTRICTED", "allowed_ip_addresses": "", "mfa": "NONE", "user_mfa": []any{},
 		"session_expiration_in_seconds": "NOT_SET", "session_invalidation_in_seconds": "NOT_SET", "max_sessions_per_identity": "NOT_SET",
-		"system_access_token_expiration_in_seconds": "NOT_SET", "system_refresh_token_expiration_in_seconds": "NOT_SET", "restrict_user_domains": []any{},
+		"system_access_token_expiration_in_seconds": "NOT_SET", "system_refresh_token_expiration_in_seconds": "NOT_SET",
+		"restrict_user_domains": []any{},
 	}
 }
 
@@ -46,7 +47,8 @@ func TestSettingsAnswerExactlyWhatWasSent(t *testing.T) {
 		"session_expiration_in_seconds", "86400", "session_invalidation_in_seconds", "7200",
 		"max_sessions_per_identity", 5, // the tutorial sends a number
 		"system_access_token_expiration_in_seconds", 3600, "system_refresh_token_expiration_in_seconds", "259200",
-		"restrict_user_domains", []any{map[string]any{"realm_id": "IBMid", "invitation_email_allow_patterns": []string{"**@**ibm.com"}, "restrict_invitation": false}})
+		"restrict_user_domains", []any{map[string]any{"realm_id": "IBMid", "invitation_email_allow_patterns": []string{"**@**ibm.com"},
+			"restrict_invitation": false}})
 	a := s.do("ann", "PUT", settingsPath, sent, "If-Match: "+before)
 	got := a.ok(200)
 	if got["entity_tag"] == before || got["entity_tag"] != a.header.Get("ETag") {
@@ -58,25 +60,30 @@ func TestSettingsAnswerExactlyWhatWasSent(t *testing.T) {
 	want["user_mfa"] = []any{map[string]any{"iam_id": ann, "mfa": "NONE"}}
 	want["session_expiration_in_seconds"], want["session_invalidation_in_seconds"], want["max_sessions_per_identity"] = "86400", "7200", "5"
 	want["system_access_token_expiration_in_seconds"], want["system_refresh_token_expiration_in_seconds"] = "3600", "259200"
-	want["restrict_user_domains"] = []any{map[string]any{"realm_id": "IBMid", "invitation_email_allow_patterns": []any{"**@**ibm.com"}, "restrict_invitation": false}}
+	want["restrict_user_domains"] = []any{map[string]any{"realm_id": "IBMid", "invitation_email_allow_patterns": []any{"**@**ibm.com"},
+		"restrict_invitation": false}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	s.do("ann", "PUT", settingsPath, obj("mfa", "TOTP"), "If-Match: "+before).refused(409, "changed")
 	s.do("ann", "PUT", settingsPath, obj("mfa", "TOTP")).refused(400, "If-Match")
 
-	got = s.do("ann", "PUT", settingsPath, obj("restrict_user_domains", []any{map[string]any{"realm_id": "IBMid"}}, "max_sessions_per_identity", "NOT_SET"), "If-Match: *").ok(200)
-	if len(list(t, got, "restrict_user_domains")) != 0 || got["max_sessions_per_identity"] != "NOT_SET" || got["session_expiration_in_seconds"] != "86400" {
+	got = s.do("ann", "PUT", settingsPath, obj("restrict_user_domains", []any{map[string]any{"realm_id": "IBMid"}},
+		"max_sessions_per_identity", "NOT_SET"), "If-Match: *").ok(200)
+	if len(list(t, got, "restrict_user_domains")) != 0 || got["max_sessions_per_identity"] != "NOT_SET" ||
+		got["session_expiration_in_seconds"] != "86400" {
 		t.Errorf("after removal: %v", got)
 	}
-	if e := s.lastEvent(acct); e.Action != "iam-identity.accountsettings.update" || !slices.Equal(e.Params, []string{"max_sessions_per_identity", "restrict_user_domains"}) {
+	if e := s.lastEvent(acct); e.Action != "iam-identity.accountsettings.update" ||
+		!slices.Equal(e.Params, []string{"max_sessions_per_identity", "restrict_user_domains"}) {
 		t.Errorf("event: %+v", e)
 	}
 }
 
 func TestUsersOfMFASettingsAreResolvedOnDemand(t *testing.T) {
 	s := newServer(t)
-	s.do("ann", "PUT", settingsPath, obj("user_mfa", []any{map[string]any{"iam_id": ann, "mfa": "TOTP"}, map[string]any{"iam_id": "IBMid-gone", "mfa": "NONE"}}), "If-Match: *").ok(200)
+	s.do("ann", "PUT", settingsPath, obj("user_mfa", []any{map[string]any{"iam_id": ann, "mfa": "TOTP"},
+		map[string]any{"iam_id": "IBMid-gone", "mfa": "NONE"}}), "If-Match: *").ok(200)
 	got := s.do("ann", "GET", settingsPath+"?resolve_user_mfa=true", "").ok(200)
 	want := []any{
 		map[string]any{"iam_id": ann, "mfa": "TOTP", "name": ann, "userName": "ibmid-owner@example.com", "email": "ibmid-owner@example.com"},
@@ -93,9 +100,12 @@ func TestEffectiveSettingsShowWhatApplies(t *testing.T) {
 	got := s.do("ann", "GET", "/v1/accounts/"+acct+"/effective_settings/identity?include_history=true", "").ok(200)
 	effective := got["effective"].(map[string]any)
 	want := map[string]any{
-		"restrict_create_service_id": "NOT_RESTRICTED", "restrict_create_platform_apikey": "NOT_RESTRICTED", "restrict_user_list_visibility": "NOT_RESTRICTED",
-		"allowed_ip_addresses": "", "mfa": "LEVEL1", "user_mfa": []any{}, "session_expiration_in_seconds": "900", "session_invalidation_in_seconds": "7200",
-		"max_sessions_per_identity": "NOT_SET", "system_access_token_expiration_in_seconds": "3600", "system_refresh_token_expiration_in_seconds": "259200",
+		"restrict_create_service_id": "NOT_RESTRICTED", "restrict_create_platform_apikey": "NOT_RESTRICTED",
+		"restrict_user_list_visibility": "NOT_RESTRICTED",
+		"allowed_ip_addresses":          "", "mfa": "LEVEL1", "user_mfa": []any{}, "session_expiration_in_seconds": "900",
+		"session_invalidation_in_seconds": "7200",
+		"max_sessions_per_identity":       "NOT_SET", "system_access_token_expiration_in_seconds": "3600",
+		"system_refresh_token_expiration_in_seconds": "259200",
 	}
 	if diff := cmp.Diff(want, effective); diff != "" {
 		t.Errorf("effective (-want +got):\n%s", diff)
@@ -111,10 +121,13 @@ func TestEffectiveSettingsNameTheAssignedTemplate(t *testing.T) {
 	s.found()
 	child := s.child()
 	settings := map[string]any{"mfa": "LEVEL2", "session_expiration_in_seconds": 7600, "restrict_user_domains": map[string]any{
-		"account_sufficient": true, "restrictions": []any{map[string]any{"realm_id": "IBMid", "invitation_email_allow_patterns": []string{"*@a.example"}, "restrict_invitation": true}}}}
-	id := text(t, s.do("ann", "POST", "/v1/account_settings_templates", obj("name", "t", "account_id", acct, "account_settings", settings)).ok(201), "id")
+		"account_sufficient": true, "restrictions": []any{map[string]any{"realm_id": "IBMid",
+			"invitation_email_allow_patterns": []string{"*@a.example"}, "restrict_invitation": true}}}}
+	id := text(t, s.do("ann", "POST", "/v1/account_settings_templates", obj("name", "t", "account_id", acct, "account_settings",
+		settings)).ok(201), "id")
 	s.do("ann", "POST", "/v1/account_settings_templates/"+id+"/versions/1/commit", "").ok(204)
-	s.do("ann", "POST", "/v1/account_settings_assignments/", obj("template_id", id, "template_version", 1, "target_type", "Account", "target", child)).ok(202)
+	s.do("ann", "POST", "/v1/account_settings_assignments/", obj("template_id", id, "template_version", 1, "target_type", "Account",
+		"target", child)).ok(202)
 
 	inChild := s.callers["ann"]
 	inChild.Account = child
@@ -127,7 +140,8 @@ func TestEffectiveSettingsNameTheAssignedTemplate(t *testing.T) {
 		t.Errorf("the stricter value must be in force: %v, own %v", effective, own)
 	}
 	settings["session_expiration_in_seconds"] = "7600"
-	want := map[string]any{"template_id": id, "template_version": 1.0, "template_name": "t", "mfa": "LEVEL2", "session_expiration_in_seconds": "7600",
+	want := map[string]any{"template_id": id, "template_version": 1.0, "template_name": "t", "mfa": "LEVEL2",
+		"session_expiration_in_seconds": "7600",
 		"restrict_user_domains": map[string]any{"account_sufficient": true, "restrictions": []any{
 			map[string]any{"realm_id": "IBMid", "invitation_email_allow_patterns": []any{"*@a.example"}, "restrict_invitation": true}}}}
 	if diff := cmp.Diff([]any{want}, got["assigned_templates"]); diff != "" {
@@ -194,10 +208,12 @@ func TestLimitsAreShownAndCounted(t *testing.T) {
 		}
 	}
 	group := text(t, s.do("ann", "POST", "/v1/serviceid_groups", obj("name", "g", "account_id", acct)).ok(201), "id")
-	svc := text(t, s.do("ann", "POST", "/v1/serviceids", obj("name", "s", "account_id", acct, "group_id", group, "apikey", map[string]any{"name": "k"})).ok(201), "id")
+	svc := text(t, s.do("ann", "POST", "/v1/serviceids", obj("name", "s", "account_id", acct, "group_id", group, "apikey",
+		map[string]any{"name": "k"})).ok(201), "id")
 	profile := text(t, s.newProfile("ann", "p"), "id")
 	s.do("ann", "POST", "/v1/profiles/"+profile+"/rules", samlRule("x")).ok(201)
-	s.do("ann", "POST", "/v1/profiles/"+profile+"/rules", obj("type", "Profile-CR", "conditions", []any{map[string]any{"claim": "c", "operator": "EQUALS", "value": "v"}})).ok(201)
+	s.do("ann", "POST", "/v1/profiles/"+profile+"/rules", obj("type", "Profile-CR", "conditions",
+		[]any{map[string]any{"claim": "c", "operator": "EQUALS", "value": "v"}})).ok(201)
 	s.do("ann", "POST", "/v1/profiles/"+profile+"/links", obj("cr_type", "VSI", "link", map[string]any{"crn": fakeCRN})).ok(201)
 
 	unknown := "ServiceIdGroup-12345678-1234-1234-1234-123456789abc"
@@ -205,7 +221,8 @@ func TestLimitsAreShownAndCounted(t *testing.T) {
 		"apikeys_per_identity", []string{svc, ann}, "templates", true, "template_versions_per_template", []string{"T"}, "idps", true,
 		"claim_rules_per_group", []string{"AccessGroupId-1"}, "claim_rules_per_profile", []string{profile}, "cr_links", true,
 		"cr_links_per_profile", []string{profile}, "cr_rules", true, "cr_rules_per_profile", []string{profile})).ok(200)
-	got := s.do("ann", "GET", path+"?serviceid_groups=true&serviceids_per_group="+group+","+unknown+"&profiles=true&apikeys_per_identity="+svc+","+ann+
+	got := s.do("ann", "GET", path+"?serviceid_groups=true&serviceids_per_group="+group+","+unknown+"&profiles=true&apikeys_per_identity="+
+		svc+","+ann+
 		"&templates=true&template_versions_per_template=T&idps=true&claim_rules_per_group=AccessGroupId-1&claim_rules_per_profile="+profile+
 		"&cr_links=true&cr_links_per_profile="+profile+"&cr_rules=true&cr_rules_per_profile="+profile, "").ok(200)
 	if diff := cmp.Diff(posted, got); diff != "" {
@@ -214,7 +231,8 @@ func TestLimitsAreShownAndCounted(t *testing.T) {
 	one := func(id string, n float64, key string) map[string]any { return map[string]any{key: id, "count": n} }
 	want := map[string]any{
 		"serviceid_groups": map[string]any{"limit": 100.0, "count": 1.0}, "profiles": map[string]any{"limit": 2000.0, "count": 1.0},
-		"serviceids_per_group":           map[string]any{"limit": 2000.0, "serviceid_groups": []any{one(group, 1, "group_id"), one(unknown, 0, "group_id")}},
+		"serviceids_per_group": map[string]any{"limit": 2000.0, "serviceid_groups": []any{one(group, 1, "group_id"),
+			one(unknown, 0, "group_id")}},
 		"apikeys_per_identity":           map[string]any{"limit": 20.0, "identities": []any{one(svc, 1, "iam_id"), one(ann, 0, "iam_id")}},
 		"profile_templates":              map[string]any{"limit": 100.0, "count": 0.0},
 		"account_settings_templates":     map[string]any{"limit": 100.0, "count": 0.0},
@@ -231,7 +249,8 @@ func TestLimitsAreShownAndCounted(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	// Another account counts nothing of this one.
-	foreign := s.do("eve", "GET", "/v1/accounts/"+other+"/limits/identity?serviceids_per_group="+group+"&cr_links_per_profile="+profile, "").ok(200)
+	foreign := s.do("eve", "GET", "/v1/accounts/"+other+"/limits/identity?serviceids_per_group="+group+"&cr_links_per_profile="+profile,
+		"").ok(200)
 	if diff := cmp.Diff([]any{one(group, 0, "group_id")}, foreign["serviceids_per_group"].(map[string]any)["serviceid_groups"]); diff != "" {
 		t.Errorf("from another account:\n%s", diff)
 	}

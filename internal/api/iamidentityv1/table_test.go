@@ -69,7 +69,8 @@ func (s *server) build() world {
 	rule := s.do("ann", "POST", base+"/rules", samlRule("hidden value")).ok(201)
 	link := s.do("ann", "POST", base+"/links", obj("cr_type", "VSI", "name", "hidden link", "link", map[string]any{"crn": fakeCRN})).ok(201)
 	s.do("ann", "POST", base+"/identities/user", obj("type", "user", "identifier", bob, "description", "hidden trust")).ok(200)
-	s.do("ann", "PUT", "/v1/preferences/accounts/"+acct+"/identities/"+text(s.t, profile, "iam_id")+"/console/landing_page", obj("value_string", "/hidden")).ok(200)
+	s.do("ann", "PUT", "/v1/preferences/accounts/"+acct+"/identities/"+text(s.t, profile, "iam_id")+"/console/landing_page",
+		obj("value_string", "/hidden")).ok(200)
 	id := func(m map[string]any) string { return text(s.t, m, "id") }
 	w := world{
 		secret: text(s.t, key, "apikey"),

@@ -35,8 +35,10 @@ func (a *API) templateRows() []httpapi.Operation {
 		return templatewire.Kind{Templates: a.templates, Name: name, Service: "iam-identity"}
 	}
 	profiles := &templated{a, kind(kinds.Profile), "/v1/profile_templates", "/v1/profile_assignments", "profile", "profile_templates"}
-	settings := &templated{a, kind(kinds.Settings), "/v1/account_settings_templates", "/v1/account_settings_assignments", "account-settings", "account_settings_templates"}
-	return append(profiles.rows("profile_template", "trusted_profile_assignment"), settings.rows("account_settings_template", "account_settings_assignment")...)
+	settings := &templated{a, kind(kinds.Settings), "/v1/account_settings_templates", "/v1/account_settings_assignments", "account-settings",
+		"account_settings_templates"}
+	return append(profiles.rows("profile_template", "trusted_profile_assignment"),
+		settings.rows("account_settings_template", "account_settings_assignment")...)
 }
 
 // rows are the fifteen operations of a kind; one and assignment are the nouns
@@ -51,31 +53,43 @@ func (t *templated) rows(one, assignment string) []httpapi.Operation {
 			Action: on + "read", Check: (*listTemplatesIn).check, Find: findList[listTemplatesIn](t), Do: t.listTemplates},
 		httpapi.Op[createTemplateIn, template.Checked, templateOut]{ID: "create_" + one, Method: http.MethodPost, Path: t.path, Status: 201,
 			Action: on + "create", Find: t.findNew, Do: t.create},
-		httpapi.Op[latestIn, templatewire.Found, templateOut]{ID: "get_latest_" + one + "_version", Method: http.MethodGet, Path: single, Status: 200,
+		httpapi.Op[latestIn, templatewire.Found, templateOut]{ID: "get_latest_" + one + "_version", Method: http.MethodGet, Path: single,
+			Status: 200,
 			Action: on + "read", Find: templatewire.FindVersion[latestIn](k), Do: templatewire.Versioned(k, t.latest)},
-		httpapi.Op[latestIn, *template.Template, httpapi.None]{ID: "delete_all_versions_of_" + one, Method: http.MethodDelete, Path: single, Status: 204,
+		httpapi.Op[latestIn, *template.Template, httpapi.None]{ID: "delete_all_versions_of_" + one, Method: http.MethodDelete, Path: single,
+			Status: 204,
 			Action: on + "delete", Find: templatewire.FindTemplate[latestIn](k), Do: t.deleteAll},
-		httpapi.Op[versionsIn, *template.Template, templateList]{ID: "list_versions_of_" + one, Method: http.MethodGet, Path: versions, Status: 200,
+		httpapi.Op[versionsIn, *template.Template, templateList]{ID: "list_versions_of_" + one, Method: http.MethodGet, Path: versions,
+			Status: 200,
 			Action: on + "read", Check: (*versionsIn).check, Find: templatewire.FindTemplate[versionsIn](k), Do: t.listVersions},
 		httpapi.Op[newVersionIn, newVersion, templateOut]{ID: "create_" + one + "_version", Method: http.MethodPost, Path: versions, Status: 201,
 			Action: on + "create", Find: t.findNewVersion, Do: t.addVersion},
 		httpapi.Op[versionIn, templatewire.Found, templateOut]{ID: "get_" + one + "_version", Method: http.MethodGet, Path: version, Status: 200,
 			Action: on + "read", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.version)},
-		httpapi.Op[updateVersionIn, templatewire.Found, templateOut]{ID: "update_" + one + "_version", Method: http.MethodPut, Path: version, Status: 200,
-			Action: on + "update", Check: (*updateVersionIn).check, Find: templatewire.FindVersion[updateVersionIn](k), Do: templatewire.Versioned(k, t.update)},
-		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_" + one + "_version", Method: http.MethodDelete, Path: version, Status: 204,
+		httpapi.Op[updateVersionIn, templatewire.Found, templateOut]{ID: "update_" + one + "_version", Method: http.MethodPut, Path: version,
+			Status: 200,
+			Action: on + "update", Check: (*updateVersionIn).check, Find: templatewire.FindVersion[updateVersionIn](k),
+			Do: templatewire.Versioned(k, t.update)},
+		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_" + one + "_version", Method: http.MethodDelete, Path: version,
+			Status: 204,
 			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.deleteVersion)},
-		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "commit_" + one, Method: http.MethodPost, Path: version + "/commit", Status: 204,
+		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "commit_" + one, Method: http.MethodPost, Path: version + "/commit",
+			Status: 204,
 			Action: on + "update", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.commit)},
-		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_" + assignment + "s", Method: http.MethodGet, Path: t.assignments, Status: 200,
+		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_" + assignment + "s", Method: http.MethodGet, Path: t.assignments,
+			Status: 200,
 			Action: as + "read", Check: (*listAssignmentsIn).check, Find: findList[listAssignmentsIn](t), Do: t.listAssignments},
-		httpapi.Op[assignIn, *template.Template, assignmentOut]{ID: "create_" + assignment, Method: http.MethodPost, Path: t.assignments, Status: 202,
+		httpapi.Op[assignIn, *template.Template, assignmentOut]{ID: "create_" + assignment, Method: http.MethodPost, Path: t.assignments,
+			Status: 202,
 			Action: as + "create", Check: (*assignIn).check, Find: t.findAssigned, Do: t.assign},
-		httpapi.Op[assignmentIn, *template.Assignment, assignmentOut]{ID: "get_" + assignment, Method: http.MethodGet, Path: assigned, Status: 200,
+		httpapi.Op[assignmentIn, *template.Assignment, assignmentOut]{ID: "get_" + assignment, Method: http.MethodGet, Path: assigned,
+			Status: 200,
 			Action: as + "read", Find: templatewire.FindAssignment[assignmentIn](k), Do: t.assignment},
-		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_" + assignment, Method: http.MethodDelete, Path: assigned, Status: 202,
+		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_" + assignment, Method: http.MethodDelete, Path: assigned,
+			Status: 202,
 			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k), Do: t.unassign},
-		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_" + assignment, Method: http.MethodPatch, Path: assigned, Status: 202,
+		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_" + assignment, Method: http.MethodPatch, Path: assigned,
+			Status: 202,
 			Action: as + "update", Check: (*reassignIn).check, Find: templatewire.FindAssignment[reassignIn](k), Do: t.reassign},
 	)
 }
@@ -105,7 +119,8 @@ func (b *templateBody) draft(before json.RawMessage) (template.Draft, error) {
 		}
 	}
 	sent := before == nil
-	for key, raw := range map[string]json.RawMessage{"profile": b.Profile, "account_settings": b.Settings, "action_controls": b.ActionControls} {
+	for key, raw := range map[string]json.RawMessage{"profile": b.Profile, "account_settings": b.Settings,
+		"action_controls": b.ActionControls} {
 		if len(raw) > 0 && string(raw) != "null" {
 			parts[key], sent = raw, true
 		}
@@ -176,14 +191,16 @@ func (t *templated) wire(ctx context.Context, head *template.Template, v *templa
 }
 
 // shown sets the entity tag and words a version.
-func (t *templated) shown(ctx context.Context, c *httpapi.Call, head *template.Template, v *template.Version, history bool) (*templateOut, error) {
+func (t *templated) shown(ctx context.Context, c *httpapi.Call, head *template.Template, v *template.Version, history bool) (*templateOut,
+	error) {
 	c.SetETag(v.Tag)
 	return t.wire(ctx, head, v, history)
 }
 
 type createTemplateIn struct{ Body templateBody }
 
-func (t *templated) findNew(_ context.Context, c *httpapi.Call, in *createTemplateIn) (found template.Checked, target httpapi.Target, err error) {
+func (t *templated) findNew(_ context.Context, c *httpapi.Call, in *createTemplateIn) (found template.Checked, target httpapi.Target,
+	err error) {
 	account := cmp.Or(in.Body.AccountID, c.Caller.Account)
 	if !id.IsAccount(account) {
 		return found, target, fault.Field("account_id", "Property 'account_id' is no account id.")
@@ -252,7 +269,8 @@ type newVersion struct {
 	next template.Checked
 }
 
-func (t *templated) findNewVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (found newVersion, target httpapi.Target, err error) {
+func (t *templated) findNewVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (found newVersion, target httpapi.Target,
+	err error) {
 	d, err := in.Body.draft(nil)
 	if err == nil {
 		found.next, err = t.templates.Check(t.Name, d)

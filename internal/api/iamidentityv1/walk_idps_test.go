@@ -28,7 +28,8 @@ func newPair(t testing.TB) (certificate, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: start.Add(-time.Hour), NotAfter: start.Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: start.Add(-time.Hour),
+		NotAfter: start.Add(time.Hour)}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, signer.Public(), signer)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +38,8 @@ func newPair(t testing.TB) (certificate, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
 }
 
 // samlIdP is the body that makes a SAML identity provider.
@@ -45,8 +47,9 @@ func samlIdP(name string, pairs ...any) string {
 	return obj(append([]any{
 		"account_id", acct, "name", name, "type", "saml",
 		"properties", map[string]any{
-			"idp": map[string]any{"entity_id": "http://idp.example.com/hidden", "redirect_binding_url": "https://idp.example.com/sso", "want_request_signed": true},
-			"sp":  map[string]any{"want_assertion_signed": true, "encrypt_response": true},
+			"idp": map[string]any{"entity_id": "http://idp.example.com/hidden", "redirect_binding_url": "https://idp.example.com/sso",
+				"want_request_signed": true},
+			"sp": map[string]any{"want_assertion_signed": true, "encrypt_response": true},
 		},
 		"secrets", map[string]any{"idp": map[string]any{}, "sp": map[string]any{}},
 	}, pairs...)...)

@@ -22,7 +22,8 @@ func (s *server) found() {
 		if err := enterprise.Enterprises.Create(ctx, tx, e, store.Event{}); err != nil {
 			return err
 		}
-		root := &enterprise.Member{Meta: store.Meta{Account: acct, ID: acct, Parent: entID, Name: "Hidden root", Owner: ann}, Enterprise: entID, State: account.Active, Root: true}
+		root := &enterprise.Member{Meta: store.Meta{Account: acct, ID: acct, Parent: entID, Name: "Hidden root", Owner: ann}, Enterprise: entID,
+			State: account.Active, Root: true}
 		return enterprise.Members.Create(ctx, tx, root, store.Event{})
 	})
 	if err != nil {
@@ -34,7 +35,8 @@ func (s *server) found() {
 func (s *server) child() string {
 	s.t.Helper()
 	s.worlds++
-	return s.NewChild(enterprise.CRN(acct, "enterprise", entID), enterprise.NewAccount{Name: fmt.Sprint("Child ", s.worlds), Owner: ann, Managed: true})
+	return s.NewChild(enterprise.CRN(acct, "enterprise", entID), enterprise.NewAccount{Name: fmt.Sprint("Child ", s.worlds), Owner: ann,
+		Managed: true})
 }
 
 // templateKind is what the two kinds of template differ in.
@@ -42,7 +44,8 @@ type templateKind struct{ templates, assignments, noun, assignment, payload stri
 
 var templateKinds = []templateKind{
 	{"/v1/profile_templates", "/v1/profile_assignments", "profile_template", "trusted_profile_assignment", `"profile":{"name":"hidden made"}`},
-	{"/v1/account_settings_templates", "/v1/account_settings_assignments", "account_settings_template", "account_settings_assignment", `"account_settings":{"mfa":"LEVEL1"}`},
+	{"/v1/account_settings_templates", "/v1/account_settings_assignments", "account_settings_template", "account_settings_assignment",
+		`"account_settings":{"mfa":"LEVEL1"}`},
 }
 
 // addTemplates puts templates into the world: for each kind one that can be

@@ -59,8 +59,10 @@ type assignmentError struct {
 var operationNames = map[string]string{template.OpAssign: "create", template.OpUpdate: "update", template.OpRemove: "remove"}
 
 func (t *templated) wireAssignment(ctx context.Context, c *httpapi.Call, a *template.Assignment) (*assignmentOut, error) {
-	out := &assignmentOut{meta: wireMeta(&a.Meta, c.Base+t.assignmentsPath()+"/"+a.ID), AccountID: a.Account, Target: targetRef{a.TargetType, a.Target()},
-		Template: templateVersionRef{ID: a.Template(), Version: templatewire.Number(strconv.Itoa(a.Number))}, Status: string(a.Status), Resources: []assignmentResource{}}
+	out := &assignmentOut{meta: wireMeta(&a.Meta, c.Base+t.assignmentsPath()+"/"+a.ID), AccountID: a.Account,
+		Target:   targetRef{a.TargetType, a.Target()},
+		Template: templateVersionRef{ID: a.Template(), Version: templatewire.Number(strconv.Itoa(a.Number))}, Status: string(a.Status),
+		Resources: []assignmentResource{}}
 	if t.Name != kinds.Policy {
 		out.Operation = operationNames[a.Operation]
 	} else if a.Status == template.Accepted {
@@ -138,7 +140,8 @@ type assignmentsOut struct {
 }
 
 func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn, head *template.Template) (*assignmentsOut, error) {
-	a, err := t.templates.Assign(ctx, c, head, template.Wish{Number: in.Body.Templates[0].Version.Int(), TargetType: in.Body.Target.Type, Target: in.Body.Target.ID})
+	a, err := t.templates.Assign(ctx, c, head, template.Wish{Number: in.Body.Templates[0].Version.Int(), TargetType: in.Body.Target.Type,
+		Target: in.Body.Target.ID})
 	if err != nil {
 		return nil, err
 	}

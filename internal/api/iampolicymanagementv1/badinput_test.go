@@ -37,23 +37,29 @@ func TestMalformedV1PoliciesAreRefused(t *testing.T) {
 		"subject of a service":      with(good(), "subjects", []m{{"attributes": []m{{"name": "serviceName", "value": "kms"}}}}),
 		"no roles":                  with(good(), "roles", []m{}),
 		"no such role":              with(good(), "roles", []m{{"role_id": apitest.Role("Viewer") + "s"}}),
-		"role of another service":   with(good(), "roles", []m{{"role_id": "crn:v1:bluemix:public:iam-identity::::serviceRole:ServiceIdCreator"}}),
-		"a role twice":              with(good(), "roles", []m{{"role_id": apitest.Role("Viewer")}, {"role_id": apitest.Role("Viewer")}}),
-		"no resource":               with(good(), "resources", []m{}),
-		"account only":              with(good(), "resources", attributes()),
-		"no account":                with(good(), "resources", []m{{"attributes": []m{{"name": "serviceName", "value": "kms"}}}}),
-		"empty value":               with(good(), "resources", attributes(m{"name": "serviceName", "value": ""})),
-		"value too long":            with(good(), "resources", attributes(m{"name": "serviceName", "value": strings.Repeat("x", 1001)})),
-		"value of a wrong type":     with(good(), "resources", attributes(m{"name": "serviceName", "value": m{}})),
-		"no such operator":          with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms", "operator": "stringContains"})),
-		"operator of v2":            with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms", "operator": "stringEqualsAnyOf"})),
-		"an attribute twice":        with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms"}, m{"name": "serviceName", "value": "watson"})),
-		"a rule":                    with(good(), "rule", m{"key": "{{environment.attributes.day_of_week}}", "operator": "dayOfWeekEquals", "value": "1+00:00"}),
-		"a condition":               with(good(), "conditions", []m{}),
-		"an effect":                 with(good(), "effect", "deny"),
-		"a v2 subject":              with(good(), "subject", m{}),
-		"a text behind":             "{} {}",
-		"a subject's attribute":     with(good(), "resources", attributes(m{"name": "iam_id", "value": "x"}, m{"name": "serviceName", "value": "kms"})),
+		"role of another service": with(good(), "roles",
+			[]m{{"role_id": "crn:v1:bluemix:public:iam-identity::::serviceRole:ServiceIdCreator"}}),
+		"a role twice":          with(good(), "roles", []m{{"role_id": apitest.Role("Viewer")}, {"role_id": apitest.Role("Viewer")}}),
+		"no resource":           with(good(), "resources", []m{}),
+		"account only":          with(good(), "resources", attributes()),
+		"no account":            with(good(), "resources", []m{{"attributes": []m{{"name": "serviceName", "value": "kms"}}}}),
+		"empty value":           with(good(), "resources", attributes(m{"name": "serviceName", "value": ""})),
+		"value too long":        with(good(), "resources", attributes(m{"name": "serviceName", "value": strings.Repeat("x", 1001)})),
+		"value of a wrong type": with(good(), "resources", attributes(m{"name": "serviceName", "value": m{}})),
+		"no such operator": with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms",
+			"operator": "stringContains"})),
+		"operator of v2": with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms",
+			"operator": "stringEqualsAnyOf"})),
+		"an attribute twice": with(good(), "resources", attributes(m{"name": "serviceName", "value": "kms"},
+			m{"name": "serviceName", "value": "watson"})),
+		"a rule": with(good(), "rule", m{"key": "{{environment.attributes.day_of_week}}", "operator": "dayOfWeekEquals",
+			"value": "1+00:00"}),
+		"a condition":   with(good(), "conditions", []m{}),
+		"an effect":     with(good(), "effect", "deny"),
+		"a v2 subject":  with(good(), "subject", m{}),
+		"a text behind": "{} {}",
+		"a subject's attribute": with(good(), "resources", attributes(m{"name": "iam_id", "value": "x"},
+			m{"name": "serviceName", "value": "kms"})),
 	} {
 		a := s.Do(owner, "POST", "/v1/policies", body)
 		if a.Status != 400 || a.Text("errors.0.code") != "invalid_body" || a.Text("errors.0.message") == "" {
@@ -94,18 +100,29 @@ func TestMalformedV2PoliciesAreRefused(t *testing.T) {
 		"unknown operator":        ruled(and(path, condition("{{resource.attributes.x}}", "stringContains", "x")), attributes),
 		"unknown joiner":          ruled(m{"operator": "not", "conditions": []m{path, path}}, attributes),
 		"unknown key":             ruled(and(path, condition("{{subject.attributes.x}}", "stringEquals", "x")), attributes),
-		"a time that is none":     ruled(and(at("dateTimeGreaterThanOrEquals", "yesterday"), at("dateTimeLessThanOrEquals", "2026-05-04T12:00:00+00:00")), once),
-		"a day that is none":      ruled(condition("{{environment.attributes.day_of_week}}", "dayOfWeekEquals", "8+00:00"), "time-based-conditions:weekly:all-day"),
-		"time in attributes":      ruled(and(path, at("dateTimeLessThan", "2026-05-04T12:00:00+00:00")), attributes),
-		"attributes in time":      ruled(and(path, at("dateTimeLessThan", "2026-05-04T12:00:00+00:00")), once),
-		"once and weekly":         ruled(and(at("dateTimeLessThan", "2026-05-04T12:00:00+00:00"), condition("{{environment.attributes.day_of_week}}", "dayOfWeekEquals", "1+00:00")), once),
-		"eleven values":           with(good(), "resource", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}, {"key": "serviceName", "operator": "stringEqualsAnyOf", "value": strings.Split("a b c d e f g h i j k", " ")}}}),
-		"exists without boolean":  with(good(), "resource", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}, {"key": "serviceName", "operator": "stringExists", "value": "yes"}}}),
-		"tags beside a service":   with(good(), "resource", m{"attributes": good()["resource"].(m)["attributes"], "tags": []m{{"key": "env", "operator": "stringEquals", "value": "dev"}}}),
-		"tag with a v2 operator":  with(good(), "resource", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}, {"key": "serviceType", "operator": "stringEquals", "value": "service"}}, "tags": []m{{"key": "env", "operator": "stringExists", "value": true}}}),
-		"authorization of nobody": with(authorization("project", "kms", "Reader"), "subject", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}}}),
-		"authorization of a user": with(authorization("project", "kms", "Reader"), "subject", m{"attributes": []m{{"key": "iam_id", "operator": "stringEquals", "value": member}}}),
-		"deeper than any rule":    ruled(json.RawMessage(strings.Repeat(`{"operator":"and","conditions":[`, 500)+`{}`+strings.Repeat(`]}`, 500)), attributes),
+		"a time that is none": ruled(and(at("dateTimeGreaterThanOrEquals", "yesterday"),
+			at("dateTimeLessThanOrEquals", "2026-05-04T12:00:00+00:00")), once),
+		"a day that is none": ruled(condition("{{environment.attributes.day_of_week}}", "dayOfWeekEquals", "8+00:00"),
+			"time-based-conditions:weekly:all-day"),
+		"time in attributes": ruled(and(path, at("dateTimeLessThan", "2026-05-04T12:00:00+00:00")), attributes),
+		"attributes in time": ruled(and(path, at("dateTimeLessThan", "2026-05-04T12:00:00+00:00")), once),
+		"once and weekly": ruled(and(at("dateTimeLessThan", "2026-05-04T12:00:00+00:00"),
+			condition("{{environment.attributes.day_of_week}}", "dayOfWeekEquals", "1+00:00")), once),
+		"eleven values": with(good(), "resource", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct},
+			{"key": "serviceName", "operator": "stringEqualsAnyOf", "value": strings.Split("a b c d e f g h i j k", " ")}}}),
+		"exists without boolean": with(good(), "resource", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct},
+			{"key": "serviceName", "operator": "stringExists", "value": "yes"}}}),
+		"tags beside a service": with(good(), "resource", m{"attributes": good()["resource"].(m)["attributes"],
+			"tags": []m{{"key": "env", "operator": "stringEquals", "value": "dev"}}}),
+		"tag with a v2 operator": with(good(), "resource", m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct},
+			{"key": "serviceType", "operator": "stringEquals", "value": "service"}},
+			"tags": []m{{"key": "env", "operator": "stringExists", "value": true}}}),
+		"authorization of nobody": with(authorization("project", "kms", "Reader"), "subject",
+			m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}}}),
+		"authorization of a user": with(authorization("project", "kms", "Reader"), "subject",
+			m{"attributes": []m{{"key": "iam_id", "operator": "stringEquals", "value": member}}}),
+		"deeper than any rule": ruled(json.RawMessage(strings.Repeat(`{"operator":"and","conditions":[`, 500)+`{}`+strings.Repeat(`]}`,
+			500)), attributes),
 	} {
 		a := s.Do(owner, "POST", "/v2/policies", body)
 		if a.Status != 400 || a.Text("errors.0.code") != "invalid_body" || a.Text("errors.0.message") == "" {
@@ -144,7 +161,8 @@ func TestARefusalTellsWhatIsWrongInItsMessage(t *testing.T) {
 	}
 	many := v2(member, "Viewer", "serviceName=kms")
 	many["resource"] = m{"attributes": slices.Repeat([]m{{"key": "", "operator": "like", "value": ""}}, 2000)}
-	if a := s.Do(owner, "POST", "/v2/policies", many).Refused(400, "invalid_body"); len(a.Body) > 5000 || !strings.Contains(a.Text("errors.0.message"), "more") {
+	if a := s.Do(owner, "POST", "/v2/policies", many).Refused(400, "invalid_body"); len(a.Body) > 5000 ||
+		!strings.Contains(a.Text("errors.0.message"), "more") {
 		t.Errorf("%d bytes about thousands of faults", len(a.Body))
 	}
 }
@@ -187,7 +205,8 @@ func TestOnlyJSONIsAPolicy(t *testing.T) {
 func TestAV1ClientCannotReplaceAV2Policy(t *testing.T) {
 	s := serve(t)
 	a := s.Do(owner, "POST", "/v2/policies", weekly(v2(member, "Reader", "serviceName=kms"))).Want(201)
-	s.Do(owner, "PUT", "/v1/policies/"+a.Text("id"), v1(member, "Reader", "serviceName=kms"), "If-Match: "+a.ETag()).Refused(400, "invalid_body")
+	s.Do(owner, "PUT", "/v1/policies/"+a.Text("id"), v1(member, "Reader", "serviceName=kms"), "If-Match: "+a.ETag()).Refused(400,
+		"invalid_body")
 	if got := s.Do(owner, "GET", "/v2/policies/"+a.Text("id"), nil).Want(200); got.At("rule") == nil || got.ETag() != a.ETag() {
 		t.Errorf("the rule is gone: %s", got.Body)
 	}

@@ -11,7 +11,8 @@ import (
 func authorization(source, target, role string) m {
 	b := v2("", role, "serviceName="+target)
 	b["type"] = "authorization"
-	b["subject"] = m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct}, {"key": "serviceName", "operator": "stringEquals", "value": source}}}
+	b["subject"] = m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": acct},
+		{"key": "serviceName", "operator": "stringEquals", "value": source}}}
 	return b
 }
 
@@ -37,7 +38,8 @@ func TestAuthorizationGivesOnlyWhatItsCreatorHolds(t *testing.T) {
 	}
 	// Replacing is giving, too.
 	mine := s.Do(owner, "POST", "/v2/policies", authorization("messagehub", "kms", "Reader")).Want(201)
-	s.Do("IBMid-BOTH", "PUT", "/v2/policies/"+mine.Text("id"), authorization("messagehub", "kms", "Manager"), "If-Match: *").Refused(403, "insufficent_permissions")
+	s.Do("IBMid-BOTH", "PUT", "/v2/policies/"+mine.Text("id"), authorization("messagehub", "kms", "Manager"), "If-Match: *").Refused(403,
+		"insufficent_permissions")
 }
 
 // targets gives an authorization for a source service whose target is told by

@@ -33,14 +33,19 @@ func TestListsHoldOnlyWhatTheCallerMayRead(t *testing.T) {
 		}
 	}
 	// An account that is not there looks like one without policies for the caller.
-	a, b := s.Do(owner, "GET", "/v1/policies?account_id="+apitest.Absent, nil), s.Do(owner, "GET", "/v1/policies?account_id="+apitest.Other, nil)
+	a, b := s.Do(owner, "GET", "/v1/policies?account_id="+apitest.Absent, nil),
+		s.Do(owner, "GET", "/v1/policies?account_id="+apitest.Other, nil)
 	if a.Status != b.Status || string(a.Body) != string(b.Body) || a.Len("policies") != 0 {
 		t.Errorf("absent: %d %s\nforeign: %d %s", a.Status, a.Body, b.Status, b.Body)
 	}
-	for query, code := range map[string]string{"": "missing_required_query_parameter", "?account_id=x": "invalid_body", "?account_id=" + acct + "&state=gone": "invalid_body",
-		"?account_id=" + acct + "&sort=colour": "invalid_body", "?account_id=" + acct + "&limit=0": "invalid_body", "?account_id=" + acct + "&limit=101": "invalid_body",
-		"?account_id=" + acct + "&limit=x": "invalid_body", "?account_id=" + acct + "&format=xml": "invalid_body", "?account_id=" + acct + "&type=both": "invalid_body",
-		"?account_id=" + acct + "&start=!!": "invalid_body", "?account_id=" + acct + "&start=e30": "invalid_body", "?account_id=" + acct + "&iam_id=a&access_group_id=b": "invalid_body"} {
+	for query, code := range map[string]string{"": "missing_required_query_parameter", "?account_id=x": "invalid_body",
+		"?account_id=" + acct + "&state=gone":  "invalid_body",
+		"?account_id=" + acct + "&sort=colour": "invalid_body", "?account_id=" + acct + "&limit=0": "invalid_body",
+		"?account_id=" + acct + "&limit=101": "invalid_body",
+		"?account_id=" + acct + "&limit=x":   "invalid_body", "?account_id=" + acct + "&format=xml": "invalid_body",
+		"?account_id=" + acct + "&type=both": "invalid_body",
+		"?account_id=" + acct + "&start=!!":  "invalid_body", "?account_id=" + acct + "&start=e30": "invalid_body",
+		"?account_id=" + acct + "&iam_id=a&access_group_id=b": "invalid_body"} {
 		s.Do(owner, "GET", "/v1/policies"+query, nil).Refused(400, code)
 	}
 }
@@ -55,7 +60,8 @@ func TestPagesHoldEveryPolicyOnce(t *testing.T) {
 	if whole.Len("policies") != 5 || whole.At("next") != nil || whole.At("limit") != nil {
 		t.Fatalf("without limit the list is whole, got %s", whole.Body)
 	}
-	for _, sort := range []string{"", "id", "-id", "created_at", "-last_modified_at", "href", "type", "-state", "created_by_id", "last_modified_by_id", "last_permit_at", "-last_permit_frequency"} {
+	for _, sort := range []string{"", "id", "-id", "created_at", "-last_modified_at", "href", "type", "-state", "created_by_id",
+		"last_modified_by_id", "last_permit_at", "-last_permit_frequency"} {
 		order := s.Do(owner, "GET", "/v2/policies?account_id="+acct+"&sort="+sort, nil).Want(200).Each("policies", "id")
 		var paged []string
 		path := "/v2/policies?account_id=" + acct + "&limit=2&sort=" + sort
@@ -108,7 +114,8 @@ func TestFormatsAddRolesOrPermits(t *testing.T) {
 	a := s.Do(owner, "POST", "/v2/policies", v2(member, "Viewer", "serviceName=iam-groups")).Want(201)
 	path := "/v2/policies/" + a.Text("id")
 	shown := s.Do(owner, "GET", path+"?format=display", nil).Want(200)
-	if shown.Text("control.grant.roles.0.display_name") != "Viewer" || !slices.Contains(shown.Each("control.grant.roles.0.actions", "id"), "iam-groups.groups.list") {
+	if shown.Text("control.grant.roles.0.display_name") != "Viewer" || !slices.Contains(shown.Each("control.grant.roles.0.actions", "id"),
+		"iam-groups.groups.list") {
 		t.Errorf("display: %s", shown.Body)
 	}
 	before := s.Do(owner, "GET", path+"?format=include_last_permit", nil).Want(200)
@@ -132,7 +139,8 @@ func TestFormatsAddRolesOrPermits(t *testing.T) {
 			t.Errorf("flushed %v: %s", flush, listed.Body)
 		}
 	}
-	if plain := s.Do(owner, "GET", path, nil).Want(200); plain.At("last_permit_frequency") != nil || plain.At("control.grant.roles.0.display_name") != nil {
+	if plain := s.Do(owner, "GET", path, nil).Want(200); plain.At("last_permit_frequency") != nil ||
+		plain.At("control.grant.roles.0.display_name") != nil {
 		t.Errorf("without format: %s", plain.Body)
 	}
 	s.Do(owner, "GET", path+"?format=xml", nil).Refused(400, "invalid_body")

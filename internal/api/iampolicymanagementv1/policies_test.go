@@ -208,7 +208,8 @@ func TestTypeAndAccountOfAPolicyAreFixed(t *testing.T) {
 	s.Do(owner, "PUT", path, authorization("cloud-object-storage", "kms", "Reader"), "If-Match: *").Refused(400, "invalid_body")
 	s.NewAccount(apitest.Absent, owner) // the owner of both accounts
 	moved := v2(member, "Reader", "serviceName=kms")
-	moved["resource"] = m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": apitest.Absent}, {"key": "serviceName", "operator": "stringEquals", "value": "kms"}}}
+	moved["resource"] = m{"attributes": []m{{"key": "accountId", "operator": "stringEquals", "value": apitest.Absent},
+		{"key": "serviceName", "operator": "stringEquals", "value": "kms"}}}
 	s.Do(owner, "PUT", path, moved, "If-Match: *").Refused(400, "invalid_body")
 }
 
@@ -287,9 +288,11 @@ func TestAccessIsGivenOnlyWhereTheGiverAdministers(t *testing.T) {
 	}
 	// A policy cannot be moved to where its editor does not administer.
 	mine := s.Do(member, "POST", "/v1/policies", v1("IBMid-SECOND", "Viewer", "serviceName=kms")).Want(201)
-	s.Do(member, "PUT", "/v1/policies/"+mine.Text("id"), v1("IBMid-SECOND", "Viewer", "serviceType=service"), "If-Match: *").Refused(403, "insufficent_permissions")
+	s.Do(member, "PUT", "/v1/policies/"+mine.Text("id"), v1("IBMid-SECOND", "Viewer", "serviceType=service"), "If-Match: *").Refused(403,
+		"insufficent_permissions")
 	wide := s.Do(owner, "POST", "/v1/policies", v1("IBMid-SECOND", "Viewer", "serviceType=service")).Want(201)
-	s.Do(member, "PUT", "/v1/policies/"+wide.Text("id"), v1("IBMid-SECOND", "Viewer", "serviceName=kms", "region=eu"), "If-Match: *").Refused(403, "insufficent_permissions")
+	s.Do(member, "PUT", "/v1/policies/"+wide.Text("id"), v1("IBMid-SECOND", "Viewer", "serviceName=kms", "region=eu"),
+		"If-Match: *").Refused(403, "insufficent_permissions")
 	s.Do(member, "DELETE", "/v1/policies/"+wide.Text("id"), nil).Refused(403, "insufficent_permissions")
 	// A wildcard is covered by no instance.
 	s.Grant("IBMid-INSTANCE", "Administrator", "serviceName=kms", "serviceInstance=dev-1")
@@ -358,10 +361,12 @@ func TestIdenticalPolicyConflictsInTheSchemaOfTheCaller(t *testing.T) {
 	} {
 		a := s.Do(owner, "POST", c.path, c.body).Refused(409, "policy_conflict_error")
 		existing := "errors.0.details.conflicts_with.policy."
-		if a.Text("status_code") != "409" || a.Text("trace") != a.Header.Get("Transaction-Id") || !strings.Contains(a.Text("errors.0.message"), "("+first.Text("id")+")") {
+		if a.Text("status_code") != "409" || a.Text("trace") != a.Header.Get("Transaction-Id") ||
+			!strings.Contains(a.Text("errors.0.message"), "("+first.Text("id")+")") {
 			t.Errorf("%s: %s", c.path, a.Body)
 		}
-		for path, want := range map[string]string{"id": first.Text("id"), "description": "first", "state": "active", "href": first.Text("href"), c.at: "serviceName"} {
+		for path, want := range map[string]string{"id": first.Text("id"), "description": "first", "state": "active", "href": first.Text("href"),
+			c.at: "serviceName"} {
 			if got := a.Text(existing + path); got != want {
 				t.Errorf("%s: %s of the policy in the way is %q, want %q", c.path, path, got, want)
 			}
@@ -370,7 +375,8 @@ func TestIdenticalPolicyConflictsInTheSchemaOfTheCaller(t *testing.T) {
 			t.Errorf("%s: no entity tag: %s", c.path, a.Body)
 		}
 	}
-	if name := s.Do(owner, "POST", "/v1/policies", v1(member, "Editor", "region=eu", "serviceName=kms")).Text("errors.0.details.conflicts_with.policy.roles.0.display_name"); name != "Viewer" {
+	if name := s.Do(owner, "POST", "/v1/policies", v1(member, "Editor", "region=eu",
+		"serviceName=kms")).Text("errors.0.details.conflicts_with.policy.roles.0.display_name"); name != "Viewer" {
 		t.Errorf("the roles of the policy in the way carry their names, got %q", name)
 	}
 	// What makes a policy another one.
@@ -385,7 +391,8 @@ func TestIdenticalPolicyConflictsInTheSchemaOfTheCaller(t *testing.T) {
 	}
 	// A policy does not conflict with itself, but does with another when it moves there.
 	s.Do(owner, "PUT", "/v1/policies/"+first.Text("id"), v1(member, "Editor", "serviceName=kms", "region=eu"), "If-Match: *").Want(200)
-	s.Do(owner, "PUT", "/v1/policies/"+first.Text("id"), v1(member, "Editor", "serviceName=kms"), "If-Match: *").Refused(409, "policy_conflict_error")
+	s.Do(owner, "PUT", "/v1/policies/"+first.Text("id"), v1(member, "Editor", "serviceName=kms"), "If-Match: *").Refused(409,
+		"policy_conflict_error")
 }
 
 func TestAccountsAndSubjectsHaveRoomForSoManyPolicies(t *testing.T) {
@@ -399,7 +406,8 @@ func TestAccountsAndSubjectsHaveRoomForSoManyPolicies(t *testing.T) {
 	other := s.Do(owner, "POST", "/v2/policies", v2("IBMid-SECOND", "Viewer", "serviceName=project")).Want(201)
 	s.Do(owner, "POST", "/v2/policies", v2("IBMid-THIRD", "Viewer", "serviceName=project")).Refused(422, "unable_to_process")
 	// Nor by way of a replacement or a restoration.
-	s.Do(owner, "PUT", "/v2/policies/"+other.Text("id"), v2(member, "Viewer", "serviceName=project"), "If-Match: *").Refused(422, "unable_to_process")
+	s.Do(owner, "PUT", "/v2/policies/"+other.Text("id"), v2(member, "Viewer", "serviceName=project"), "If-Match: *").Refused(422,
+		"unable_to_process")
 	s.Do(owner, "DELETE", "/v1/policies/"+first.Text("id"), nil).Want(204)
 	s.Do(owner, "POST", "/v2/policies", v2("IBMid-THIRD", "Viewer", "serviceName=project")).Want(201)
 	s.Do(owner, "PATCH", "/v1/policies/"+first.Text("id"), m{"state": "active"}, "If-Match: *").Refused(422, "unable_to_process")
@@ -458,7 +466,8 @@ func TestGroupsGetAccessOnlyInTheirOwnAccount(t *testing.T) {
 
 func TestPublicGroupHasNoPoliciesWhilePublicAccessIsOff(t *testing.T) {
 	s := serve(t)
-	body := with(v1("", "Reader", "serviceName=kms"), "subjects", []m{{"attributes": []m{{"name": "access_group_id", "value": "AccessGroupId-PublicAccess"}}}})
+	body := with(v1("", "Reader", "serviceName=kms"), "subjects", []m{{"attributes": []m{{"name": "access_group_id",
+		"value": "AccessGroupId-PublicAccess"}}}})
 	a := s.Do(owner, "POST", "/v1/policies", body).Want(201)
 	if _, err := s.Access.SetPublicAccess(t.Context(), acct, false); err != nil {
 		t.Fatal(err)
@@ -478,7 +487,8 @@ func TestErrorsNameTheTransaction(t *testing.T) {
 		t.Errorf("%v %s", a.Header, a.Body)
 	}
 	a = s.Do(owner, "GET", "/v1/policies/no-such", nil).Refused(404, "policy_not_found")
-	if a.Text("errors.0.message") != "Policy with Id no-such not found." || a.Text("trace") != a.Header.Get("Transaction-Id") || a.Text("trace") == "" {
+	if a.Text("errors.0.message") != "Policy with Id no-such not found." || a.Text("trace") != a.Header.Get("Transaction-Id") ||
+		a.Text("trace") == "" {
 		t.Errorf("%v %s", a.Header, a.Body)
 	}
 	if !strings.Contains(a.Header.Get("Cache-Control"), "no-store") {
@@ -500,7 +510,8 @@ func TestManagedPoliciesAreReadOnlyInTheAccount(t *testing.T) {
 	})
 	path := "/v2/policies/" + a.Text("id")
 	got := s.Do(owner, "GET", path, nil).Want(200)
-	if got.Text("template.id") != "policyTemplate-1" || got.Text("template.version") != "2" || got.Text("template.assignment_id") != "policyAssignment-3" {
+	if got.Text("template.id") != "policyTemplate-1" || got.Text("template.version") != "2" ||
+		got.Text("template.assignment_id") != "policyAssignment-3" {
 		t.Errorf("template: %s", got.Body)
 	}
 	s.Do(owner, "PUT", path, v2(member, "Editor", "serviceName=kms"), "If-Match: *").Refused(403, "insufficent_permissions")

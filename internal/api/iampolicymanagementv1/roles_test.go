@@ -43,7 +43,8 @@ func TestRoleListsHoldWhatClientsLookUp(t *testing.T) {
 		}
 	}
 	mapped := s.Do(owner, "GET", "/v2/roles?service_name=iam-groups", nil).Want(200)
-	if i := slices.Index(mapped.Each("system_roles", "display_name"), "Viewer"); !strings.Contains(mapped.Text(fmt.Sprintf("system_roles.%d.actions", i)), "iam-groups.groups.read") {
+	if i := slices.Index(mapped.Each("system_roles", "display_name"),
+		"Viewer"); !strings.Contains(mapped.Text(fmt.Sprintf("system_roles.%d.actions", i)), "iam-groups.groups.read") {
 		t.Errorf("system roles have the service's actions: %s", mapped.Body)
 	}
 	unknown := s.Do(owner, "GET", "/v2/roles?source_service_name=a&service_name=nowhere&policy_type=authorization", nil).Want(200)
@@ -52,9 +53,9 @@ func TestRoleListsHoldWhatClientsLookUp(t *testing.T) {
 	}
 	s.Do(owner, "GET", "/v2/roles?service_name=kms&service_group_id=IAM", nil).Refused(400, "invalid_body")
 	s.Do(owner, "GET", "/v2/roles?account_id=mine", nil).Refused(400, "invalid_body")
-	for service, shown := range map[string][]string{"kms": nil, "cloud-object-storage": nil, "iam-identity": nil, "is.instance": nil} {
+	for _, service := range []string{"kms", "cloud-object-storage", "iam-identity", "is.instance"} {
 		a := s.Do(owner, "GET", "/v2/roles?service_name="+service, nil).Want(200)
-		shown = append(a.Each("service_roles", "display_name"), a.Each("system_roles", "display_name")...)
+		shown := append(a.Each("service_roles", "display_name"), a.Each("system_roles", "display_name")...)
 		slices.Sort(shown)
 		if len(slices.Compact(slices.Clone(shown))) != len(shown) {
 			t.Errorf("%s: two roles have one display name: %v", service, shown)
@@ -64,10 +65,12 @@ func TestRoleListsHoldWhatClientsLookUp(t *testing.T) {
 
 func TestCustomRoleLives(t *testing.T) {
 	s := serve(t)
-	body := m{"name": "SDKCustomRole1", "display_name": "SDKCustomRole1", "description": "lists groups", "account_id": acct, "service_name": "iam-groups", "actions": []string{"iam-groups.groups.read"}}
+	body := m{"name": "SDKCustomRole1", "display_name": "SDKCustomRole1", "description": "lists groups", "account_id": acct,
+		"service_name": "iam-groups", "actions": []string{"iam-groups.groups.read"}}
 	a := s.Do(owner, "POST", "/v2/roles", body).Want(201)
 	subset(t, a, body, "name", "display_name", "description", "account_id", "service_name", "actions")
-	if a.Text("crn") != "crn:v1:bluemix:public:iam-access-management::a/"+acct+"::customRole:SDKCustomRole1" || !timeForm.MatchString(a.Text("created_at")) || !tagForm.MatchString(a.ETag()) {
+	if a.Text("crn") != "crn:v1:bluemix:public:iam-access-management::a/"+acct+"::customRole:SDKCustomRole1" ||
+		!timeForm.MatchString(a.Text("created_at")) || !tagForm.MatchString(a.ETag()) {
 		t.Errorf("created: %s", a.Body)
 	}
 	path := "/v2/roles/" + a.Text("id")
@@ -75,7 +78,8 @@ func TestCustomRoleLives(t *testing.T) {
 	s.Do(owner, "PUT", path, change).Refused(400, "invalid_body")
 	s.Do(owner, "PUT", path, change, "If-Match: 9-00000000000000000000000000000000").Refused(409, "role_conflict_error")
 	got := s.Do(owner, "PUT", path, change, "If-Match: "+s.Do(owner, "GET", path, nil).Want(200).ETag()).Want(200)
-	if got.Text("id") != a.Text("id") || got.Text("display_name") != "Renamed" || got.Text("name") != "SDKCustomRole1" || got.ETag() == a.ETag() {
+	if got.Text("id") != a.Text("id") || got.Text("display_name") != "Renamed" || got.Text("name") != "SDKCustomRole1" ||
+		got.ETag() == a.ETag() {
 		t.Errorf("replaced: %s", got.Body)
 	}
 	for query, want := range map[string]int{"": 1, "&service_name=iam-groups": 1, "&service_name=kms": 0, "&service_group_id=IAM": 1} {
@@ -102,7 +106,8 @@ func TestCustomRoleGivesItsActionsUntilItIsDeleted(t *testing.T) {
 	if n := s.Do(member, "GET", list, nil).Len("custom_roles"); n != 1 {
 		t.Errorf("the role's holder sees %d custom roles, want 1", n)
 	}
-	s.Do(owner, "PUT", "/v2/roles/"+r.Text("id"), m{"display_name": "Lister", "actions": []string{"iam-access-management.settings.read"}}, "If-Match: *").Want(200)
+	s.Do(owner, "PUT", "/v2/roles/"+r.Text("id"), m{"display_name": "Lister", "actions": []string{"iam-access-management.settings.read"}},
+		"If-Match: *").Want(200)
 	if n := s.Do(member, "GET", list, nil).Len("custom_roles"); n != 0 {
 		t.Errorf("without the action the holder sees %d custom roles", n)
 	}
@@ -121,7 +126,8 @@ func TestWhoMakesRolesGivesNobodyAccess(t *testing.T) {
 	s := serve(t)
 	s.Grant(member, "Administrator", "serviceName=iam-access-management")
 	s.Grant("IBMid-EDITOR", "Editor", "serviceName=iam-access-management")
-	r := s.Do(member, "POST", "/v2/roles", role("Everything", "kms", "kms.secrets.read", "iam.policy.create", "iam.policy.read", "iam.policy.delete")).Want(201)
+	r := s.Do(member, "POST", "/v2/roles", role("Everything", "kms", "kms.secrets.read", "iam.policy.create", "iam.policy.read",
+		"iam.policy.delete")).Want(201)
 	for _, given := range []string{r.Text("crn"), "Administrator", "Reader"} {
 		s.Do(member, "POST", "/v1/policies", v1(member, given, "serviceName=kms")).Refused(403, "insufficent_permissions")
 		if a := s.Do(member, "POST", "/v2/policies", v2(member, given, "serviceType=service")); a.Status < 400 {
@@ -130,7 +136,8 @@ func TestWhoMakesRolesGivesNobodyAccess(t *testing.T) {
 	}
 	s.Do("IBMid-EDITOR", "POST", "/v2/roles", role("Other", "kms", "kms.secrets.list")).Refused(403, "insufficent_permissions")
 	s.Do("IBMid-EDITOR", "DELETE", "/v2/roles/"+r.Text("id"), nil).Refused(403, "insufficent_permissions")
-	s.Do("IBMid-EDITOR", "POST", "/v1/policies", v1("IBMid-EDITOR", "Administrator", "serviceName=iam-access-management")).Refused(403, "insufficent_permissions")
+	s.Do("IBMid-EDITOR", "POST", "/v1/policies", v1("IBMid-EDITOR", "Administrator", "serviceName=iam-access-management")).Refused(403,
+		"insufficent_permissions")
 	// Nobody gives what is not the service's: the role exists for kms only.
 	s.Grant(member, "Administrator", "serviceName=cloud-object-storage")
 	s.Do(member, "POST", "/v1/policies", v1(member, r.Text("crn"), "serviceName=cloud-object-storage")).Refused(400, "invalid_body")
@@ -141,7 +148,8 @@ func TestWhoMakesRolesGivesNobodyAccess(t *testing.T) {
 
 func TestPoliciesOutliveTheServiceThatTheyAreAbout(t *testing.T) {
 	s := serve(t)
-	shop := catalog.Service{Name: "web-shop", Roles: []catalog.Role{{Name: "Cashier"}}, Grants: []catalog.Grant{{Roles: []string{"Cashier"}, Actions: []string{"order.refund"}}}}
+	shop := catalog.Service{Name: "web-shop", Roles: []catalog.Role{{Name: "Cashier"}},
+		Grants: []catalog.Grant{{Roles: []string{"Cashier"}, Actions: []string{"order.refund"}}}}
 	own := s.Register(shop)
 	cashier := "crn:v1:bluemix:public:web-shop::::serviceRole:Cashier"
 	body := v2(member, cashier, "serviceName=web-shop")
@@ -158,7 +166,8 @@ func TestPoliciesOutliveTheServiceThatTheyAreAbout(t *testing.T) {
 	}
 	s.Do(owner, "PUT", path, body, "If-Match: *").Refused(400, "invalid_body")
 	s.Do(owner, "GET", "/v2/roles/"+r.Text("id"), nil).Want(200)
-	s.Do(owner, "PUT", "/v2/roles/"+r.Text("id"), m{"display_name": "Till", "actions": []string{"web-shop.order.refund"}}, "If-Match: *").Refused(400, "invalid_body")
+	s.Do(owner, "PUT", "/v2/roles/"+r.Text("id"), m{"display_name": "Till", "actions": []string{"web-shop.order.refund"}},
+		"If-Match: *").Refused(400, "invalid_body")
 	for iamID := range map[string]bool{member: true, "IBMid-TILL": true} {
 		if s.May(iamID, "web-shop.order.refund", "web-shop") {
 			t.Errorf("%s may still refund", iamID)
@@ -191,11 +200,13 @@ func TestRolesDoNotOverlap(t *testing.T) {
 			t.Errorf("%s: %s", name, got.Body)
 		}
 	}
-	third := s.Do(owner, "POST", "/v2/roles", with(role("Third", "am-test-service", "am-test-service.test.read"), "display_name", "First")).Want(201)
+	third := s.Do(owner, "POST", "/v2/roles", with(role("Third", "am-test-service", "am-test-service.test.read"), "display_name",
+		"First")).Want(201)
 	// Terraform finds roles by their display names, custom ones first.
 	for _, taken := range []string{"Viewer", "Manager", "Key Manager"} {
 		s.Do(owner, "POST", "/v2/roles", with(role("Fake", "kms", "kms.secrets.read"), "display_name", taken)).Refused(409, "role_conflict_error")
-		s.Do(owner, "PUT", "/v2/roles/"+third.Text("id"), m{"display_name": taken, "actions": []string{"am-test-service.test.read"}}, "If-Match: *").Refused(409, "role_conflict_error")
+		s.Do(owner, "PUT", "/v2/roles/"+third.Text("id"), m{"display_name": taken, "actions": []string{"am-test-service.test.read"}},
+			"If-Match: *").Refused(409, "role_conflict_error")
 	}
 	s = serve(t, func(o *apitest.Options) { o.Access.CustomRoles = 1 })
 	s.Do(owner, "POST", "/v2/roles", role("First", "kms", "kms.secrets.list")).Want(201)
@@ -249,7 +260,8 @@ func TestForeignRoleIsRefusedLikeAnAbsentOne(t *testing.T) {
 		}
 	}
 	mine := s.Do(stranger, "POST", "/v2/roles", role("Other", "kms", "kms.secrets.list")).Refused(404, "not_found")
-	nowhere := s.Do(stranger, "POST", "/v2/roles", with(role("Other", "kms", "kms.secrets.list"), "account_id", apitest.Absent)).Refused(404, "not_found")
+	nowhere := s.Do(stranger, "POST", "/v2/roles", with(role("Other", "kms", "kms.secrets.list"), "account_id", apitest.Absent)).Refused(404,
+		"not_found")
 	if mine.Text("errors") != nowhere.Text("errors") {
 		t.Errorf("foreign %s\nabsent %s", mine.Body, nowhere.Body)
 	}
@@ -282,7 +294,8 @@ func TestSettingsForIdentitiesOfOtherAccounts(t *testing.T) {
 	}
 	s.Do(member+"@"+apitest.Other, "GET", path, nil).Refused(404, "not_found")
 	s.Do(member, "GET", path, nil).Want(200)
-	s.Do(owner, "PATCH", path, set(m{"user": m{"state": "limited", "external_allowed_accounts": []string{apitest.Other}}}), "If-Match: *").Want(200)
+	s.Do(owner, "PATCH", path, set(m{"user": m{"state": "limited", "external_allowed_accounts": []string{apitest.Other}}}),
+		"If-Match: *").Want(200)
 	s.Do(member+"@"+apitest.Other, "GET", path, nil).Want(200)
 
 	for _, bad := range []m{
@@ -295,7 +308,8 @@ func TestSettingsForIdentitiesOfOtherAccounts(t *testing.T) {
 	}
 	s.Do(member, "PATCH", path, set(m{"user": limited}), "If-Match: *").Refused(403, "insufficent_permissions")
 	s.Do(owner, "GET", "/v1/accounts/x/settings/access_management", nil).Refused(400, "invalid_body")
-	foreign, absent := s.Do(owner, "GET", "/v1/accounts/"+apitest.Other+"/settings/access_management", nil), s.Do(owner, "GET", "/v1/accounts/"+apitest.Absent+"/settings/access_management", nil)
+	foreign, absent := s.Do(owner, "GET", "/v1/accounts/"+apitest.Other+"/settings/access_management", nil),
+		s.Do(owner, "GET", "/v1/accounts/"+apitest.Absent+"/settings/access_management", nil)
 	if foreign.Status != 404 || foreign.Text("errors") != absent.Text("errors") {
 		t.Errorf("foreign: %d %s\nabsent: %d %s", foreign.Status, foreign.Body, absent.Status, absent.Body)
 	}
@@ -304,7 +318,8 @@ func TestSettingsForIdentitiesOfOtherAccounts(t *testing.T) {
 func TestActionControlOverridesEvenTheOwner(t *testing.T) {
 	s := serve(t)
 	s.Update(func(ctx context.Context, tx store.Tx) error {
-		return access.Controls.Create(ctx, tx, &access.Control{Meta: store.Meta{Account: acct, ID: "control-1"}, Service: "kms", Actions: []string{"iam.policy.create"}}, store.Event{})
+		return access.Controls.Create(ctx, tx, &access.Control{Meta: store.Meta{Account: acct, ID: "control-1"}, Service: "kms",
+			Actions: []string{"iam.policy.create"}}, store.Event{})
 	})
 	s.Do(owner, "POST", "/v1/policies", v1(member, "Viewer", "serviceName=kms")).Refused(403, "insufficent_permissions")
 	s.Do(owner, "POST", "/v1/policies", v1(member, "Viewer", "serviceName=watson")).Want(201)

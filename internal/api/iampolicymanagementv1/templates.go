@@ -65,36 +65,55 @@ func (t *templated) rows() []httpapi.Operation {
 	all, one, assignments := t.templatesPath(), t.templatesPath()+"/{template_id}", t.assignmentsPath()
 	version, assigned := one+"/versions/{version}", assignments+"/{assignment_id}"
 	return httpapi.Table(Family,
-		httpapi.Op[listTemplatesIn, httpapi.None, templateList]{ID: "list_" + t.Name + "_templates", Method: http.MethodGet, Path: all, Status: 200,
+		httpapi.Op[listTemplatesIn, httpapi.None, templateList]{ID: "list_" + t.Name + "_templates", Method: http.MethodGet, Path: all,
+			Status: 200,
 			Action: on + "read", Check: (*listTemplatesIn).check, Find: findList[listTemplatesIn](t), Do: t.list},
-		httpapi.Op[createTemplateIn, template.Checked, templateOut]{ID: "create_" + t.Name + "_template", Method: http.MethodPost, Path: all, Status: 201,
+		httpapi.Op[createTemplateIn, template.Checked, templateOut]{ID: "create_" + t.Name + "_template", Method: http.MethodPost, Path: all,
+			Status: 201,
 			Action: on + "create", Find: t.findNew, Do: templatewire.Worded(k, templatewire.Template, t.create)},
 		httpapi.Op[templateIn, templatewire.Found, templateOut]{ID: "get_" + t.Name + "_template", Method: http.MethodGet, Path: one, Status: 200,
 			Action: on + "read", Find: templatewire.FindVersion[templateIn](k), Do: templatewire.Versioned(k, t.latest)},
-		httpapi.Op[templateIn, *template.Template, httpapi.None]{ID: "delete_" + t.Name + "_template", Method: http.MethodDelete, Path: one, Status: 204,
+		httpapi.Op[templateIn, *template.Template, httpapi.None]{ID: "delete_" + t.Name + "_template", Method: http.MethodDelete, Path: one,
+			Status: 204,
 			Action: on + "delete", Find: templatewire.FindTemplate[templateIn](k), Do: templatewire.Worded(k, templatewire.Template, t.deleteAll)},
-		httpapi.Op[newVersionIn, templatewire.Found, templateOut]{ID: "create_" + t.Name + "_template_version", Method: http.MethodPost, Path: one + "/versions", Status: 201,
+		httpapi.Op[newVersionIn, templatewire.Found, templateOut]{ID: "create_" + t.Name + "_template_version", Method: http.MethodPost,
+			Path: one + "/versions", Status: 201,
 			Action: on + "create", Find: templatewire.FindVersion[newVersionIn](k), Do: templatewire.Versioned(k, t.addVersion)},
-		httpapi.Op[listVersionsIn, *template.Template, templateList]{ID: "list_" + t.Name + "_template_versions", Method: http.MethodGet, Path: one + "/versions", Status: 200,
-			Action: on + "read", Check: (*listVersionsIn).check, Find: templatewire.FindTemplate[listVersionsIn](k), Do: templatewire.Worded(k, templatewire.Template, t.listVersions)},
-		httpapi.Op[replaceVersionIn, templatewire.Found, templateOut]{ID: "replace_" + t.Name + "_template", Method: http.MethodPut, Path: version, Status: 200,
-			Action: on + "update", Check: (*replaceVersionIn).check, Find: templatewire.FindVersion[replaceVersionIn](k), Do: templatewire.Versioned(k, t.replaceVersion)},
-		httpapi.Op[versionIn, templatewire.Found, templateOut]{ID: "get_" + t.Name + "_template_version", Method: http.MethodGet, Path: version, Status: 200,
+		httpapi.Op[listVersionsIn, *template.Template, templateList]{ID: "list_" + t.Name + "_template_versions", Method: http.MethodGet,
+			Path: one + "/versions", Status: 200,
+			Action: on + "read", Check: (*listVersionsIn).check, Find: templatewire.FindTemplate[listVersionsIn](k),
+			Do: templatewire.Worded(k, templatewire.Template, t.listVersions)},
+		httpapi.Op[replaceVersionIn, templatewire.Found, templateOut]{ID: "replace_" + t.Name + "_template", Method: http.MethodPut,
+			Path: version, Status: 200,
+			Action: on + "update", Check: (*replaceVersionIn).check, Find: templatewire.FindVersion[replaceVersionIn](k),
+			Do: templatewire.Versioned(k, t.replaceVersion)},
+		httpapi.Op[versionIn, templatewire.Found, templateOut]{ID: "get_" + t.Name + "_template_version", Method: http.MethodGet, Path: version,
+			Status: 200,
 			Action: on + "read", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.version)},
-		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_" + t.Name + "_template_version", Method: http.MethodDelete, Path: version, Status: 204,
+		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_" + t.Name + "_template_version", Method: http.MethodDelete,
+			Path: version, Status: 204,
 			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.deleteVersion)},
-		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "commit_" + t.Name + "_template", Method: http.MethodPost, Path: version + "/commit", Status: 204,
+		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "commit_" + t.Name + "_template", Method: http.MethodPost,
+			Path: version + "/commit", Status: 204,
 			Action: on + "update", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.commit)},
-		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_" + t.Name + "_assignments", Method: http.MethodGet, Path: assignments, Status: 200,
+		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_" + t.Name + "_assignments", Method: http.MethodGet,
+			Path: assignments, Status: 200,
 			Action: as + "read", Check: (*listAssignmentsIn).check, Find: findList[listAssignmentsIn](t), Do: t.listAssignments},
-		httpapi.Op[assignIn, *template.Template, assignmentsOut]{ID: "create_" + t.Name + "_template_assignment", Method: http.MethodPost, Path: assignments, Status: 201,
+		httpapi.Op[assignIn, *template.Template, assignmentsOut]{ID: "create_" + t.Name + "_template_assignment", Method: http.MethodPost,
+			Path: assignments, Status: 201,
 			Action: as + "create", Check: (*assignIn).check, Find: t.findAssigned, Do: templatewire.Worded(k, templatewire.Assigning, t.assign)},
-		httpapi.Op[assignmentIn, *template.Assignment, assignmentOut]{ID: "get_" + t.Name + "_assignment", Method: http.MethodGet, Path: assigned, Status: 200,
-			Action: as + "read", Find: templatewire.FindAssignment[assignmentIn](k), Do: templatewire.Worded(k, templatewire.Assignment, t.assignment)},
-		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_" + t.Name + "_assignment", Method: http.MethodPatch, Path: assigned, Status: 200,
-			Action: as + "update", Check: (*reassignIn).check, Find: templatewire.FindAssignment[reassignIn](k), Do: templatewire.Worded(k, templatewire.Assigning, t.reassign)},
-		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_" + t.Name + "_assignment", Method: http.MethodDelete, Path: assigned, Status: 204,
-			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k), Do: templatewire.Worded(k, templatewire.Assignment, t.unassign)},
+		httpapi.Op[assignmentIn, *template.Assignment, assignmentOut]{ID: "get_" + t.Name + "_assignment", Method: http.MethodGet,
+			Path: assigned, Status: 200,
+			Action: as + "read", Find: templatewire.FindAssignment[assignmentIn](k),
+			Do: templatewire.Worded(k, templatewire.Assignment, t.assignment)},
+		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_" + t.Name + "_assignment", Method: http.MethodPatch,
+			Path: assigned, Status: 200,
+			Action: as + "update", Check: (*reassignIn).check, Find: templatewire.FindAssignment[reassignIn](k),
+			Do: templatewire.Worded(k, templatewire.Assigning, t.reassign)},
+		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_" + t.Name + "_assignment", Method: http.MethodDelete,
+			Path: assigned, Status: 204,
+			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k),
+			Do: templatewire.Worded(k, templatewire.Assignment, t.unassign)},
 	)
 }
 
@@ -197,7 +216,8 @@ type createTemplateIn struct{ Body templateBody }
 // VersionNumber says that the latest version is meant.
 func (templateIn) VersionNumber() string { return "" }
 
-func (t *templated) findNew(_ context.Context, _ *httpapi.Call, in *createTemplateIn) (found template.Checked, target httpapi.Target, err error) {
+func (t *templated) findNew(_ context.Context, _ *httpapi.Call, in *createTemplateIn) (found template.Checked, target httpapi.Target,
+	err error) {
 	if err := checkAccount(in.Body.AccountID); err != nil {
 		e := *fault.Of(err)
 		e.Code = policy.CodeInvalidBody
@@ -292,7 +312,8 @@ func (in *replaceVersionIn) check() error { return needTag(in.IfMatch) }
 
 // replaceVersion reads the change here, after the decision: what it does not say
 // stays as the version has it.
-func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *replaceVersionIn, found templatewire.Found) (*templateOut, error) {
+func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *replaceVersionIn, found templatewire.Found) (*templateOut,
+	error) {
 	d, err := t.draft(&in.Body, found.Version.Payload)
 	if err != nil {
 		return nil, err
@@ -351,7 +372,8 @@ type listTemplatesIn struct {
 func (in listTemplatesIn) account() string { return in.AccountID }
 
 // findList is about all templates of an account.
-func findList[In interface{ account() string }](t *templated) func(context.Context, *httpapi.Call, *In) (httpapi.None, httpapi.Target, error) {
+func findList[In interface{ account() string }](t *templated) func(context.Context, *httpapi.Call, *In) (httpapi.None, httpapi.Target,
+	error) {
 	return func(_ context.Context, _ *httpapi.Call, in *In) (httpapi.None, httpapi.Target, error) {
 		account := (*in).account()
 		return httpapi.None{}, t.Target(account, ""), checkAccount(account)
@@ -442,7 +464,8 @@ func (in *listTemplatesIn) matches(h *template.Template, v *template.Version) bo
 	if in.PolicyType != "" && p.Policy.Type != in.PolicyType {
 		return false
 	}
-	for key, want := range map[string]string{policy.AttrServiceType: in.ServiceType, policy.AttrServiceName: in.ServiceName, policy.AttrServiceGroupID: in.ServiceGroupID} {
+	for key, want := range map[string]string{policy.AttrServiceType: in.ServiceType, policy.AttrServiceName: in.ServiceName,
+		policy.AttrServiceGroupID: in.ServiceGroupID} {
 		found := want == ""
 		for _, a := range p.Policy.Resource.Attributes {
 			found = found || a.Key == key && a.Value.Text == want

@@ -16,7 +16,8 @@ import (
 // member administers, with one child, and gives the child.
 func plant(s *apitest.Server) string {
 	s.T.Helper()
-	ent := &enterprise.Enterprise{Meta: store.Meta{Account: acct, ID: "ffffffffffffffffffffffffffffffff", Name: "Enterprise"}, State: account.Active}
+	ent := &enterprise.Enterprise{Meta: store.Meta{Account: acct, ID: "ffffffffffffffffffffffffffffffff", Name: "Enterprise"},
+		State: account.Active}
 	s.Update(func(ctx context.Context, tx store.Tx) error {
 		return enterprise.Enterprises.Create(ctx, tx, ent, store.Event{})
 	})
@@ -30,7 +31,8 @@ func plant(s *apitest.Server) string {
 func TestErrorsAboutTemplatesCarryTheCodesOfTheirKind(t *testing.T) {
 	s := serve(t)
 	child := plant(s)
-	body := m{"name": "no deletion", "account_id": acct, "committed": true, "action_control": m{"service_name": "am-test-service", "actions": []string{"am-test-service.test.delete"}}}
+	body := m{"name": "no deletion", "account_id": acct, "committed": true,
+		"action_control": m{"service_name": "am-test-service", "actions": []string{"am-test-service.test.delete"}}}
 	made := s.Do(member, "POST", "/v1/action_control_templates", body).Want(201)
 	path := "/v1/action_control_templates/" + made.Text("id")
 	wish := func(version any) m {
@@ -57,7 +59,8 @@ func TestAPageOfTemplatesGoesOnWhereItsLastOneWas(t *testing.T) {
 	plant(s)
 	var ids []string
 	for _, name := range []string{"a", "b", "c", "d"} {
-		body := m{"name": name, "account_id": acct, "action_control": m{"service_name": "am-test-service", "actions": []string{"am-test-service.test.delete"}}}
+		body := m{"name": name, "account_id": acct, "action_control": m{"service_name": "am-test-service",
+			"actions": []string{"am-test-service.test.delete"}}}
 		ids = append(ids, s.Do(member, "POST", "/v1/action_control_templates", body).Want(201).Text("id"))
 		s.Pass(time.Second)
 	}

@@ -46,7 +46,8 @@ func New(cfg Config) *API {
 	if u, err := url.Parse(a.base); err == nil {
 		a.host = u.Host
 	}
-	a.family = &httpapi.Family{Name: "iamtoken", Title: "IAM Token", Service: "iam-identity", WriteError: a.writeError, ErrorType: reflect.TypeFor[errorBody]()}
+	a.family = &httpapi.Family{Name: "iamtoken", Title: "IAM Token", Service: "iam-identity", WriteError: a.writeError,
+		ErrorType: reflect.TypeFor[errorBody]()}
 	a.discovery = a.discover()
 	return a
 }
@@ -100,6 +101,7 @@ func (a *API) Operations() []httpapi.Operation {
 		httpapi.Raw{ID: "post_logout", Method: http.MethodPost, Path: "/identity/logout", Status: 204, Public: inForm, Serve: a.logout},
 		httpapi.Raw{ID: "update_session_state", Method: http.MethodPatch, Path: "/v1/sessions/{session_id}/state", Status: 204,
 			Public: clients + "; session ids cannot be guessed", Serve: a.sessionState},
-		httpapi.NotBuilt{ID: "get_authorization", Method: http.MethodGet, Path: "/identity/authorize", Status: 302, Public: "begins a login in the browser"},
+		httpapi.NotBuilt{ID: "get_authorization", Method: http.MethodGet, Path: "/identity/authorize", Status: 302,
+			Public: "begins a login in the browser"},
 	)
 }

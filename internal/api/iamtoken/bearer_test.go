@@ -87,7 +87,8 @@ func TestForgedTokensAreRefusedEverywhere(t *testing.T) {
 			if who.status != http.StatusUnauthorized || !strings.Contains(who.raw, `"code":"invalid_access_token"`) {
 				t.Errorf("as a bearer: %d %s", who.status, who.raw)
 			}
-			if a := w.send(http.MethodPost, "/identity/introspect", pairs("token", text), bx); text != "" && strings.TrimSpace(a.raw) != `{"active":false}` {
+			if a := w.send(http.MethodPost, "/identity/introspect", pairs("token", text), bx); text != "" &&
+				strings.TrimSpace(a.raw) != `{"active":false}` {
 				t.Errorf("introspection: %s", a.raw)
 			}
 			if a := w.token(assume(text, "profile_id", profileB)); a.status != http.StatusBadRequest {

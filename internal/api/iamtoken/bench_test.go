@@ -51,7 +51,8 @@ func benchExchange(b *testing.B, alg signing.Algorithm, engine signing.Engine) {
 	out := &sink{h: http.Header{}}
 	send := new(body)
 	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: "/identity/token"}, Header: http.Header{
-		"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}, "User-Agent": {"ibm-go-sdk-core/iam-authenticator-5.22.1"}},
+		"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"},
+		"User-Agent": {"ibm-go-sdk-core/iam-authenticator-5.22.1"}},
 		Body: send, ContentLength: int64(len(form)), RemoteAddr: "203.0.113.9:40000", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	b.ReportAllocs()
 	for b.Loop() {

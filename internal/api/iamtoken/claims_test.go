@@ -101,7 +101,8 @@ func TestALoginKeepsWhatWasSaidOfThePerson(t *testing.T) {
 func TestEveryWayToLogInCarriesTheClaims(t *testing.T) {
 	w := newWorld(t)
 	w.vouch(manager)
-	code := w.send(http.MethodPost, "/identity/passcode", pairs("refresh_token", w.mustToken(passwordForm(), bx).text("refresh_token")), bx).text("passcode")
+	code := w.send(http.MethodPost, "/identity/passcode", pairs("refresh_token", w.mustToken(passwordForm(), bx).text("refresh_token")),
+		bx).text("passcode")
 	for name, a := range map[string]answer{
 		"passcode":                       w.mustToken([]string{"grant_type", token.GrantPasscode, "passcode", code, "account", acctA}, bx),
 		"a client that keeps no session": w.mustToken(passwordForm("account", acctA), basic("kube", "kube")),
@@ -111,7 +112,8 @@ func TestEveryWayToLogInCarriesTheClaims(t *testing.T) {
 			t.Errorf("%s: %+v", name, sub)
 		}
 	}
-	for name, a := range map[string]answer{"an API key": w.mustToken(apikey(userKey)), "an API key with sessions": w.mustToken(apikey(cliKey), bx)} {
+	for name, a := range map[string]answer{"an API key": w.mustToken(apikey(userKey)),
+		"an API key with sessions": w.mustToken(apikey(cliKey), bx)} {
 		if sub := w.holder(a); len(sub.Claims) != 0 {
 			t.Errorf("%s is no login at the realm: %+v", name, sub)
 		}
@@ -167,10 +169,12 @@ func TestAClaimRuleLetsALoginAssumeAProfile(t *testing.T) {
 	w.letIn("ClaimRule-1", profileA, acctA, realm, is, identity.Condition{Claim: "teams", Operator: "CONTAINS", Value: "red"})
 	login := w.mustToken(passwordForm("account", acctA), bx)
 	w.letIn("ClaimRule-2", profileB, acctB, realm, is)
-	if list := w.send(http.MethodPost, "/identity/profiles", pairs("access_token", login.text("access_token")), bx); list.number("count") != 1 || !strings.Contains(list.raw, profileA) {
+	if list := w.send(http.MethodPost, "/identity/profiles", pairs("access_token", login.text("access_token")),
+		bx); list.number("count") != 1 || !strings.Contains(list.raw, profileA) {
 		t.Errorf("profiles to be assumed: %s", list.raw)
 	}
-	if list := w.send(http.MethodPost, "/identity/profiles", pairs("access_token", w.mustToken(apikey(userKey)).text("access_token")), bx); list.number("count") != 0 {
+	if list := w.send(http.MethodPost, "/identity/profiles", pairs("access_token", w.mustToken(apikey(userKey)).text("access_token")),
+		bx); list.number("count") != 0 {
 		t.Errorf("profiles to be assumed with a key: %s", list.raw)
 	}
 	a := w.mustToken(assume(login.text("access_token"), "profile_id", profileA), bx)
@@ -207,7 +211,8 @@ func TestWhomClaimRulesDoNotLetIn(t *testing.T) {
 	w.wants(w.token(assume(login.text("access_token"), "profile_id", profileB), bx), 400, "BXNIM0398E") // another account's
 	w.letIn("ClaimRule-5", profileA, acctA, realm, is)
 	a := w.mustToken(ask, bx)
-	w.wants(w.token(assume(w.mustToken(apikey(userKey)).text("access_token"), "profile_id", profileA), bx), 400, "BXNIM0398E") // no login at the realm
+	// no login at the realm
+	w.wants(w.token(assume(w.mustToken(apikey(userKey)).text("access_token"), "profile_id", profileA), bx), 400, "BXNIM0398E")
 	w.write(func(ctx context.Context, tx store.Tx) error {
 		rule, err := identity.Rules.Get(ctx, tx, acctA, "ClaimRule-5")
 		if err != nil {

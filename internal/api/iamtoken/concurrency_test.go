@@ -102,8 +102,10 @@ func TestLeakedKeyMeetsWhatItsOwnerChose(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := map[string]string{"none": "iam-identity.user-apikey.update", "disable": "iam-identity.user-apikey.update", "delete": "iam-identity.user-apikey.delete"}[tt.choice]
-			if last := events[len(events)-1]; last.Action != want || last.Target != "ApiKey-l" || !strings.HasSuffix(last.Message, "found in public") {
+			want := map[string]string{"none": "iam-identity.user-apikey.update", "disable": "iam-identity.user-apikey.update",
+				"delete": "iam-identity.user-apikey.delete"}[tt.choice]
+			if last := events[len(events)-1]; last.Action != want || last.Target != "ApiKey-l" ||
+				!strings.HasSuffix(last.Message, "found in public") {
 				t.Errorf("last event %s of %s, want %s", last.Action, last.Target, want)
 			}
 		})

@@ -46,7 +46,8 @@ func TestWhatWasAssumedWithAnAPIKeyEndsWithTheKey(t *testing.T) {
 			w.trust(profileB, acctB, "user", userIAM, acctA)
 			login := w.mustToken(apikey(userKey), bx)
 			byToken := w.mustToken(assume(login.text("access_token"), "profile_id", profileB), bx)
-			byRefresh := w.mustToken([]string{"grant_type", token.GrantAssume, "refresh_token", login.text("refresh_token"), "profile_id", profileB}, bx)
+			byRefresh := w.mustToken([]string{"grant_type", token.GrantAssume, "refresh_token", login.text("refresh_token"), "profile_id",
+				profileB}, bx)
 			_, delegated := w.delegate(byToken.text("refresh_token"), "600")
 			byKube := w.mustToken(redeem(delegated), kube)
 			end.do(w)
@@ -155,7 +156,8 @@ func TestADelegationEndsWithALoginThatIsEndedOnPurpose(t *testing.T) {
 			login := w.mustToken(apikey(c.key), bx)
 			next, delegated := w.delegate(login.text("refresh_token"), "518400")
 			a := w.mustToken(redeem(delegated), kube)
-			further := w.mustToken(refresh(a.text("refresh_token"), "response_type", "cloud_iam delegated_refresh_token", "receiver_client_ids", "ce"), kube)
+			further := w.mustToken(refresh(a.text("refresh_token"), "response_type", "cloud_iam delegated_refresh_token", "receiver_client_ids",
+				"ce"), kube)
 			other := w.mustToken(apikey(c.key), bx)
 			c.end(w, login, next)
 			w.wants(w.token(redeem(delegated), kube), 400, "BXNIM0407E")

@@ -24,7 +24,8 @@ func TestDiscoveryNamesTheServerAndTheIssuer(t *testing.T) {
 	a := w.send(http.MethodGet, "/identity/.well-known/openid-configuration", "")
 	for name, want := range map[string]string{
 		"issuer": issuer, "token_endpoint": baseURL + "/identity/token", "passcode_endpoint": baseURL + "/identity/passcode",
-		"jwks_uri": baseURL + "/identity/keys", "userinfo_endpoint": baseURL + "/identity/userinfo", "authorization_endpoint": baseURL + "/identity/authorize",
+		"jwks_uri": baseURL + "/identity/keys", "userinfo_endpoint": baseURL + "/identity/userinfo",
+		"authorization_endpoint": baseURL + "/identity/authorize",
 	} {
 		if a.text(name) != want {
 			t.Errorf("%s = %q, want %q", name, a.text(name), want)
@@ -46,7 +47,8 @@ func TestPublishedKeysVerifyTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := signing.NewVerifier(signing.VerifierOptions[json.RawMessage]{Keys: set, Issuers: []string{issuer}, Now: w.server.Now, Decode: signing.Payload})
+		v := signing.NewVerifier(signing.VerifierOptions[json.RawMessage]{Keys: set, Issuers: []string{issuer}, Now: w.server.Now,
+			Decode: signing.Payload})
 		if _, err := v.Verify(w.mustToken(apikey(userKey)).text("access_token")); err != nil {
 			t.Errorf("%s: %v", alg, err)
 		}
@@ -61,7 +63,8 @@ func TestIntrospectionTellsGoodTokensFromOthers(t *testing.T) {
 		t.Errorf("good token: %s", good.raw)
 	}
 	for name, text := range map[string]string{"nonsense": "nonsense", "cut": access[:len(access)-4], "refresh token": "x"} {
-		if a := w.send(http.MethodPost, "/identity/introspect", pairs("token", text), bx); a.status != http.StatusOK || strings.TrimSpace(a.raw) != `{"active":false}` {
+		if a := w.send(http.MethodPost, "/identity/introspect", pairs("token", text), bx); a.status != http.StatusOK ||
+			strings.TrimSpace(a.raw) != `{"active":false}` {
 			t.Errorf("%s: %d %s", name, a.status, a.raw)
 		}
 	}
@@ -76,7 +79,8 @@ func TestUserInfoAnswers200ToBadTokens(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		good := w.send(method, "/identity/userinfo", "", bearer(access))
 		owner, _ := good.body["account"].(map[string]any)
-		if good.status != http.StatusOK || good.text("sub") != email || good.text("iss") != issuer || good.body["active"] != true || owner["bss"] != acctA {
+		if good.status != http.StatusOK || good.text("sub") != email || good.text("iss") != issuer || good.body["active"] != true ||
+			owner["bss"] != acctA {
 			t.Errorf("%s: %d %s", method, good.status, good.raw)
 		}
 		for _, bad := range []string{"", "nonsense", access + "x"} {
@@ -120,7 +124,8 @@ func TestProfilesThatMayBeAssumedAreListedAcrossAccounts(t *testing.T) {
 	w.wants(w.send(http.MethodPost, "/identity/profiles", ""), 400, "BXNIM0109E")
 	w.wants(w.send(http.MethodPost, "/identity/profiles", pairs("access_token", "x")), 400, "BXNIM0407E")
 	w.changeAccount(acctB, func(x *account.Account) { x.State = account.Suspended })
-	if a := w.send(http.MethodPost, "/identity/profiles", pairs("access_token", user)); a.number("count") != 0 || !strings.Contains(a.raw, `"profiles":[]`) {
+	if a := w.send(http.MethodPost, "/identity/profiles", pairs("access_token", user)); a.number("count") != 0 ||
+		!strings.Contains(a.raw, `"profiles":[]`) {
 		t.Errorf("of a suspended account: %s", a.raw)
 	}
 }
@@ -139,14 +144,16 @@ func TestPasscodePage(t *testing.T) {
 		}
 	}
 	login := pairs("username", email, "password", password)
-	shown := w.send(http.MethodPost, "/identity/passcode", login, header("Origin", "http://example.com"), header("Sec-Fetch-Site", "same-origin"))
+	shown := w.send(http.MethodPost, "/identity/passcode", login, header("Origin", "http://example.com"),
+		header("Sec-Fetch-Site", "same-origin"))
 	code := regexp.MustCompile(`passcode">([A-Za-z0-9]{10})</output>`).FindStringSubmatch(shown.raw)
 	if code == nil {
 		t.Fatalf("no passcode: %d %s", shown.status, shown.raw)
 	}
 	w.mustToken([]string{"grant_type", token.GrantPasscode, "passcode", code[1]}, bx)
 
-	if a := w.send(http.MethodPost, "/identity/passcode", login, header("Sec-Fetch-Site", "cross-site")); a.status != http.StatusForbidden || strings.Contains(a.raw, "<output") {
+	if a := w.send(http.MethodPost, "/identity/passcode", login, header("Sec-Fetch-Site", "cross-site")); a.status != http.StatusForbidden ||
+		strings.Contains(a.raw, "<output") {
 		t.Errorf("form of another site: %d %s", a.status, a.raw)
 	}
 	wrong := w.send(http.MethodPost, "/identity/passcode", pairs("username", `"><script>alert(1)</script>`, "password", "x"))
@@ -157,7 +164,8 @@ func TestPasscodePage(t *testing.T) {
 
 func TestLogoutPageOfABrowser(t *testing.T) {
 	w := newWorld(t)
-	if a := w.send(http.MethodGet, "/identity/logout", ""); a.status != http.StatusOK || !strings.Contains(a.header.Get("Content-Type"), "text/html") {
+	if a := w.send(http.MethodGet, "/identity/logout", ""); a.status != http.StatusOK ||
+		!strings.Contains(a.header.Get("Content-Type"), "text/html") {
 		t.Errorf("%d %s", a.status, a.raw)
 	}
 }
@@ -166,7 +174,8 @@ func TestStandardHeadersOfATokenResponse(t *testing.T) {
 	w := newWorld(t)
 	a := w.mustToken(apikey(userKey), header("Transaction-Id", "my-transaction"))
 	for name, want := range map[string]string{
-		"Content-Type": "application/json", "Content-Language": "en-US", "Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache",
+		"Content-Type": "application/json", "Content-Language": "en-US", "Cache-Control": "no-cache, no-store, must-revalidate",
+		"Pragma":  "no-cache",
 		"Expires": "0", "Transaction-Id": "my-transaction", "X-Correlation-Id": "my-transaction", "Ibm-Cloud-Service-Name": "iam-identity",
 		"X-Content-Type-Options": "nosniff",
 	} {

@@ -15,7 +15,8 @@ import (
 // FuzzForm compares the parser with the standard library's: what both accept
 // they must read alike.
 func FuzzForm(f *testing.F) {
-	for _, seed := range []string{"", "grant_type=a&apikey=b", "apikey=%41+b", "apikey=%4", "apikey=a&apikey=b", "a=b&&=&c", "apikey=%00", "scope=%ff",
+	for _, seed := range []string{"", "grant_type=a&apikey=b", "apikey=%41+b", "apikey=%4", "apikey=a&apikey=b", "a=b&&=&c", "apikey=%00",
+		"scope=%ff",
 		"api%6bey=x", "apikey", "apikey=a;b=c", "apikey=%zz"} {
 		f.Add(seed)
 	}
@@ -72,7 +73,8 @@ func lastNonEmpty(values []string) string {
 }
 
 func FuzzBasic(f *testing.F) {
-	for _, seed := range []string{"", "Basic Yng6Yng=", "basic Yng6Yng", "Basic", "Basic !!!", "Bearer x", "Basic Ong6", "Basic " + base64.StdEncoding.EncodeToString([]byte("a:b:c"))} {
+	for _, seed := range []string{"", "Basic Yng6Yng=", "basic Yng6Yng", "Basic", "Basic !!!", "Bearer x", "Basic Ong6",
+		"Basic " + base64.StdEncoding.EncodeToString([]byte("a:b:c"))} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, header string) {

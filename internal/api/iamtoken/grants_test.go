@@ -19,14 +19,16 @@ func TestAPIKeyGivesATokenThatTheServerAccepts(t *testing.T) {
 	w := newWorld(t)
 	for _, key := range []string{userKey, svcKey} {
 		a := w.mustToken(apikey(key))
-		if a.text("token_type") != "Bearer" || a.text("refresh_token") != "not_supported" || a.text("scope") != "ibm openid" || a.text("session_id") != "" {
+		if a.text("token_type") != "Bearer" || a.text("refresh_token") != "not_supported" || a.text("scope") != "ibm openid" ||
+			a.text("session_id") != "" {
 			t.Errorf("answer %s", a.raw)
 		}
 		c := w.claims(a.text("access_token"))
 		if a.number("expires_in") != 3600 || c.Expires != a.number("expiration") || c.Expires-c.IssuedAt != 3600 {
 			t.Errorf("expires_in %d, expiration %d, token from %d to %d", a.number("expires_in"), a.number("expiration"), c.IssuedAt, c.Expires)
 		}
-		if who := w.send(http.MethodGet, "/whoami", "", bearer(a.text("access_token"))); who.status != http.StatusOK || who.text("Account") != acctA {
+		if who := w.send(http.MethodGet, "/whoami", "", bearer(a.text("access_token"))); who.status != http.StatusOK ||
+			who.text("Account") != acctA {
 			t.Errorf("the token is not accepted: %s", who.raw)
 		}
 	}
@@ -94,16 +96,21 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"refresh token missing", []string{"grant_type", "refresh_token"}, []option{bx}, 400, "BXNIM0109E"},
 		{"unknown refresh token", refresh("not_supported"), []option{bx}, 400, "BXNIM0407E"},
 		{"delegated token without client", []string{"grant_type", token.GrantDelegated, "refresh_token", "x"}, nil, 401, "BXNIM0308E"},
-		{"unknown delegated token", []string{"grant_type", token.GrantDelegated, "refresh_token", "x"}, []option{basic("kube", "kube")}, 400, "BXNIM0407E"},
+		{"unknown delegated token", []string{"grant_type", token.GrantDelegated, "refresh_token", "x"}, []option{basic("kube", "kube")}, 400,
+			"BXNIM0407E"},
 		{"delegation without receivers", append(apikey(userKey), "response_type", "delegated_refresh_token"), nil, 400, "BXNIM0109E"},
 		{"delegation with absurd life", append(apikey(userKey), "response_type", "delegated_refresh_token", "receiver_client_ids", "kube",
 			"delegated_refresh_token_expiry", "-1"), nil, 400, "BXNIM0106E"},
 		{"assume without token", []string{"grant_type", token.GrantAssume, "profile_id", profileB}, nil, 400, "BXNIM0109E"},
 		{"assume without profile", []string{"grant_type", token.GrantAssume, "access_token", "x"}, nil, 400, "BXNIM0109E"},
-		{"assume by name without account", []string{"grant_type", token.GrantAssume, "access_token", "x", "profile_name", "there"}, nil, 400, "BXNIM0109E"},
-		{"assume by id and CRN", []string{"grant_type", token.GrantAssume, "access_token", "x", "profile_id", "a", "profile_crn", "b"}, nil, 400, "BXNIM0106E"},
-		{"assume with a malformed CRN", []string{"grant_type", token.GrantAssume, "access_token", "x", "profile_crn", "crn:b"}, nil, 400, "BXNIM0106E"},
-		{"assume with a token that is none", []string{"grant_type", token.GrantAssume, "access_token", "x", "profile_id", profileB}, nil, 400, "BXNIM0407E"},
+		{"assume by name without account", []string{"grant_type", token.GrantAssume, "access_token", "x", "profile_name", "there"}, nil, 400,
+			"BXNIM0109E"},
+		{"assume by id and CRN", []string{"grant_type", token.GrantAssume, "access_token", "x", "profile_id", "a", "profile_crn", "b"}, nil,
+			400, "BXNIM0106E"},
+		{"assume with a malformed CRN", []string{"grant_type", token.GrantAssume, "access_token", "x", "profile_crn", "crn:b"}, nil, 400,
+			"BXNIM0106E"},
+		{"assume with a token that is none", []string{"grant_type", token.GrantAssume, "access_token", "x", "profile_id", profileB}, nil, 400,
+			"BXNIM0407E"},
 		{"tenant header of another account", apikey(userKey), []option{header("ibm-cloud-tenant", acctB+", e")}, 400, "BXNIM0106E"},
 	}
 	for _, tt := range tests {
@@ -165,7 +172,8 @@ func TestChangesTakeEffectOnTheNextExchange(t *testing.T) {
 		}, userKey, 400, "BXNIM0425E", func(w *world) { w.server.Pass(-time.Hour) }},
 		{"key deleted", func(w *world) { w.deleteKey("ApiKey-1") }, userKey, 400, "BXNIM0415E", nil},
 		{"service ID deleted", func(w *world) { w.deleteServiceID() }, svcKey, 400, "BXNIM0415E", nil},
-		{"account suspended", func(w *world) { w.changeAccount(acctA, func(a *account.Account) { a.State = account.Suspended }) }, svcKey, 400, "BXNIM0410E",
+		{"account suspended", func(w *world) { w.changeAccount(acctA, func(a *account.Account) { a.State = account.Suspended }) }, svcKey, 400,
+			"BXNIM0410E",
 			func(w *world) { w.changeAccount(acctA, func(a *account.Account) { a.State = account.Active }) }},
 		{"user disabled", func(w *world) { w.changeUser(acctA, func(u *account.User) { u.State = "DISABLED" }) }, userKey, 400, "BXNIM0410E",
 			func(w *world) { w.changeUser(acctA, func(u *account.User) { u.State = account.Active }) }},
@@ -174,7 +182,10 @@ func TestChangesTakeEffectOnTheNextExchange(t *testing.T) {
 		}, svcKey, 401, "BXNIM0430E", func(w *world) {
 			w.changeSettings(acctA, func(s *account.Settings) { s.AllowedIPAddresses = "198.51.100.0/24, 203.0.113.1 - 203.0.113.10" })
 		}},
-		{"address no longer allowed to the user", func(w *world) { w.changeUser(acctA, func(u *account.User) { u.AllowedIPs = "2001:db8::/32" }) }, userKey, 401, "BXNIM0430E",
+		{"address no longer allowed to the user", func(w *world) {
+			w.changeUser(acctA,
+				func(u *account.User) { u.AllowedIPs = "2001:db8::/32" })
+		}, userKey, 401, "BXNIM0430E",
 			func(w *world) { w.changeUser(acctA, func(u *account.User) { u.AllowedIPs = "203.0.113.9" }) }},
 	}
 	for _, tt := range tests {
@@ -266,7 +277,8 @@ func TestProfileIsRefusedToWhomItDoesNotTrust(t *testing.T) {
 	stranger, nobody := w.token(assume(access, "profile_id", profileB)), w.token(assume(access, "profile_id", unknown))
 	w.wants(stranger, 400, "BXNIM0398E")
 	w.wants(nobody, 400, "BXNIM0398E")
-	if a, b := stranger.text("errorDetails"), nobody.text("errorDetails"); len(a) != len(b) || stranger.text("errorMessage") != nobody.text("errorMessage") {
+	if a, b := stranger.text("errorDetails"), nobody.text("errorDetails"); len(a) != len(b) ||
+		stranger.text("errorMessage") != nobody.text("errorMessage") {
 		t.Errorf("unknown and untrusting profile can be told apart: %q, %q", a, b)
 	}
 	w.wants(w.token(assume(access, "profile_name", "there", "account", acctB)), 400, "BXNIM0398E")
@@ -367,7 +379,8 @@ func TestFormsThatCannotBeRead(t *testing.T) {
 			w.wants(w.send(http.MethodPost, "/identity/token", body), 400, "BXNIM0106E")
 		})
 	}
-	if a := w.send(http.MethodPost, "/identity/token", grant+"&x="+longText(70<<10)); a.status != http.StatusRequestEntityTooLarge || a.text("errorMessage") == "" {
+	if a := w.send(http.MethodPost, "/identity/token", grant+"&x="+longText(70<<10)); a.status != http.StatusRequestEntityTooLarge ||
+		a.text("errorMessage") == "" {
 		t.Errorf("70 KiB: %d %s", a.status, a.raw)
 	}
 	w.wants(w.send(http.MethodPost, "/identity/token", `{"grant_type":"x"}`), 400, "BXNIM0109E")

@@ -107,9 +107,11 @@ func (w *world) seed() {
 			add(account.Users.Create(ctx, tx, &account.User{Meta: store.Meta{Account: a, ID: userIAM, Owner: userIAM, Name: "Ada Lovelace"},
 				Email: email, GivenName: "Ada", FamilyName: "Lovelace", State: account.Active}, store.Event{}))
 		}
-		add(identity.ServiceIDs.Create(ctx, tx, &identity.ServiceID{Meta: store.Meta{Account: acctA, ID: service, Name: "robot", Owner: id.IAMOf(service)}}, store.Event{}))
+		add(identity.ServiceIDs.Create(ctx, tx, &identity.ServiceID{Meta: store.Meta{Account: acctA, ID: service, Name: "robot",
+			Owner: id.IAMOf(service)}}, store.Event{}))
 		for _, p := range []struct{ id, account, name string }{{profileA, acctA, "here"}, {profileB, acctB, "there"}} {
-			add(identity.Profiles.Create(ctx, tx, &identity.Profile{Meta: store.Meta{Account: p.account, ID: p.id, Name: p.name, Owner: id.IAMOf(p.id)}}, store.Event{}))
+			add(identity.Profiles.Create(ctx, tx, &identity.Profile{Meta: store.Meta{Account: p.account, ID: p.id, Name: p.name,
+				Owner: id.IAMOf(p.id)}}, store.Event{}))
 		}
 		for _, err := range errs {
 			if err != nil {
@@ -194,9 +196,11 @@ func (w *world) setPassword() {
 	// take seconds.
 	salt := []byte("sixteen bytes...")
 	b64 := base64.RawStdEncoding
-	hash := "$argon2id$v=19$m=4096,t=1,p=1$" + b64.EncodeToString(salt) + "$" + b64.EncodeToString(argon2.IDKey([]byte(password), salt, 1, 4096, 1, 32))
+	hash := "$argon2id$v=19$m=4096,t=1,p=1$" + b64.EncodeToString(salt) + "$" +
+		b64.EncodeToString(argon2.IDKey([]byte(password), salt, 1, 4096, 1, 32))
 	w.write(func(ctx context.Context, tx store.Tx) error {
-		return account.Logins.Create(ctx, tx, &account.Login{Meta: store.Meta{Account: store.System, ID: userIAM}, Email: email, PasswordHash: hash}, store.Event{})
+		return account.Logins.Create(ctx, tx, &account.Login{Meta: store.Meta{Account: store.System, ID: userIAM}, Email: email,
+			PasswordHash: hash}, store.Event{})
 	})
 }
 
@@ -208,7 +212,8 @@ func (w *world) trust(profile, accountID, kind, identifier string, accounts ...s
 		owner = id.IAMOf(identifier)
 	}
 	w.write(func(ctx context.Context, tx store.Tx) error {
-		return identity.Trusts.Create(ctx, tx, &identity.Trust{Meta: store.Meta{Account: accountID, ID: identity.TrustID(profile, kind, identifier),
+		return identity.Trusts.Create(ctx, tx, &identity.Trust{Meta: store.Meta{Account: accountID,
+			ID:     identity.TrustID(profile, kind, identifier),
 			Parent: profile, Owner: owner}, Type: kind, Identifier: identifier, Accounts: accounts}, store.Event{})
 	})
 }

@@ -71,12 +71,14 @@ func TestEachLoginIsToldWithItsAuditActionAndWithoutSecrets(t *testing.T) {
 	w.send(http.MethodGet, "/whoami", "", bearer("s3cret-bearer"))
 
 	want := []string{"iam-identity.user-apikey.login", "iam-identity.serviceid-apikey.login", "iam-identity.trustedprofile-apikey.login",
-		"iam-identity.user-refreshtoken.login", "iam-identity.user-refreshtoken.login", "iam-identity.user-passcode.login", "iam-identity.user.logout"}
+		"iam-identity.user-refreshtoken.login", "iam-identity.user-refreshtoken.login", "iam-identity.user-passcode.login",
+		"iam-identity.user.logout"}
 	if diff := cmp.Diff(want, book.actions(t)); diff != "" {
 		t.Errorf("audit actions (-want +got):\n%s", diff)
 	}
 	log := book.text()
-	for _, s := range []string{cliKey, svcKey, password, code, "s3cret", user.text("access_token"), user.text("refresh_token"), chosen.text("refresh_token"), profile.text("access_token")} {
+	for _, s := range []string{cliKey, svcKey, password, code, "s3cret", user.text("access_token"), user.text("refresh_token"),
+		chosen.text("refresh_token"), profile.text("access_token")} {
 		if strings.Contains(log, s) {
 			t.Errorf("the log holds %q", s)
 		}

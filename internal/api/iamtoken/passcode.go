@@ -105,7 +105,8 @@ func (a *API) passcode(ctx context.Context, c *httpapi.Call, w http.ResponseWrit
 
 func (a *API) passcodeFromPage(ctx context.Context, c *httpapi.Call, w http.ResponseWriter, r *http.Request, f *form) error {
 	if err := a.protect.Check(r); err != nil {
-		return a.writePage(c, w, http.StatusForbidden, page{Title: "One-time passcode", Error: "The form came from another site. Open this page again."})
+		return a.writePage(c, w, http.StatusForbidden, page{Title: "One-time passcode",
+			Error: "The form came from another site. Open this page again."})
 	}
 	req := f.request(c, r)
 	code, err := a.tokens.PasscodeFor(ctx, req.Username, req.Password, c.Address)

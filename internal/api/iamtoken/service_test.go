@@ -39,7 +39,8 @@ func TestARuntimeGetsTheTokensOfItsServicesInstances(t *testing.T) {
 	w.server.Pass(10 * time.Minute)
 	a := w.mustToken(actAs(robot, "crn-"+shop+"one::"), basic("kube", "kube"))
 	if a.text("refresh_token") != token.NotSupported || a.number("expires_in") != 50*60 {
-		t.Errorf("refresh token %q, lives %d s; want none, and no longer than the runtime's token", a.text("refresh_token"), a.number("expires_in"))
+		t.Errorf("refresh token %q, lives %d s; want none, and no longer than the runtime's token", a.text("refresh_token"),
+			a.number("expires_in"))
 	}
 	if a.text("scope") != "ibm openid web-shop containers-kubernetes" {
 		t.Errorf("scope %q", a.text("scope"))
@@ -47,7 +48,8 @@ func TestARuntimeGetsTheTokensOfItsServicesInstances(t *testing.T) {
 	c := w.claims(a.text("access_token"))
 	name := shop + "one::"
 	if c.IAMID != "crn-"+name || c.ID != c.IAMID || c.Realm != "crn" || c.Identifier != name || c.Sub != name || c.SubType != "CRN" ||
-		c.Account.BSS != acctA || !c.Account.Valid || !c.Account.Frozen || c.Authn.IAMID != "crn-"+name || c.Authn.Sub != name || c.Authn.SubType != "CRN" ||
+		c.Account.BSS != acctA || !c.Account.Valid || !c.Account.Frozen || c.Authn.IAMID != "crn-"+name || c.Authn.Sub != name ||
+		c.Authn.SubType != "CRN" ||
 		c.GrantType != token.GrantIAMAuthz || c.ACR != 0 || c.AMR == nil || len(c.AMR) != 0 {
 		t.Errorf("claims %+v", c)
 	}
@@ -103,18 +105,20 @@ func TestWhoMayNotActAsAService(t *testing.T) {
 		status int
 		code   string
 	}{
-		"a person":                  {actAs(person, good), 403, "BXNIM0501E"},
-		"a runtime of another":      {actAs(robot, strings.Replace(good, "web-shop", "kms", 1)), 403, "BXNIM0501E"},
-		"nobody":                    {actAs("x", good), 400, "BXNIM0407E"},
-		"no token":                  {actAs("", good), 400, "BXNIM0109E"},
-		"no name":                   {actAs(robot, ""), 400, "BXNIM0109E"},
-		"a name without prefix":     {actAs(robot, shop+"one::"), 400, "BXNIM0106E"},
-		"a name that is none":       {actAs(robot, "crn-crn:v1:x"), 400, "BXNIM0106E"},
-		"a name without account":    {actAs(robot, "crn-crn:v1:bluemix:public:web-shop:::one::"), 400, "BXNIM0106E"},
-		"a name without service":    {actAs(robot, "crn-crn:v1:bluemix:public:::a/"+acctA+":one::"), 400, "BXNIM0106E"},
-		"an account that is none":   {actAs(robot, strings.Replace(good, acctA, "cccccccccccccccccccccccccccccccc", 1)), 400, "BXNIM0410E"},
-		"a delegation":              {append(actAs(robot, good), "response_type", "delegated_refresh_token", "receiver_client_ids", "kube"), 400, "BXNIM0106E"},
-		"a delegation beside":       {append(actAs(robot, good), "response_type", "cloud_iam delegated_refresh_token", "receiver_client_ids", "kube"), 400, "BXNIM0106E"},
+		"a person":                {actAs(person, good), 403, "BXNIM0501E"},
+		"a runtime of another":    {actAs(robot, strings.Replace(good, "web-shop", "kms", 1)), 403, "BXNIM0501E"},
+		"nobody":                  {actAs("x", good), 400, "BXNIM0407E"},
+		"no token":                {actAs("", good), 400, "BXNIM0109E"},
+		"no name":                 {actAs(robot, ""), 400, "BXNIM0109E"},
+		"a name without prefix":   {actAs(robot, shop+"one::"), 400, "BXNIM0106E"},
+		"a name that is none":     {actAs(robot, "crn-crn:v1:x"), 400, "BXNIM0106E"},
+		"a name without account":  {actAs(robot, "crn-crn:v1:bluemix:public:web-shop:::one::"), 400, "BXNIM0106E"},
+		"a name without service":  {actAs(robot, "crn-crn:v1:bluemix:public:::a/"+acctA+":one::"), 400, "BXNIM0106E"},
+		"an account that is none": {actAs(robot, strings.Replace(good, acctA, "cccccccccccccccccccccccccccccccc", 1)), 400, "BXNIM0410E"},
+		"a delegation": {append(actAs(robot, good), "response_type", "delegated_refresh_token", "receiver_client_ids", "kube"),
+			400, "BXNIM0106E"},
+		"a delegation beside": {append(actAs(robot, good), "response_type", "cloud_iam delegated_refresh_token", "receiver_client_ids",
+			"kube"), 400, "BXNIM0106E"},
 		"another service's profile": {actAs(w.mustToken(assumeOf(w, person)).text("access_token"), good), 403, "BXNIM0501E"},
 	} {
 		t.Run(name, func(t *testing.T) { w.wants(w.token(c.form), c.status, c.code) })

@@ -17,7 +17,8 @@ import (
 func TestRefreshTokenIsReplacedAtEachUse(t *testing.T) {
 	w := newWorld(t)
 	a := w.mustToken(apikey(userKey), bx)
-	if a.number("refresh_token_expiration") != w.server.Now().Add(72*time.Hour).Unix() || a.text("session_id") != "" || a.number("expires_in") != 3600 {
+	if a.number("refresh_token_expiration") != w.server.Now().Add(72*time.Hour).Unix() || a.text("session_id") != "" ||
+		a.number("expires_in") != 3600 {
 		t.Errorf("API key without sessions: %s", a.raw)
 	}
 	seen := map[string]bool{a.text("refresh_token"): true}
@@ -110,7 +111,8 @@ func TestPasswordLoginChoosesItsAccountWithTheRefreshToken(t *testing.T) {
 	w.setPassword()
 	a := w.mustToken(passwordForm(), bx)
 	c := w.claims(a.text("access_token"))
-	if c.Account.BSS != "" || c.Account.Valid || c.Account.Frozen || a.number("expires_in") != 1200 || !strings.HasPrefix(a.text("session_id"), id.Session) {
+	if c.Account.BSS != "" || c.Account.Valid || c.Account.Frozen || a.number("expires_in") != 1200 ||
+		!strings.HasPrefix(a.text("session_id"), id.Session) {
 		t.Errorf("first token of a login: %+v, %s", c, a.raw)
 	}
 	for _, acct := range []string{acctA, acctB} {
@@ -173,7 +175,8 @@ func TestPasscodeWorksOnceAndNotForLong(t *testing.T) {
 	login := w.mustToken(passwordForm(), bx)
 	passcode := func() []string {
 		t.Helper()
-		a := w.send(http.MethodPost, "/identity/passcode", pairs(append(refresh(login.text("refresh_token")), "response_type", "cloud_iam")...), bx)
+		a := w.send(http.MethodPost, "/identity/passcode", pairs(append(refresh(login.text("refresh_token")), "response_type", "cloud_iam")...),
+			bx)
 		if a.status != http.StatusOK || a.text("passcode") == "" {
 			t.Fatalf("no passcode: %d %s", a.status, a.raw)
 		}
@@ -181,7 +184,8 @@ func TestPasscodeWorksOnceAndNotForLong(t *testing.T) {
 	}
 	code := passcode()
 	a := w.mustToken(code, bx)
-	if c := w.claims(a.text("access_token")); c.GrantType != token.GrantPasscode || c.Account.BSS != "" || c.SessionID == "" || c.SessionID == login.text("session_id") {
+	if c := w.claims(a.text("access_token")); c.GrantType != token.GrantPasscode || c.Account.BSS != "" || c.SessionID == "" ||
+		c.SessionID == login.text("session_id") {
 		t.Errorf("token of a passcode: %+v", c)
 	}
 	w.wants(w.token(code, bx), 401, "BXNIM0602E")
@@ -314,7 +318,8 @@ func TestProfileAssumedOutOfASessionHasItsOwn(t *testing.T) {
 		t.Errorf("refreshed profile token %+v", c)
 	}
 	w.wants(w.token(refresh(a.text("refresh_token"), "account", acctA), bx), 400, "BXNIM0413E")
-	byRefresh := w.mustToken([]string{"grant_type", token.GrantAssume, "refresh_token", login.text("refresh_token"), "profile_id", profileB}, bx)
+	byRefresh := w.mustToken([]string{"grant_type", token.GrantAssume, "refresh_token", login.text("refresh_token"), "profile_id", profileB},
+		bx)
 	if w.claims(byRefresh.text("access_token")).IAMID != id.IAMOf(profileB) {
 		t.Error("assuming with a refresh token")
 	}
@@ -329,7 +334,8 @@ func TestLogoutEndsTheLogin(t *testing.T) {
 	w := newWorld(t)
 	a := w.mustToken(apikey(cliKey), bx)
 	next := w.mustToken(refresh(a.text("refresh_token")), bx)
-	if out := w.send(http.MethodPost, "/identity/logout", pairs("refresh_token", next.text("refresh_token")), bx); out.status != http.StatusNoContent {
+	if out := w.send(http.MethodPost, "/identity/logout", pairs("refresh_token", next.text("refresh_token")),
+		bx); out.status != http.StatusNoContent {
 		t.Fatalf("logout: %d %s", out.status, out.raw)
 	}
 	w.wants(w.token(refresh(next.text("refresh_token")), bx), 400, "BXNIM0407E")

@@ -19,7 +19,8 @@ const leaks = "/kagiban/v1/leaked_keys"
 
 func serve(t testing.TB, home func(context.Context) (string, error)) *apitest.Server {
 	return apitest.New(t, func(s *apitest.Server) []httpapi.Operation {
-		return kagibanv1.New(kagibanv1.Config{DB: s.DB, Identities: s.Identity, Home: home, Pages: lists.NewSealer(apitest.Pepper())}).Operations()
+		return kagibanv1.New(kagibanv1.Config{DB: s.DB, Identities: s.Identity, Home: home,
+			Pages: lists.NewSealer(apitest.Pepper())}).Operations()
 	})
 }
 
@@ -80,7 +81,8 @@ func TestOnlyOperatorsTellOfLeaks(t *testing.T) {
 	s := serve(t, atHome)
 	id := key(s, "the value of a key", "delete")
 	s.Grant("IBMid-VIEWER", "Viewer", "serviceName=kagiban")
-	for caller, want := range map[string]int{apitest.Member: 403, "IBMid-VIEWER": 403, apitest.OtherOwner + "@" + apitest.Other: 404, "": 401} {
+	for caller, want := range map[string]int{apitest.Member: 403, "IBMid-VIEWER": 403, apitest.OtherOwner + "@" + apitest.Other: 404,
+		"": 401} {
 		for _, value := range []string{"the value of a key", "no key at all"} {
 			s.Do(caller, "POST", leaks, map[string]string{"apikey": value}).Want(want)
 		}

@@ -74,7 +74,8 @@ func (r OfAssignment) assignmentID() string { return r.AssignmentID }
 
 // FindTemplate finds the template that an operation is about. In embeds
 // OfTemplate.
-func FindTemplate[In interface{ templateID() string }](k *Kind) func(context.Context, *httpapi.Call, *In) (*template.Template, httpapi.Target, error) {
+func FindTemplate[In interface{ templateID() string }](k *Kind) func(context.Context, *httpapi.Call, *In) (*template.Template,
+	httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*template.Template, httpapi.Target, error) {
 		return k.Find(ctx, c, (*in).templateID())
 	}
@@ -127,7 +128,8 @@ func FindVersion[In interface {
 
 // Versioned has an operation done on a version that is there, and gives its
 // errors the family's codes.
-func Versioned[In, Out any](k *Kind, do func(context.Context, *httpapi.Call, *In, Found) (*Out, error)) func(context.Context, *httpapi.Call, *In, Found) (*Out, error) {
+func Versioned[In, Out any](k *Kind, do func(context.Context, *httpapi.Call, *In, Found) (*Out, error)) func(context.Context,
+	*httpapi.Call, *In, Found) (*Out, error) {
 	return Worded(k, Template, func(ctx context.Context, c *httpapi.Call, in *In, found Found) (*Out, error) {
 		if found.absent != nil {
 			return nil, found.absent
@@ -138,7 +140,8 @@ func Versioned[In, Out any](k *Kind, do func(context.Context, *httpapi.Call, *In
 
 // FindAssignment finds the assignment that an operation is about. In embeds
 // OfAssignment.
-func FindAssignment[In interface{ assignmentID() string }](k *Kind) func(context.Context, *httpapi.Call, *In) (*template.Assignment, httpapi.Target, error) {
+func FindAssignment[In interface{ assignmentID() string }](k *Kind) func(context.Context, *httpapi.Call, *In) (*template.Assignment,
+	httpapi.Target, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In) (*template.Assignment, httpapi.Target, error) {
 		assignmentID := (*in).assignmentID()
 		absent := k.absent(c, Assignment, template.NoAssignment(assignmentID))
@@ -154,7 +157,8 @@ func FindAssignment[In interface{ assignmentID() string }](k *Kind) func(context
 }
 
 // Worded gives the errors of an operation the family's codes.
-func Worded[In, Found, Out any](k *Kind, about string, do func(context.Context, *httpapi.Call, *In, Found) (*Out, error)) func(context.Context, *httpapi.Call, *In, Found) (*Out, error) {
+func Worded[In, Found, Out any](k *Kind, about string, do func(context.Context, *httpapi.Call, *In, Found) (*Out,
+	error)) func(context.Context, *httpapi.Call, *In, Found) (*Out, error) {
 	return func(ctx context.Context, c *httpapi.Call, in *In, found Found) (*Out, error) {
 		out, err := do(ctx, c, in, found)
 		return out, k.worded(about, err)
@@ -218,7 +222,8 @@ func Sent(list []Reference) ([]template.Reference, error) {
 	for i, r := range list {
 		n := r.Version.Int()
 		if n == 0 || r.ID == "" {
-			return nil, fault.Field("policy_template_references", "Property 'policy_template_references[%d]' must hold an id and a version number.", i)
+			return nil, fault.Field("policy_template_references",
+				"Property 'policy_template_references[%d]' must hold an id and a version number.", i)
 		}
 		out = append(out, template.Reference{Kind: kinds.Policy, ID: r.ID, Version: n})
 	}

@@ -32,7 +32,8 @@ func TestReferencesComeBackAsTheyWereSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if back := Shown(&template.Version{References: got}); len(back) != 2 || back[0] != (Reference{"a", "1"}) || back[1] != (Reference{"b", "2"}) {
+	if back := Shown(&template.Version{References: got}); len(back) != 2 || back[0] != (Reference{"a", "1"}) ||
+		back[1] != (Reference{"b", "2"}) {
 		t.Errorf("came back as %v", back)
 	}
 	for _, bad := range []Reference{{"", "1"}, {"a", ""}, {"a", "0"}, {"a", "x"}} {

@@ -29,15 +29,16 @@ func accountPolicyVerbs() []shell.Verb {
 			}
 			return url.Values{"type": {"access"}}, subjects[at]
 		}),
-		policiesOfAccount("account-policies", "List the policies of the account, authorizations included", []string{"access", "auth"}, func(kind string) (url.Values, *subject) {
-			switch kind {
-			case "":
-				return nil, nil
-			case "auth":
-				kind = "authorization"
-			}
-			return url.Values{"type": {kind}}, nil
-		}),
+		policiesOfAccount("account-policies", "List the policies of the account, authorizations included", []string{"access", "auth"},
+			func(kind string) (url.Values, *subject) {
+				switch kind {
+				case "":
+					return nil, nil
+				case "auth":
+					kind = "authorization"
+				}
+				return url.Values{"type": {kind}}, nil
+			}),
 	}
 }
 
@@ -102,7 +103,8 @@ func (e *end) define(f *pflag.FlagSet, side string) {
 
 func (e *end) attributes(account, service string) []client.Attribute {
 	list := []client.Attribute{{Key: attrAccount, Operator: equals, Value: account}}
-	for _, a := range [][2]string{{attrService, service}, {"serviceInstance", e.instance}, {attrGroup, e.group}, {attrResourceType, e.resourceType}, {"resource", e.resource}} {
+	for _, a := range [][2]string{{attrService, service}, {"serviceInstance", e.instance}, {attrGroup, e.group},
+		{attrResourceType, e.resourceType}, {"resource", e.resource}} {
 		if a[1] != "" {
 			list = append(list, client.Attribute{Key: a[0], Operator: equals, Value: a[1]})
 		}
@@ -137,8 +139,10 @@ func (a *authorized) body(ctx context.Context, c *shell.Call, s *shell.Session) 
 		account = s.Account()
 	}
 	source, target := c.Args[0], c.Args[1]
-	p := client.Policy{Type: "authorization", Subject: a.source.attributes(account, source), Resource: a.target.attributes(s.Account(), target)}
-	query := url.Values{"account_id": {s.Account()}, "service_name": {target}, "source_service_name": {source}, "policy_type": {"authorization"}}
+	p := client.Policy{Type: "authorization", Subject: a.source.attributes(account, source),
+		Resource: a.target.attributes(s.Account(), target)}
+	query := url.Values{"account_id": {s.Account()}, "service_name": {target}, "source_service_name": {source},
+		"policy_type": {"authorization"}}
 	var err error
 	p.Roles, err = roleIDs(ctx, s, strings.Split(c.Args[2], ","), query)
 	return p.Body("v2"), "v2", err

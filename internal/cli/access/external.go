@@ -45,8 +45,9 @@ func settingsVerbs() []shell.Verb {
 	var state string
 	var allowed []string
 	return []shell.Verb{{
-		Use: "account-settings-external-interaction-update user|service_id|service", Short: "Let identities of other accounts use their policies, or not",
-		Args: cobra.ExactArgs(1), Output: true,
+		Use:   "account-settings-external-interaction-update user|service_id|service",
+		Short: "Let identities of other accounts use their policies, or not",
+		Args:  cobra.ExactArgs(1), Output: true,
 		Flags: func(f *pflag.FlagSet) {
 			f.StringVar(&state, "state", "", "enabled, limited to the allowed accounts, or monitor: "+strings.Join(externalStates, ", "))
 			f.StringSliceVar(&allowed, "allowed-accounts", nil, "`IDS` of the accounts that limited lets in, separated by commas")
@@ -75,7 +76,8 @@ func settingsVerbs() []shell.Verb {
 			}
 			var change external
 			change.Interaction.Types = map[string]externalState{kind: x}
-			changed, err := client.Send[external](ctx, s.API, client.Request{Method: http.MethodPatch, Path: path, Header: client.IfMatch(old.Tag), Body: change})
+			changed, err := client.Send[external](ctx, s.API, client.Request{Method: http.MethodPatch, Path: path, Header: client.IfMatch(old.Tag),
+				Body: change})
 			if err != nil {
 				return err
 			}

@@ -41,13 +41,19 @@ func TestFlagsDescribeResourcesAndWhoseRolesFit(t *testing.T) {
 		roles url.Values
 	}{
 		{nil, []client.Attribute{account, is("serviceType", "service")}, url.Values{"service_name": {"alliamserviceroles"}}},
-		{[]string{"--region", "eu-de"}, []client.Attribute{account, is("region", "eu-de"), is("serviceType", "service")}, url.Values{"service_name": {"alliamserviceroles"}}},
+		{[]string{"--region", "eu-de"}, []client.Attribute{account, is("region", "eu-de"), is("serviceType", "service")},
+			url.Values{"service_name": {"alliamserviceroles"}}},
 		{[]string{"--account-management"}, []client.Attribute{account, is("serviceType", "platform_service")}, url.Values{}},
-		{[]string{"--service-name", "kms", "--service-instance", "i"}, []client.Attribute{account, is("serviceName", "kms"), is("serviceInstance", "i")}, url.Values{"service_name": {"kms"}}},
-		{[]string{"--resource-group-id", "g"}, []client.Attribute{account, is("resourceGroupId", "g")}, url.Values{"service_name": {"alliamserviceroles"}}},
-		{[]string{"--resource-group-name", "*"}, []client.Attribute{account, {Key: "resourceGroupId", Operator: match, Value: "*"}}, url.Values{"service_name": {"alliamserviceroles"}}},
-		{[]string{"--resource-type", "resource-group", "--resource", "g"}, []client.Attribute{account, is("resourceType", "resource-group"), is("resource", "g")}, url.Values{"service_name": {"resource-controller"}}},
-		{[]string{"--attributes", "service_group_id=IAM,a=b=c?"}, []client.Attribute{account, is("service_group_id", "IAM"), {Key: "a", Operator: match, Value: "b=c?"}}, url.Values{"service_group_id": {"IAM"}}},
+		{[]string{"--service-name", "kms", "--service-instance", "i"}, []client.Attribute{account, is("serviceName", "kms"),
+			is("serviceInstance", "i")}, url.Values{"service_name": {"kms"}}},
+		{[]string{"--resource-group-id", "g"}, []client.Attribute{account, is("resourceGroupId", "g")},
+			url.Values{"service_name": {"alliamserviceroles"}}},
+		{[]string{"--resource-group-name", "*"}, []client.Attribute{account, {Key: "resourceGroupId", Operator: match, Value: "*"}},
+			url.Values{"service_name": {"alliamserviceroles"}}},
+		{[]string{"--resource-type", "resource-group", "--resource", "g"}, []client.Attribute{account, is("resourceType", "resource-group"),
+			is("resource", "g")}, url.Values{"service_name": {"resource-controller"}}},
+		{[]string{"--attributes", "service_group_id=IAM,a=b=c?"}, []client.Attribute{account, is("service_group_id", "IAM"),
+			{Key: "a", Operator: match, Value: "b=c?"}}, url.Values{"service_group_id": {"IAM"}}},
 	} {
 		g, c := flags(t, tt.args...)
 		if err := g.check(c); err != nil {
@@ -91,7 +97,8 @@ func TestYouAreNamedByYourAddress(t *testing.T) {
 }
 
 func TestABlockIsATableBelowItsKey(t *testing.T) {
-	got := block([]client.Attribute{is("accountId", "a"), is("region", "eu"), is("custom", "x"), {Key: "resource", Operator: match, Value: "y*"}}, "accountId")
+	got := block([]client.Attribute{is("accountId", "a"), is("region", "eu"), is("custom", "x"),
+		{Key: "resource", Operator: match, Value: "y*"}}, "accountId")
 	want := "\nRegion     eu\ncustom     x\nResource   y* (stringMatch)"
 	if got != want {
 		t.Errorf("got %q", got)

@@ -91,7 +91,8 @@ func groupsVerb() shell.Verb {
 
 var groupRules = object.Kind[client.GroupRule]{
 	Noun: "rule", Verb: "access-group-rule", Array: "rules",
-	Owner: &object.Owner{Noun: "access group", Use: "GROUP", Path: func(ctx context.Context, s *shell.Session, nameOrID string) (string, error) {
+	Owner: &object.Owner{Noun: "access group", Use: "GROUP", Path: func(ctx context.Context, s *shell.Session, nameOrID string) (string,
+		error) {
 		group, err := groups.Find(ctx, s, nameOrID)
 		return groups.PathOf(group.Value.ID, "rules"), err
 	}},
@@ -153,7 +154,8 @@ func (r *ruleFlags) change(c *shell.Call) (map[string]any, error) {
 }
 
 func completeRule(old client.GroupRule, body map[string]any) {
-	object.Complete(body, map[string]any{"name": old.Name, "realm_name": old.RealmName, "expiration": old.Expiration, "conditions": old.Conditions})
+	object.Complete(body, map[string]any{"name": old.Name, "realm_name": old.RealmName, "expiration": old.Expiration,
+		"conditions": old.Conditions})
 }
 
 func ruleVerbs() []shell.Verb {

@@ -77,9 +77,10 @@ func (m *member) listVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			return object.Table(c, m.noun+"s", []string{"Name", "IAM ID", "Email", "Membership", "Added At"}, list, func(g client.GroupMember) []string {
-				return []string{g.Name, g.IAMID, g.Email, g.Membership, g.CreatedAt}
-			})
+			return object.Table(c, m.noun+"s", []string{"Name", "IAM ID", "Email", "Membership", "Added At"}, list,
+				func(g client.GroupMember) []string {
+					return []string{g.Name, g.IAMID, g.Email, g.Membership, g.CreatedAt}
+				})
 		},
 	}
 }
@@ -135,7 +136,8 @@ func (m *member) add(ctx context.Context, s *shell.Session, path string, ids []s
 		var answer struct {
 			Members []client.Object[client.GroupOutcome] `json:"members"`
 		}
-		if err := s.API.Call(ctx, client.Request{Method: http.MethodPut, Path: path, Body: map[string]any{"members": list}}, &answer); err != nil {
+		if err := s.API.Call(ctx, client.Request{Method: http.MethodPut, Path: path, Body: map[string]any{"members": list}},
+			&answer); err != nil {
 			return nil, err
 		}
 		all = append(all, answer.Members...)
@@ -172,7 +174,8 @@ func outcome(c *shell.Call, all []client.Object[client.GroupOutcome], sentence s
 
 func (m *member) removeVerb() shell.Verb {
 	return shell.Verb{
-		Use: "access-group-" + m.stem + "-remove GROUP " + m.use, Short: "Remove " + object.A(m.noun) + " from an access group", Args: cobra.ExactArgs(2), Force: true,
+		Use: "access-group-" + m.stem + "-remove GROUP " + m.use, Short: "Remove " + object.A(m.noun) + " from an access group",
+		Args: cobra.ExactArgs(2), Force: true,
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 			c.Progress("Removing %s %s from access group %s under current account as %s", m.noun, c.Args[1], c.Args[0], s.User())
 			group, err := groups.Find(ctx, s, c.Args[0])
@@ -194,7 +197,8 @@ func (m *member) removeVerb() shell.Verb {
 
 func (m *member) purgeVerb() shell.Verb {
 	return shell.Verb{
-		Use: "access-group-" + m.stem + "-purge " + m.use, Short: "Remove " + object.A(m.noun) + " from all access groups", Args: cobra.ExactArgs(1), Force: true, Output: true,
+		Use: "access-group-" + m.stem + "-purge " + m.use, Short: "Remove " + object.A(m.noun) + " from all access groups",
+		Args: cobra.ExactArgs(1), Force: true, Output: true,
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 			id, err := m.id(ctx, s, c.Args[0])
 			if err != nil {

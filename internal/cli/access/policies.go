@@ -30,10 +30,11 @@ type subject struct {
 var subjects = []*subject{
 	{"user", "user", "USER", "iam_id", "user", []string{"IBMid-", "IAM-"}, userID},
 	{"service", "service ID", "SERVICE_ID", "iam_id", "service_id", []string{"iam-ServiceId-"}, serviceID},
-	{"access-group", "access group", "GROUP", "access_group_id", "access_group", []string{"AccessGroupId-"}, func(ctx context.Context, s *shell.Session, nameOrID string) (string, error) {
-		found, err := groups.Find(ctx, s, nameOrID)
-		return found.Value.ID, err
-	}},
+	{"access-group", "access group", "GROUP", "access_group_id", "access_group", []string{"AccessGroupId-"},
+		func(ctx context.Context, s *shell.Session, nameOrID string) (string, error) {
+			found, err := groups.Find(ctx, s, nameOrID)
+			return found.Value.ID, err
+		}},
 	{"trusted-profile", "trusted profile", "NAME|ID", "iam_id", "trusted_profile", []string{"iam-Profile-"}, profileID},
 }
 
@@ -92,7 +93,8 @@ func (x *subject) createVerb() shell.Verb {
 
 // body gives the request that writes a policy, from its file or from what the
 // flags change in p.
-func (g *grant) body(ctx context.Context, c *shell.Call, s *shell.Session, p *client.Policy, fresh bool) (schema string, body map[string]any, err error) {
+func (g *grant) body(ctx context.Context, c *shell.Call, s *shell.Session, p *client.Policy, fresh bool) (schema string,
+	body map[string]any, err error) {
 	schema = g.schema
 	if g.file == "" {
 		if schema == "" {
@@ -149,7 +151,8 @@ func written(ctx context.Context, c *shell.Call, s *shell.Session, p client.Obje
 
 // readPolicy gets a policy with the names of its roles.
 func readPolicy(ctx context.Context, s *shell.Session, schema, id string) (client.Object[client.Policy], error) {
-	found, err := client.Send[client.Policy](ctx, s.API, client.Request{Method: http.MethodGet, Path: policyPath(schema, id), Query: url.Values{"format": {"display"}}})
+	found, err := client.Send[client.Policy](ctx, s.API, client.Request{Method: http.MethodGet, Path: policyPath(schema, id),
+		Query: url.Values{"format": {"display"}}})
 	if client.IsNotFound(err) {
 		return found, shell.Problemf("Policy %s was not found.", id)
 	}

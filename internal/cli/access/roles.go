@@ -157,7 +157,8 @@ func roleCreateVerb() shell.Verb {
 		if r.display == "" || r.service == "" || len(r.actions) == 0 {
 			return client.Request{}, shell.Usagef("--display-name, --service-name and --actions are required")
 		}
-		body := map[string]any{"name": name, "account_id": s.Account(), "service_name": r.service, "display_name": r.display, "actions": r.actions}
+		body := map[string]any{"name": name, "account_id": s.Account(), "service_name": r.service, "display_name": r.display,
+			"actions": r.actions}
 		if r.description != "" {
 			body["description"] = r.description
 		}

@@ -67,7 +67,8 @@ func (k *sort) assignVerb() shell.Verb {
 				return err
 			}
 			var answer json.RawMessage
-			r := client.Request{Method: http.MethodPost, Path: k.assignments.Path, Query: k.wording.query, Body: k.wording.assign(id, version, targetType, target)}
+			r := client.Request{Method: http.MethodPost, Path: k.assignments.Path, Query: k.wording.query,
+				Body: k.wording.assign(id, version, targetType, target)}
 			if err := s.API.Call(ctx, r, &answer); err != nil {
 				return err
 			}
@@ -82,8 +83,9 @@ func (k *sort) assignVerb() shell.Verb {
 
 func (k *sort) reassignVerb() shell.Verb {
 	return shell.Verb{
-		Use: k.assignments.Verb + "-update ASSIGNMENT_ID VERSION", Aliases: k.aliases("-update"), Short: "Assign another version, or the same again to repair it",
-		Args: cobra.ExactArgs(2), Output: true,
+		Use: k.assignments.Verb + "-update ASSIGNMENT_ID VERSION", Aliases: k.aliases("-update"),
+		Short: "Assign another version, or the same again to repair it",
+		Args:  cobra.ExactArgs(2), Output: true,
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 			version, err := k.versionOf(c.Args[1])
 			if err != nil {
@@ -94,7 +96,8 @@ func (k *sort) reassignVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			r := client.Request{Method: http.MethodPatch, Path: k.assignments.PathOf(seen.Value.ID), Query: k.wording.query, Header: client.IfMatch(seen.Tag), Body: map[string]any{"template_version": version}}
+			r := client.Request{Method: http.MethodPatch, Path: k.assignments.PathOf(seen.Value.ID), Query: k.wording.query,
+				Header: client.IfMatch(seen.Tag), Body: map[string]any{"template_version": version}}
 			out, err := client.Send[client.Assignment](ctx, s.API, r)
 			if err != nil {
 				return err
@@ -106,13 +109,15 @@ func (k *sort) reassignVerb() shell.Verb {
 
 func (k *sort) unassignVerb() shell.Verb {
 	return shell.Verb{
-		Use: k.assignments.Verb + "-delete ASSIGNMENT_ID", Aliases: k.aliases("-delete"), Short: "Take a template from its accounts", Args: cobra.ExactArgs(1), Force: true,
+		Use: k.assignments.Verb + "-delete ASSIGNMENT_ID", Aliases: k.aliases("-delete"), Short: "Take a template from its accounts",
+		Args: cobra.ExactArgs(1), Force: true,
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 			if err := c.Confirm("Really remove assignment %s and what it made in its accounts?", c.Args[0]); err != nil {
 				return err
 			}
 			c.Progress("Removing %s %s as %s", k.assignments.Noun, c.Args[0], s.User())
-			if err := s.API.Call(ctx, client.Request{Method: http.MethodDelete, Path: k.assignments.PathOf(c.Args[0]), Query: k.wording.query}, nil); err != nil {
+			if err := s.API.Call(ctx, client.Request{Method: http.MethodDelete, Path: k.assignments.PathOf(c.Args[0]), Query: k.wording.query},
+				nil); err != nil {
 				return err
 			}
 			c.Done("Assignment %s is being removed", c.Args[0])

@@ -34,7 +34,8 @@ func Command(s *shell.Shell) *cobra.Command {
 
 // own gives the enterprise that the session's account belongs to.
 func own(ctx context.Context, s *shell.Session) (enterprise, error) {
-	list, err := client.List[client.Enterprise](ctx, s.API, client.ByDocument, "/v1/enterprises", "resources", url.Values{"account_id": {s.Account()}})
+	list, err := client.List[client.Enterprise](ctx, s.API, client.ByDocument, "/v1/enterprises", "resources",
+		url.Values{"account_id": {s.Account()}})
 	if err != nil {
 		return enterprise{}, err
 	}
@@ -77,13 +78,15 @@ func showVerb() shell.Verb {
 func createVerb() shell.Verb {
 	var domain, contact string
 	return shell.Verb{
-		Use: "create NAME", Short: "Make an enterprise with the targeted account as its first child", Args: cobra.ExactArgs(1), Output: true, Force: true,
+		Use: "create NAME", Short: "Make an enterprise with the targeted account as its first child", Args: cobra.ExactArgs(1), Output: true,
+		Force: true,
 		Flags: func(f *pflag.FlagSet) {
 			f.StringVarP(&domain, "domain", "d", "", "domain of the enterprise, such as example.com")
 			f.StringVar(&contact, "primary-contact-id", "", "IAM `ID` of the primary contact (default: you)")
 		},
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
-			if err := c.Confirm("Account %s will be incorporated into enterprise %s\n(which cannot be undone). Do you want to proceed?", s.Account(), c.Args[0]); err != nil {
+			if err := c.Confirm("Account %s will be incorporated into enterprise %s\n(which cannot be undone). Do you want to proceed?",
+				s.Account(), c.Args[0]); err != nil {
 				return err
 			}
 			if contact == "" {

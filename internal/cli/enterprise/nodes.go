@@ -29,7 +29,8 @@ func (p *pick) check() error {
 }
 
 // find looks a node up by ID, or by name in the whole enterprise.
-func find[T any](ctx context.Context, s *shell.Session, path, noun string, p pick, key func(T) (id, name string)) (client.Object[T], error) {
+func find[T any](ctx context.Context, s *shell.Session, path, noun string, p pick, key func(T) (id, name string)) (client.Object[T],
+	error) {
 	var none client.Object[T]
 	if p.id != "" {
 		return client.Get[T](ctx, s.API, path+client.Path(p.id))
@@ -154,30 +155,36 @@ func below[T any](list []client.Object[T], groupID string) []client.Object[T] {
 }
 
 func groupRows(g client.AccountGroup) [][2]string {
-	return [][2]string{{"Name:", g.Name}, {"ID:", g.ID}, {"Parent:", g.Parent}, {"State:", g.State}, {"Contact:", g.ContactIAMID}, {"CRN:", g.CRN}, {"Created At:", g.CreatedAt}}
+	return [][2]string{{"Name:", g.Name}, {"ID:", g.ID}, {"Parent:", g.Parent}, {"State:", g.State}, {"Contact:", g.ContactIAMID},
+		{"CRN:", g.CRN}, {"Created At:", g.CreatedAt}}
 }
 
 func groupVerbs() []shell.Verb {
 	return []shell.Verb{
-		listVerb("account-groups", "account group", "/v1/account-groups", []string{"Name", "ID", "Parent", "State", "Contact"}, func(g client.AccountGroup) []string {
-			return []string{g.Name, g.ID, short(g.Parent), g.State, g.ContactEmail}
-		}),
+		listVerb("account-groups", "account group", "/v1/account-groups", []string{"Name", "ID", "Parent", "State", "Contact"},
+			func(g client.AccountGroup) []string {
+				return []string{g.Name, g.ID, short(g.Parent), g.State, g.ContactEmail}
+			}),
 		nodeVerb("account-group", "account group", findGroup, groupRows), groupCreateVerb(), groupUpdateVerb(),
-		deleteVerb("account-group-delete", "account group", "/v1/account-groups", findGroup, func(g client.AccountGroup) (string, string) { return g.ID, g.Name }),
+		deleteVerb("account-group-delete", "account group", "/v1/account-groups", findGroup,
+			func(g client.AccountGroup) (string, string) { return g.ID, g.Name }),
 	}
 }
 
 func accountRows(a client.EnterpriseAccount) [][2]string {
-	return [][2]string{{"Name:", a.Name}, {"ID:", a.ID}, {"Parent:", a.Parent}, {"State:", a.State}, {"Owner:", a.OwnerEmail}, {"CRN:", a.CRN}, {"Created At:", a.CreatedAt}}
+	return [][2]string{{"Name:", a.Name}, {"ID:", a.ID}, {"Parent:", a.Parent}, {"State:", a.State}, {"Owner:", a.OwnerEmail},
+		{"CRN:", a.CRN}, {"Created At:", a.CreatedAt}}
 }
 
 func accountVerbs() []shell.Verb {
 	return []shell.Verb{
-		listVerb("accounts", "account", "/v1/accounts", []string{"Name", "ID", "Parent", "State", "Owner"}, func(a client.EnterpriseAccount) []string {
-			return []string{a.Name, a.ID, short(a.Parent), a.State, a.OwnerEmail}
-		}),
+		listVerb("accounts", "account", "/v1/accounts", []string{"Name", "ID", "Parent", "State", "Owner"},
+			func(a client.EnterpriseAccount) []string {
+				return []string{a.Name, a.ID, short(a.Parent), a.State, a.OwnerEmail}
+			}),
 		nodeVerb("account-show", "account", findAccount, accountRows), accountCreateVerb(), accountMoveVerb(),
-		deleteVerb("account-delete", "account", "/v1/accounts", findAccount, func(a client.EnterpriseAccount) (string, string) { return a.ID, a.Name }),
+		deleteVerb("account-delete", "account", "/v1/accounts", findAccount,
+			func(a client.EnterpriseAccount) (string, string) { return a.ID, a.Name }),
 		accountImportVerb(),
 	}
 }
@@ -252,7 +259,8 @@ func groupCreateVerb() shell.Verb {
 			type made struct {
 				ID string `json:"account_group_id"`
 			}
-			out, err := client.Post[made](ctx, s.API, "/v1/account-groups", nil, map[string]string{"parent": crn, "name": c.Args[0], "primary_contact_iam_id": contact})
+			out, err := client.Post[made](ctx, s.API, "/v1/account-groups", nil,
+				map[string]string{"parent": crn, "name": c.Args[0], "primary_contact_iam_id": contact})
 			if err != nil {
 				return err
 			}
@@ -396,11 +404,13 @@ func accountImportVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			if err := c.Confirm("Account %s will be incorporated into enterprise %s\n(which cannot be undone). Do you want to proceed?", accountID, e.Value.Name); err != nil {
+			if err := c.Confirm("Account %s will be incorporated into enterprise %s\n(which cannot be undone). Do you want to proceed?", accountID,
+				e.Value.Name); err != nil {
 				return err
 			}
 			c.Progress("Importing account %s as %s", accountID, s.User())
-			request := client.Request{Method: http.MethodPut, Path: "/v1" + client.Path("enterprises", e.Value.ID, "import", "accounts", accountID), Body: map[string]string{"parent": crn}}
+			request := client.Request{Method: http.MethodPut, Path: "/v1" + client.Path("enterprises", e.Value.ID, "import", "accounts",
+				accountID), Body: map[string]string{"parent": crn}}
 			if err := s.API.Call(ctx, request, nil); err != nil {
 				return err
 			}

@@ -54,13 +54,17 @@ var (
 
 // sorts are all kinds of template.
 var sorts = []*sort{
-	newSort("trusted profile", "trusted-profile", "profile", "ProfileTemplate-", "TemplateAssignment-", client.ByToken, "profile_templates", identities),
+	newSort("trusted profile", "trusted-profile", "profile", "ProfileTemplate-", "TemplateAssignment-", client.ByToken, "profile_templates",
+		identities),
 	// The alias is the official reference's own spelling.
-	newSort("account settings", "account-settings", "account_settings", "AccountSettingsTemplate-", "TemplateAssignment-", client.ByToken, "account_settings_templates", identities).also("account-settings-assigment"),
+	newSort("account settings", "account-settings", "account_settings", "AccountSettingsTemplate-", "TemplateAssignment-", client.ByToken,
+		"account_settings_templates", identities).also("account-settings-assigment"),
 	newSort("access policy", "access-policy", "policy", "policyTemplate-", "policyAssignment-", client.ByStart, "versions", policies),
 	newSort("role", "role", "role", "roleTemplate-", "roleAssignment-", client.ByStart, "versions", policies),
-	newSort("action control", "action-control", "action_control", "actionControlTemplate-", "actionControlAssignment-", client.ByStart, "versions", policies),
-	newSort("access group", "access-group", "group", "AccessGroupTemplateId-", "AccessGroupAssignmentId-", client.ByOffset, "group_template_versions", groups).verbose(),
+	newSort("action control", "action-control", "action_control", "actionControlTemplate-", "actionControlAssignment-", client.ByStart,
+		"versions", policies),
+	newSort("access group", "access-group", "group", "AccessGroupTemplateId-", "AccessGroupAssignmentId-", client.ByOffset,
+		"group_template_versions", groups).verbose(),
 }
 
 // newSort makes a kind whose paths are /v1/STEM_templates and

@@ -33,7 +33,8 @@ func AddTemplateVerbs(s *shell.Shell, iam *cobra.Command) {
 func templateRows(t client.Object[client.Template]) [][2]string {
 	v := t.Value
 	return [][2]string{
-		{"ID", v.ID}, {"Name", v.Name}, {"Description", v.Description}, {"Version", v.Version.String()}, {"Committed", strconv.FormatBool(v.Committed)},
+		{"ID", v.ID}, {"Name", v.Name}, {"Description", v.Description}, {"Version", v.Version.String()},
+		{"Committed", strconv.FormatBool(v.Committed)},
 		{"Entity Tag", t.Tag}, {"Created At", v.CreatedAt}, {"Last Updated", v.LastModifiedAt},
 	}
 }
@@ -88,8 +89,9 @@ func (k *sort) versionsVerb() shell.Verb {
 
 func (k *sort) showVerb() shell.Verb {
 	return shell.Verb{
-		Use: k.templates.Verb + "-version TEMPLATE [VERSION]", Aliases: []string{k.templates.Verb}, Short: "Show a version of a template; without VERSION the latest",
-		Args: cobra.RangeArgs(1, 2), Output: true,
+		Use: k.templates.Verb + "-version TEMPLATE [VERSION]", Aliases: []string{k.templates.Verb},
+		Short: "Show a version of a template; without VERSION the latest",
+		Args:  cobra.RangeArgs(1, 2), Output: true,
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 			c.Progress("Getting %s template %s under current account as %s", k.noun, strings.Join(c.Args, " version "), s.User())
 			path, err := k.path(ctx, c, s)

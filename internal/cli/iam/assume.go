@@ -143,11 +143,14 @@ func chooseAssumable(list []client.Object[client.Profile], wanted string) (clien
 		for i, p := range named {
 			lines[i] = fmt.Sprintf("  %s in account %s", p.Value.ID, p.Value.AccountID)
 		}
-		return client.Object[client.Profile]{}, shell.Problemf("Several trusted profiles are named %s. Give the ID of one of them:\n%s", wanted, strings.Join(lines, "\n"))
+		return client.Object[client.Profile]{}, shell.Problemf("Several trusted profiles are named %s. Give the ID of one of them:\n%s", wanted,
+			strings.Join(lines, "\n"))
 	case strings.HasPrefix(wanted, Profiles.Prefix):
 		return client.Object[client.Profile]{Value: client.Profile{ID: wanted}}, nil
 	}
-	return client.Object[client.Profile]{}, shell.Problemf("Trusted profile %s is not among those that you may assume. List them with: kagiban iam trusted-profiles --can-assume", wanted)
+	return client.Object[client.Profile]{},
+		shell.Problemf("Trusted profile %s is not among those that you may assume. List them with: kagiban iam trusted-profiles --can-assume",
+			wanted)
 }
 
 func runLeave(_ context.Context, c *shell.Call) error {

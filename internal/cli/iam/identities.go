@@ -83,12 +83,13 @@ func identityCreateVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			made, err := client.Post[client.ProfileIdentity](ctx, session.API, Profiles.PathOf(profile.Value.ID, "identities", wireType), nil, struct {
-				Identifier  string   `json:"identifier"`
-				Type        string   `json:"type"`
-				Accounts    []string `json:"accounts,omitempty"`
-				Description string   `json:"description,omitempty"`
-			}{identifier, wireType, accounts, description})
+			made, err := client.Post[client.ProfileIdentity](ctx, session.API, Profiles.PathOf(profile.Value.ID, "identities", wireType), nil,
+				struct {
+					Identifier  string   `json:"identifier"`
+					Type        string   `json:"type"`
+					Accounts    []string `json:"accounts,omitempty"`
+					Description string   `json:"description,omitempty"`
+				}{identifier, wireType, accounts, description})
 			if err != nil {
 				return err
 			}
@@ -151,7 +152,8 @@ func identitiesVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			all, err := client.List[client.ProfileIdentity](ctx, session.API, client.Whole, Profiles.PathOf(profile.Value.ID, "identities"), "identities", nil)
+			all, err := client.List[client.ProfileIdentity](ctx, session.API, client.Whole, Profiles.PathOf(profile.Value.ID, "identities"),
+				"identities", nil)
 			if err != nil {
 				return err
 			}

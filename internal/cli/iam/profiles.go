@@ -27,7 +27,8 @@ var Profiles = object.Kind[client.Profile]{
 
 // ofProfile are the objects of a profile that lie beneath it at part.
 func ofProfile(part string) *object.Owner {
-	return &object.Owner{Noun: "trusted profile", Use: "NAME|ID", Path: func(ctx context.Context, s *shell.Session, nameOrID string) (string, error) {
+	return &object.Owner{Noun: "trusted profile", Use: "NAME|ID", Path: func(ctx context.Context, s *shell.Session, nameOrID string) (string,
+		error) {
 		profile, err := Profiles.Find(ctx, s, nameOrID)
 		return Profiles.PathOf(profile.Value.ID, part), err
 	}}

@@ -26,7 +26,8 @@ func serviceKeyVerbs() []shell.Verb {
 }
 
 // forService runs something for the service ID that the second argument names.
-func forService(run func(context.Context, *shell.Call, *shell.Session, owner) error) func(context.Context, *shell.Call, *shell.Session) error {
+func forService(run func(context.Context, *shell.Call, *shell.Session, owner) error) func(context.Context, *shell.Call,
+	*shell.Session) error {
 	return func(ctx context.Context, c *shell.Call, session *shell.Session) error {
 		o, err := ofService(ctx, session, c.Args[1])
 		if err != nil {

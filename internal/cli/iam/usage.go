@@ -24,7 +24,8 @@ type usage struct {
 
 var usages = []usage{
 	{"api-keys-usage", "API keys, by IAM ID of their owner", "", []string{"apikeys_per_identity"}},
-	{"trusted-profiles-usage", "trusted profiles, and of what belongs to each", "profiles", []string{"claim_rules_per_profile", "cr_links_per_profile", "cr_rules_per_profile"}},
+	{"trusted-profiles-usage", "trusted profiles, and of what belongs to each", "profiles",
+		[]string{"claim_rules_per_profile", "cr_links_per_profile", "cr_rules_per_profile"}},
 	{"service-id-groups-usage", "service ID groups, and of the service IDs in each", "serviceid_groups", []string{"serviceids_per_group"}},
 	{"templates-usage", "templates, and of the versions of each", "templates", []string{"template_versions_per_template"}},
 	{"access-groups-usage", "rules, by access group", "", []string{"claim_rules_per_group"}},
@@ -189,7 +190,8 @@ func (u usage) run() shell.Verb {
 			body[u.whole] = true
 		}
 		c.Progress("Getting usage of account %s as %s", session.Account(), session.User())
-		found, err := client.Send[limits](ctx, session.API, client.Request{Method: http.MethodPost, Path: limitsPath(session.Account()), Body: body})
+		found, err := client.Send[limits](ctx, session.API, client.Request{Method: http.MethodPost, Path: limitsPath(session.Account()),
+			Body: body})
 		if err != nil {
 			return err
 		}

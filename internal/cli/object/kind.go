@@ -124,7 +124,8 @@ func (k Kind[T]) Choose(list []client.Object[T], nameOrID string) (client.Object
 	case 1:
 		return named[0], nil
 	}
-	return client.Object[T]{}, shell.Problemf("Several %ss are named %s. Give the ID of one of them:\n  %s", k.Noun, nameOrID, strings.Join(ids, "\n  "))
+	return client.Object[T]{}, shell.Problemf("Several %ss are named %s. Give the ID of one of them:\n  %s", k.Noun, nameOrID,
+		strings.Join(ids, "\n  "))
 }
 
 func (k Kind[T]) missing(nameOrID string) error {

@@ -44,7 +44,8 @@ func TestAFilterLooksAtNameAndDescription(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{nil, []string{"1", "2", "3"}}, {[]string{"-n", "BACK"}, []string{"1", "2"}}, {[]string{"-n", "back", "-d", "Night"}, []string{"1"}}, {[]string{"-d", "?"}, []string{}},
+		{nil, []string{"1", "2", "3"}}, {[]string{"-n", "BACK"}, []string{"1", "2"}}, {[]string{"-n", "back", "-d", "Night"}, []string{"1"}},
+		{[]string{"-d", "?"}, []string{}},
 	} {
 		var f Filter
 		set := pflag.NewFlagSet("verb", pflag.ContinueOnError)
@@ -67,7 +68,10 @@ func TestAFilterLooksAtNameAndDescription(t *testing.T) {
 
 func TestVerbsOfObjectsThatBelongToAnotherNameItFirst(t *testing.T) {
 	owned := kind
-	owned.Owner = &Owner{Noun: "access group", Use: "GROUP", Path: func(context.Context, *shell.Session, string) (string, error) { return "", nil }}
+	owned.Owner = &Owner{Noun: "access group", Use: "GROUP", Path: func(context.Context, *shell.Session, string) (string, error) {
+		return "",
+			nil
+	}}
 	for _, tt := range []struct {
 		verb       shell.Verb
 		use, short string
@@ -78,7 +82,8 @@ func TestVerbsOfObjectsThatBelongToAnotherNameItFirst(t *testing.T) {
 		{kind.Delete(shell.Verb{}, " and more", nil), "thing-delete NAME|ID", "Delete an odd thing and more", 1},
 		{owned.List(shell.Verb{}, nil), "things GROUP", "List the odd things of an access group", 1},
 		{owned.Show(), "thing GROUP ODD_THING_NAME|ODD_THING_ID", "Show an odd thing of an access group", 2},
-		{owned.Update(shell.Verb{}, "PUT", nil, nil), "thing-update GROUP ODD_THING_NAME|ODD_THING_ID", "Change an odd thing of an access group", 2},
+		{owned.Update(shell.Verb{}, "PUT", nil, nil), "thing-update GROUP ODD_THING_NAME|ODD_THING_ID",
+			"Change an odd thing of an access group", 2},
 		{owned.Create(shell.Verb{Short: "Own words"}, nil), "thing-create GROUP NAME", "Own words", 2},
 	} {
 		if tt.verb.Use != tt.use || tt.verb.Short != tt.short {

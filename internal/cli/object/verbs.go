@@ -149,7 +149,8 @@ func (k Kind[T]) Show() shell.Verb {
 
 // Create makes the verb that creates one with the name that is its argument. V
 // brings flags and examples; request gives what is sent but for method and path.
-func (k Kind[T]) Create(v shell.Verb, request func(ctx context.Context, c *shell.Call, s *shell.Session, name string) (client.Request, error)) shell.Verb {
+func (k Kind[T]) Create(v shell.Verb, request func(ctx context.Context, c *shell.Call, s *shell.Session, name string) (client.Request,
+	error)) shell.Verb {
 	v = k.verb(v, "-create", "NAME", "Create "+A(k.Noun), 1)
 	v.Output = true
 	v.Do = func(ctx context.Context, c *shell.Call, s *shell.Session) error {
@@ -174,7 +175,8 @@ func (k Kind[T]) Create(v shell.Verb, request func(ctx context.Context, c *shell
 
 // Update makes the verb that changes one. V brings the flags and change gives
 // what they say; complete, unless nil, adds what the API demands besides.
-func (k Kind[T]) Update(v shell.Verb, method string, change func(*shell.Call) (map[string]any, error), complete func(old T, body map[string]any)) shell.Verb {
+func (k Kind[T]) Update(v shell.Verb, method string, change func(*shell.Call) (map[string]any, error),
+	complete func(old T, body map[string]any)) shell.Verb {
 	v = k.verb(v, "-update", k.use(), "Change "+A(k.Noun), 1)
 	v.Output, v.Force = true, true
 	v.Do = func(ctx context.Context, c *shell.Call, s *shell.Session) error {
@@ -197,7 +199,8 @@ func (k Kind[T]) Update(v shell.Verb, method string, change func(*shell.Call) (m
 		if complete != nil {
 			complete(old.Value, body)
 		}
-		changed, err := client.Send[T](ctx, s.API, client.Request{Method: method, Path: t.PathOf(k.id(old.Value)), Header: client.IfMatch(old.Tag), Body: body})
+		changed, err := client.Send[T](ctx, s.API, client.Request{Method: method, Path: t.PathOf(k.id(old.Value)),
+			Header: client.IfMatch(old.Tag), Body: body})
 		if err != nil {
 			return err
 		}

@@ -187,7 +187,8 @@ func TestADamagedFileIsNamed(t *testing.T) {
 func TestLogoutKeepsServerAndPreferences(t *testing.T) {
 	s := full()
 	s.Logout()
-	want := settings.Settings{APIEndpoint: "https://iam.example.com", SSLDisabled: true, Region: "jp-tok", HTTPTimeout: 5, Trace: "false", Color: "true"}
+	want := settings.Settings{APIEndpoint: "https://iam.example.com", SSLDisabled: true, Region: "jp-tok", HTTPTimeout: 5, Trace: "false",
+		Color: "true"}
 	if diff := cmp.Diff(reveal(t, want), reveal(t, s)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

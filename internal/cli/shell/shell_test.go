@@ -221,9 +221,12 @@ func TestASessionThatIsOverSaysHowToGoOn(t *testing.T) {
 		want          string
 	}{
 		{"no refresh token", "", refuses("X"), "FAILED\nYour session has expired. Log in with: kagiban login --apikey KEY|@FILE\n\n"},
-		{"expired", "r", refuses("BXNIM0408E"), "FAILED\nRemote server error. Status code: 400, error code: BXNIM0408E, message: refused\nYour session is over. Log in with: kagiban login --apikey KEY|@FILE\n\n"},
-		{"inactive", "r", refuses("BXNIM0439E"), "FAILED\nRemote server error. Status code: 400, error code: BXNIM0439E, message: refused\nYour session is over. Log in with: kagiban login --apikey KEY|@FILE\n\n"},
-		{"disabled user", "r", refuses("BXNIM0410E"), "FAILED\nRemote server error. Status code: 400, error code: BXNIM0410E, message: refused\n\n"},
+		{"expired", "r", refuses("BXNIM0408E"),
+			"FAILED\nRemote server error. Status code: 400, error code: BXNIM0408E, message: refused\nYour session is over. Log in with: kagiban login --apikey KEY|@FILE\n\n"},
+		{"inactive", "r", refuses("BXNIM0439E"),
+			"FAILED\nRemote server error. Status code: 400, error code: BXNIM0439E, message: refused\nYour session is over. Log in with: kagiban login --apikey KEY|@FILE\n\n"},
+		{"disabled user", "r", refuses("BXNIM0410E"),
+			"FAILED\nRemote server error. Status code: 400, error code: BXNIM0410E, message: refused\n\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, tt.grant, accepts)

@@ -160,5 +160,6 @@ func (d *Data) passwordHash() string {
 	_, _ = io.ReadFull(d.source("salt"), salt)
 	key := argon2.IDKey([]byte(d.Password.Reveal()), salt, passes, memory, lanes, 32)
 	enc := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, passes, lanes, enc.EncodeToString(salt), enc.EncodeToString(key))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, passes, lanes, enc.EncodeToString(salt),
+		enc.EncodeToString(key))
 }

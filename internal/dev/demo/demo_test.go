@@ -45,7 +45,8 @@ func TestOneSeedGivesOneDataSet(t *testing.T) {
 	if diff := cmp.Diff(one, again); diff != "" {
 		t.Errorf("the same seed: %s", diff)
 	}
-	same := map[string]bool{"KAGIBAN_URL": true, "KAGIBAN_MEMBER_EMAIL": true, "KAGIBAN_VIEWER_ROLE_ID": true, "KAGIBAN_CONSOLE_USER": true, "KAGIBAN_PROFILE_NAME": true}
+	same := map[string]bool{"KAGIBAN_URL": true, "KAGIBAN_MEMBER_EMAIL": true, "KAGIBAN_VIEWER_ROLE_ID": true, "KAGIBAN_CONSOLE_USER": true,
+		"KAGIBAN_PROFILE_NAME": true}
 	for i := range one {
 		if (one[i].Value == other[i].Value) != same[one[i].Name] {
 			t.Errorf("%s of two seeds: %q and %q", one[i].Name, one[i].Value, other[i].Value)
@@ -61,11 +62,15 @@ func TestAShortSeedIsRefused(t *testing.T) {
 
 func TestTheEnvironmentHasTheFormsThatClientsCheck(t *testing.T) {
 	forms := map[string]string{
-		"KAGIBAN_URL": `^http://x$`, "KAGIBAN_APIKEY": `^[A-Za-z0-9_-]{44}$`, "KAGIBAN_IAM_ID": `^IBMid-[A-Z0-9]{10}$`, "KAGIBAN_ACCOUNT_ID": `^[0-9a-f]{32}$`,
-		"KAGIBAN_ENTERPRISE_ID": `^[0-9a-f]{32}$`, "KAGIBAN_ENTERPRISE_ACCOUNT_ID": `^[0-9a-f]{32}$`, "KAGIBAN_ENTERPRISE_SUBACCOUNT_ID": `^[0-9a-f]{32}$`,
-		"KAGIBAN_ACCOUNT_GROUP_ID": `^[0-9a-f]{32}$`, "KAGIBAN_USER_ID": `^IBMid-[A-Z0-9]{10}$`, "KAGIBAN_ADMIN_APIKEY": `^[A-Za-z0-9_-]{44}$`,
+		"KAGIBAN_URL": `^http://x$`, "KAGIBAN_APIKEY": `^[A-Za-z0-9_-]{44}$`, "KAGIBAN_IAM_ID": `^IBMid-[A-Z0-9]{10}$`,
+		"KAGIBAN_ACCOUNT_ID":    `^[0-9a-f]{32}$`,
+		"KAGIBAN_ENTERPRISE_ID": `^[0-9a-f]{32}$`, "KAGIBAN_ENTERPRISE_ACCOUNT_ID": `^[0-9a-f]{32}$`,
+		"KAGIBAN_ENTERPRISE_SUBACCOUNT_ID": `^[0-9a-f]{32}$`,
+		"KAGIBAN_ACCOUNT_GROUP_ID":         `^[0-9a-f]{32}$`, "KAGIBAN_USER_ID": `^IBMid-[A-Z0-9]{10}$`,
+		"KAGIBAN_ADMIN_APIKEY":   `^[A-Za-z0-9_-]{44}$`,
 		"KAGIBAN_VIEWER_ROLE_ID": `^crn:v1:bluemix:public:iam::::role:Viewer$`, "KAGIBAN_ACCESS_GROUP_ID": `^AccessGroupId-`,
-		"KAGIBAN_PROFILE_ID": `^Profile-[0-9a-f-]{36}$`, "KAGIBAN_CONSOLE_USER": `@example\.com$`, "KAGIBAN_CONSOLE_PASSWORD": `^[A-Za-z0-9]{10}$`,
+		"KAGIBAN_PROFILE_ID": `^Profile-[0-9a-f-]{36}$`, "KAGIBAN_CONSOLE_USER": `@example\.com$`,
+		"KAGIBAN_CONSOLE_PASSWORD": `^[A-Za-z0-9]{10}$`,
 	}
 	got := map[string]string{}
 	for _, v := range data(t, "a").Env("http://x") {
@@ -242,7 +247,8 @@ func TestTheServicesGaveEachObjectTheIDOfTheData(t *testing.T) {
 		{enterprise.Enterprises.Kind(), d.Root, d.Enterprise}, {enterprise.Groups.Kind(), d.Root, d.Group},
 		{enterprise.Members.Kind(), d.Root, d.Root}, {enterprise.Members.Kind(), d.Root, d.Child},
 		{account.Accounts.Kind(), d.Caller, d.Caller}, {account.Accounts.Kind(), d.Called, d.Called},
-		{account.Users.Kind(), d.Root, d.Admin.IAMID}, {account.Users.Kind(), d.Root, d.Member.IAMID}, {account.Users.Kind(), d.Root, d.Console.IAMID},
+		{account.Users.Kind(), d.Root, d.Admin.IAMID}, {account.Users.Kind(), d.Root, d.Member.IAMID},
+		{account.Users.Kind(), d.Root, d.Console.IAMID},
 		{identity.ServiceIDs.Kind(), d.Root, d.ServiceID}, {identity.Profiles.Kind(), d.Called, d.Profile},
 		{identity.APIKeys.Kind(), d.Root, d.OwnerKey.ID}, {identity.APIKeys.Kind(), d.Root, d.AdminKey.ID},
 		{identity.APIKeys.Kind(), d.Caller, d.VisitorKey.ID}, {identity.APIKeys.Kind(), d.Root, d.ServiceKey.ID},

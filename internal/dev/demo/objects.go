@@ -25,7 +25,8 @@ func (p Person) user() account.NewUser {
 // login is Console's, with what its realm says of it.
 func (d *Data) login(passwordHash string) account.NewLogin {
 	return account.NewLogin{IAMID: d.Console.IAMID, Email: d.Console.Email, PasswordHash: passwordHash, DefaultAccount: d.Root, Realm: Realm,
-		Claims: []account.Claim{{Name: "department", Values: []string{"billing"}}, {Name: "groups", Values: []string{"people", "auditors"}, List: true}}}
+		Claims: []account.Claim{{Name: "department", Values: []string{"billing"}},
+			{Name: "groups", Values: []string{"people", "auditors"}, List: true}}}
 }
 
 // tree makes the demo enterprise: the root account and one group with the child.
@@ -84,7 +85,8 @@ func (l *loader) machines(ctx context.Context) error {
 		return err
 	}
 	l.labels.say("profile")
-	p, err := checked(identity.NewProfile{Account: l.Called, Name: ProfileName, Description: "Lets people of another account read the bill of this one"},
+	p, err := checked(identity.NewProfile{Account: l.Called, Name: ProfileName,
+		Description: "Lets people of another account read the bill of this one"},
 		func(n valid.Of[identity.NewProfile]) (*identity.Profile, error) {
 			return l.identity.CreateProfile(ctx, n)
 		})
@@ -113,10 +115,11 @@ func (l *loader) keys(ctx context.Context) error {
 	} {
 		l.labels.say("key id " + k.label)
 		traits := identity.KeyTraits{Name: &k.name, Description: new("Key of the demo data"), ActionWhenLeaked: new(identity.LeakNone)}
-		_, err := checked(identity.NewAPIKey{IAMID: k.owner, Account: k.account, Traits: traits, Value: k.value}, func(n valid.Of[identity.NewAPIKey]) (key *identity.APIKey, err error) {
-			key, _, err = l.identity.CreateAPIKey(ctx, asker.System, n)
-			return key, err
-		})
+		_, err := checked(identity.NewAPIKey{IAMID: k.owner, Account: k.account, Traits: traits, Value: k.value},
+			func(n valid.Of[identity.NewAPIKey]) (key *identity.APIKey, err error) {
+				key, _, err = l.identity.CreateAPIKey(ctx, asker.System, n)
+				return key, err
+			})
 		if err != nil {
 			return err
 		}

@@ -179,12 +179,14 @@ func guarded(host, path string, header ...string) int {
 }
 
 func TestTheGuardKnowsLoopbackAndTheServersOwnNames(t *testing.T) {
-	for _, host := range []string{"localhost", "LOCALHOST:4280", "127.0.0.1", "127.9.9.9:1", "[::1]:4280", "::1", "a.localhost:1", "dev.example:4280", "[::ffff:127.0.0.1]:1"} {
+	for _, host := range []string{"localhost", "LOCALHOST:4280", "127.0.0.1", "127.9.9.9:1", "[::1]:4280", "::1", "a.localhost:1",
+		"dev.example:4280", "[::ffff:127.0.0.1]:1"} {
 		if got := guarded(host, "/dev/v1/clock"); got != http.StatusTeapot {
 			t.Errorf("%s: %d", host, got)
 		}
 	}
-	for _, host := range []string{"", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1:4280", "0.0.0.0", "[fe80::1]:1", "notlocalhost", "2130706433"} {
+	for _, host := range []string{"", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1:4280", "0.0.0.0",
+		"[fe80::1]:1", "notlocalhost", "2130706433"} {
 		if got := guarded(host, "/dev/v1/clock"); got != http.StatusForbidden {
 			t.Errorf("%s: %d", host, got)
 		}

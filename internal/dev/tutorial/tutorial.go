@@ -74,13 +74,16 @@ func Play(ctx context.Context, cfg Config) (*Outcome, error) {
 		run          func(context.Context) error
 	}{
 		{"Obtain an access token", "Somebody who may create and assign templates logs in, once.", p.token},
-		{"Create the operations service ID and its API key", "The one identity that will manage all accounts. It has no access of its own.", p.service},
+		{"Create the operations service ID and its API key", "The one identity that will manage all accounts. It has no access of its own.",
+			p.service},
 		{"Create the access policy templates", "What the profile will be allowed to do, in every account.", p.policies},
 		{"Create the trusted profile template", "A profile that trusts the service ID, with both policies.", p.profile},
-		{"Assign the trusted profile template to an account group", "The server makes the profile in each account of the group, and in those that join it later.", p.assign},
+		{"Assign the trusted profile template to an account group",
+			"The server makes the profile in each account of the group, and in those that join it later.", p.assign},
 		{"Get the service ID's access token", "From here on only the service ID's key is needed.", p.operate},
 		{"Get a list of trusted profiles for the service ID", "One in each account of the group.", p.list},
-		{"Create an access token for the child accounts' trusted profiles", "With such a token the service ID acts inside the account.", p.assume},
+		{"Create an access token for the child accounts' trusted profiles", "With such a token the service ID acts inside the account.",
+			p.assume},
 	} {
 		p.say("Step %d. %s\n        %s\n", i+1, step.title, step.about)
 		if err := step.run(ctx); err != nil {
@@ -113,7 +116,8 @@ func (p *player) service(ctx context.Context) error {
 		ID string `json:"id"`
 	}
 	err := p.post(ctx, "/v1/serviceids", object{
-		"name": "Operator resource manager identity", "description": "Operator service id to manage resources in child accounts", "account_id": p.Account,
+		"name": "Operator resource manager identity", "description": "Operator service id to manage resources in child accounts",
+		"account_id": p.Account,
 	}, &made)
 	if err != nil {
 		return err

@@ -147,7 +147,8 @@ func (c *checker) references(at string, v any) {
 			}
 		}
 		// Below "properties" a key is a name of the API, not a keyword.
-		if kind, ok := v["type"].(string); ok && strings.Contains(at, "schema") && !strings.HasSuffix(at, "/properties") && !slices.Contains(types, any(kind)) {
+		if kind, ok := v["type"].(string); ok && strings.Contains(at, "schema") && !strings.HasSuffix(at, "/properties") &&
+			!slices.Contains(types, any(kind)) {
 			c.fault("%s has type %q", at, kind)
 		}
 		for key, item := range v {

@@ -78,7 +78,8 @@ func TestV1DocumentsComeBackAsTheyWereSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Version != policy.V1 || p.State != policy.StateActive || len(p.Resource) != 3 || p.Resource[0].Operator != "" || p.Tags[0].Key != "project" {
+	if p.Version != policy.V1 || p.State != policy.StateActive || len(p.Resource) != 3 || p.Resource[0].Operator != "" ||
+		p.Tags[0].Key != "project" {
 		t.Errorf("policy is %+v", p)
 	}
 	sameJSON(t, v1Text, document.ToV1(p))
@@ -136,7 +137,8 @@ func TestAV2PolicyIsAPlaceholderInV1(t *testing.T) {
 	if a := d.Subjects[0].Attributes; len(a) != 1 || a[0].Name != "iam_id" || a[0].Value.Text != "unsupported version" {
 		t.Errorf("subject is %+v", a)
 	}
-	if r := d.Roles; len(r) != 1 || !strings.HasSuffix(r[0].RoleID, ":UnsupportedVersion") || r[0].DisplayName != "Unsupported Version" || r[0].Description != d.Description {
+	if r := d.Roles; len(r) != 1 || !strings.HasSuffix(r[0].RoleID, ":UnsupportedVersion") || r[0].DisplayName != "Unsupported Version" ||
+		r[0].Description != d.Description {
 		t.Errorf("roles are %+v", r)
 	}
 	if a := d.Resources[0].Attributes; len(a) != 1 || a[0].Name != "accountId" || a[0].Value.Text != "acct" {

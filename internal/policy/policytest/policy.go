@@ -57,7 +57,8 @@ func Policy(rng *rand.Rand, n int) *policy.Policy {
 // workingHours is Monday to Friday from nine to five.
 func workingHours() *policy.Rule {
 	return &policy.Rule{Operator: policy.OpAnd, Conditions: []policy.Rule{
-		{Key: policy.KeyDayOfWeek, Operator: policy.OpDayOfWeekAnyOf, Value: policy.StringList("1+00:00", "2+00:00", "3+00:00", "4+00:00", "5+00:00")},
+		{Key: policy.KeyDayOfWeek, Operator: policy.OpDayOfWeekAnyOf, Value: policy.StringList("1+00:00", "2+00:00", "3+00:00", "4+00:00",
+			"5+00:00")},
 		{Key: policy.KeyCurrentTime, Operator: policy.OpTimeGreaterThanOrEquals, Value: policy.String("09:00:00+00:00")},
 		{Key: policy.KeyCurrentTime, Operator: policy.OpTimeLessThanOrEquals, Value: policy.String("17:00:00+00:00")},
 	}}

@@ -160,7 +160,8 @@ func (k *Keyring) Fresh(ctx context.Context) {
 func (k *Keyring) save(ctx context.Context) signing.SaveFunc {
 	before := keyIDs(k.ring.Records())
 	return func(records []signing.Record) error {
-		event := store.Event{Action: "iam-identity.signing-key.rotate", Message: "IAM Identity Service: rotate signing keys", Params: keyIDs(records)}
+		event := store.Event{Action: "iam-identity.signing-key.rotate", Message: "IAM Identity Service: rotate signing keys",
+			Params: keyIDs(records)}
 		err := k.db.Update(ctx, func(tx store.Tx) error {
 			obj, err := rings.Get(ctx, tx, store.System, ringName)
 			if errors.Is(err, fault.NotFound) {

@@ -26,7 +26,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
 	var err error
-	if w.db, err = sqlitestore.Open(context.Background(), sqlitestore.Options{Memory: true, Now: func() time.Time { return w.now }}); err != nil {
+	if w.db, err = sqlitestore.Open(context.Background(), sqlitestore.Options{Memory: true,
+		Now: func() time.Time { return w.now }}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.db.Close() })

@@ -279,7 +279,8 @@ func TestADatabaseThatIsAwayIsUnavailable(t *testing.T) {
 }
 
 func TestAWrongConnectionStringHidesItsPassword(t *testing.T) {
-	for _, dsn := range []string{"postgres://user:hush@host:notaport/db", "host=h password=hush port=nine", "postgres://user:hush@h/db?sslmode=odd"} {
+	for _, dsn := range []string{"postgres://user:hush@host:notaport/db", "host=h password=hush port=nine",
+		"postgres://user:hush@h/db?sslmode=odd"} {
 		_, err := pgstore.Open(pgstore.Options{DSN: dsn})
 		if err == nil {
 			t.Errorf("%s was taken", dsn)

@@ -70,7 +70,8 @@ func (db *DB) update(ctx context.Context, level sql.IsolationLevel, fn func(*sql
 // gated runs one attempt behind the gates of the accounts. It gives the
 // accounts that the attempt turned out to write to; with errBusy, one of them
 // is in use.
-func (db *DB) gated(ctx context.Context, level sql.IsolationLevel, accounts []string, fn func(*sqlstore.Tx) error) (seen []string, err error) {
+func (db *DB) gated(ctx context.Context, level sql.IsolationLevel, accounts []string, fn func(*sqlstore.Tx) error) (seen []string,
+	err error) {
 	p, err := db.gates.enter(ctx, accounts)
 	if err != nil {
 		return nil, err

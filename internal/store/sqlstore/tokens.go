@@ -16,9 +16,10 @@ const (
 	putToken     = `INSERT INTO tokens (` + tokenColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7)
  ON CONFLICT (space, token_key) DO UPDATE SET account = excluded.account, owner = excluded.owner,
  expires_at = excluded.expires_at, created_at = excluded.created_at, body = excluded.body`
-	getToken    = `SELECT ` + tokenColumns + ` FROM tokens WHERE space = $1 AND token_key = $2 AND expires_at > $3`
-	takeToken   = `DELETE FROM tokens WHERE space = $1 AND token_key = $2 AND expires_at > $3 RETURNING ` + tokenColumns
-	listTokens  = `SELECT ` + tokenColumns + ` FROM tokens WHERE space = $1 AND account = $2 AND owner = $3 AND expires_at > $4 ORDER BY created_at, token_key`
+	getToken   = `SELECT ` + tokenColumns + ` FROM tokens WHERE space = $1 AND token_key = $2 AND expires_at > $3`
+	takeToken  = `DELETE FROM tokens WHERE space = $1 AND token_key = $2 AND expires_at > $3 RETURNING ` + tokenColumns
+	listTokens = `SELECT ` + tokenColumns +
+		` FROM tokens WHERE space = $1 AND account = $2 AND owner = $3 AND expires_at > $4 ORDER BY created_at, token_key`
 	deleteToken = `DELETE FROM tokens WHERE space = $1 AND token_key = $2`
 	sweepTokens = `DELETE FROM tokens WHERE (space, token_key) IN
  (SELECT space, token_key FROM tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)`

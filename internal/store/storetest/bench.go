@@ -82,7 +82,8 @@ func benchmarkReads(b *testing.B, db store.DB, objects int, account func(int) st
 	})
 	b.Run("list 20 by name", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := db.Direct().List(ctx, store.Query{Kind: "badge", Account: account(rand.IntN(objects)), Order: store.ByName, Limit: 20}); err != nil {
+			if _, err := db.Direct().List(ctx, store.Query{Kind: "badge", Account: account(rand.IntN(objects)), Order: store.ByName,
+				Limit: 20}); err != nil {
 				b.Fatal(err)
 			}
 		}

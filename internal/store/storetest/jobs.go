@@ -83,7 +83,8 @@ var jobTests = []test{
 		was := e.due("n1")[0]
 		now := e.clock.Now()
 		is := &store.Job{Kind: "k", Account: "a1", ID: "j", Body: was.Body, Created: was.Created, Wishes: 1, Due: now.Add(1), Node: "n1",
-			Until: now.Add(time.Minute), Claim: 7, Attempts: 2, Done: 3, Total: 9, Text: "half", Error: "late", Finished: now, Expires: now.Add(time.Hour)}
+			Until: now.Add(time.Minute), Claim: 7, Attempts: 2, Done: 3, Total: 9, Text: "half", Error: "late", Finished: now,
+			Expires: now.Add(time.Hour)}
 		is.Due = now.Add(time.Second)
 		ok, err := e.db.Jobs().Swap(e.ctx, was, is)
 		e.must(err)
@@ -192,7 +193,8 @@ var jobTests = []test{
 		e.equal(jobIDs(left), []string{"j4", "j5"})
 	}},
 	{"jobs are listed by account, kind and id, in pages", func(e *env) {
-		for _, j := range []store.Job{{Kind: "k", Account: "a2", ID: "1"}, {Kind: "l", Account: "a1", ID: "1"}, {Kind: "k", Account: "a1", ID: "2"}, {Kind: "k", Account: "a1", ID: "1"}} {
+		for _, j := range []store.Job{{Kind: "k", Account: "a2", ID: "1"}, {Kind: "l", Account: "a1", ID: "1"},
+			{Kind: "k", Account: "a1", ID: "2"}, {Kind: "k", Account: "a1", ID: "1"}} {
 			e.must(e.db.Jobs().Schedule(e.ctx, j))
 		}
 		var got []string

@@ -116,7 +116,8 @@ var listTests = []test{
 				return nil
 			}))
 		}
-		for _, q := range []store.Query{{Account: "a1"}, {Account: "a1", Parent: "parent0"}, {Account: "a1", Parent: "parent1"}, {Account: "a2"}} {
+		for _, q := range []store.Query{{Account: "a1"}, {Account: "a1", Parent: "parent0"}, {Account: "a1", Parent: "parent1"},
+			{Account: "a2"}} {
 			for _, o := range []store.Order{store.ByCreated, store.ByID} {
 				q.Order = o
 				want, err := badges.List(e.ctx, e.db.Direct(), q)
@@ -134,7 +135,8 @@ var listTests = []test{
 	{"ids are those of the list, sorted", func(e *env) {
 		fill(e, 40)
 		e.create(newBadge("a2", "b1", "n"))
-		for _, q := range []store.Query{{Account: "a1"}, {Account: "a1", Parent: "parent0"}, {Account: "a1", Owner: "owner1", Name: "name2"}, {Account: "none"}, {}} {
+		for _, q := range []store.Query{{Account: "a1"}, {Account: "a1", Parent: "parent0"}, {Account: "a1", Owner: "owner1", Name: "name2"},
+			{Account: "none"}, {}} {
 			q.Order = store.ByID
 			list, err := badges.List(e.ctx, e.db.Direct(), q)
 			e.must(err)

@@ -37,7 +37,8 @@ var textTests = []test{
 				}
 				e.equal(e.events(b.Account)[0].Name, s)
 			}
-			tok := store.Token{Space: "s", Key: s, Account: s, Owner: s, Expires: e.clock.Now().Add(1e9), Created: e.clock.Now(), Body: []byte(`"x"`)}
+			tok := store.Token{Space: "s", Key: s, Account: s, Owner: s, Expires: e.clock.Now().Add(1e9), Created: e.clock.Now(),
+				Body: []byte(`"x"`)}
 			e.must(e.db.Tokens().Put(e.ctx, tok))
 			back, err := e.db.Tokens().Take(e.ctx, "s", s)
 			e.must(err)

@@ -52,7 +52,8 @@ func (w *world) lay(kind, payload string, before ...template.Made) ([]template.M
 		if err != nil {
 			return err
 		}
-		made, err = doc.Apply(w.ctx, &template.Lay{Source: template.Source{Template: head, Version: version, Document: doc}, Tx: tx, Account: acct,
+		made, err = doc.Apply(w.ctx, &template.Lay{Source: template.Source{Template: head, Version: version, Document: doc}, Tx: tx,
+			Account: acct,
 			Assignment: &template.Assignment{Meta: store.Meta{ID: "Assignment-1", Parent: head.ID},
 				Subject: &template.Subject{ID: apitest.Member, Type: "iam_id"}}, Before: before})
 		return err
@@ -236,7 +237,8 @@ func TestATemplateMakesChangesAndTakesAwayOneObject(t *testing.T) {
 func TestVariablesInNamesStandForTheAccountAndTheTemplate(t *testing.T) {
 	w := newWorld(t)
 	const name = "${template_id} ${template_name} ${template_version} ${account_id} ${account_name} $ {x}"
-	for kind, payload := range map[string]string{kinds.Profile: `{"profile":{"name":"` + name + `"}}`, kinds.Group: `{"group":{"name":"` + name + `"}}`} {
+	for kind, payload := range map[string]string{kinds.Profile: `{"profile":{"name":"` + name + `"}}`,
+		kinds.Group: `{"group":{"name":"` + name + `"}}`} {
 		if _, err := w.lay(kind, payload); err != nil {
 			t.Fatal(err)
 		}

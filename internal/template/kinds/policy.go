@@ -85,7 +85,8 @@ func rolesOf(raw json.RawMessage) ([]template.Reference, error) {
 // Check implements template.Document.
 func (d policyDocument) Check(final bool) error {
 	if final && len(d.policy.RoleIDs) == 0 && len(d.roles) == 0 {
-		return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "policy.control", Message: "The template gives no role: property 'policy.control' is missing."}
+		return &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Field: "policy.control",
+			Message: "The template gives no role: property 'policy.control' is missing."}
 	}
 	return d.acc.CheckTemplate(d.policy)
 }
@@ -128,12 +129,14 @@ func (d policyDocument) Apply(ctx context.Context, l *template.Lay) ([]template.
 	case l.Owner != "":
 		doc.Subject = []policy.Attribute{subjectOf(l.Owner)}
 	case l.Assignment.Subject != nil:
-		doc.Subject = []policy.Attribute{{Key: l.Assignment.Subject.Type, Operator: policy.OpStringEquals, Value: policy.String(l.Assignment.Subject.ID)}}
+		doc.Subject = []policy.Attribute{{Key: l.Assignment.Subject.Type, Operator: policy.OpStringEquals,
+			Value: policy.String(l.Assignment.Subject.ID)}}
 	case doc.Type == policy.TypeAuthorization:
 		doc.Subject = withAccount(doc.Subject, l.Account.ID)
 	}
 	if len(doc.Subject) == 0 {
-		return nil, &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody, Message: "The policy has no subject: assign it through a profile or access group template, or name a subject."}
+		return nil, &fault.Error{Kind: fault.Invalid, Code: policy.CodeInvalidBody,
+			Message: "The policy has no subject: assign it through a profile or access group template, or name a subject."}
 	}
 	stored, err := d.acc.LayPolicy(ctx, l.Tx, l.Held(), &doc, mark(l))
 	if err != nil {
@@ -147,7 +150,8 @@ func withAccount(list []policy.Attribute, account string) []policy.Attribute {
 	if slices.ContainsFunc(list, func(a policy.Attribute) bool { return a.Key == policy.AttrAccountID }) {
 		return list
 	}
-	return append(slices.Clone(list), policy.Attribute{Key: policy.AttrAccountID, Operator: policy.OpStringEquals, Value: policy.String(account)})
+	return append(slices.Clone(list), policy.Attribute{Key: policy.AttrAccountID, Operator: policy.OpStringEquals,
+		Value: policy.String(account)})
 }
 
 // subjectOf names the profile or group that a policy is for.
@@ -170,7 +174,8 @@ func roleOf(ctx context.Context, l *template.Lay, src template.Source) (string, 
 	if _, err := template.Helds.Get(ctx, l.Tx, l.Account.ID, src.Template.ID); !errors.Is(err, fault.NotFound) {
 		return crn, nil, err
 	}
-	m, err := role.Apply(ctx, &template.Lay{Source: src, Tx: l.Tx, Account: l.Account, Assignment: l.Assignment, Before: l.Before, Root: l.Root})
+	m, err := role.Apply(ctx, &template.Lay{Source: src, Tx: l.Tx, Account: l.Account, Assignment: l.Assignment, Before: l.Before,
+		Root: l.Root})
 	for i := range m {
 		m[i].Template, m[i].Number = src.Template.ID, src.Version.Number
 	}

@@ -150,7 +150,8 @@ func (c *Checker) compare(r *http.Request, body []byte, resp *http.Response, ans
 	id := route.Operation.OperationID
 	input := &openapi3filter.RequestValidationInput{
 		Request: asked, PathParams: params, Route: route,
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true, MultiError: true},
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true,
+			MultiError: true},
 	}
 	if resp.StatusCode/100 == 2 {
 		c.mu.Lock()

@@ -59,11 +59,16 @@ func TestVerdict(t *testing.T) {
 		fault string // part of the first fault; empty: the suite is fine
 	}{
 		{name: "floor reached, the rest are known gaps", v: verdict{floor: floor{"s", 3, 1}, specs: []spec{a, b, c}, gaps: gaps("b", "c")}},
-		{name: "a spec outside of the gaps failed", v: verdict{floor: floor{"s", 3, 1}, specs: []spec{a, b, c}, gaps: gaps("c")}, fault: "1 specs did not pass"},
-		{name: "a skipped spec outside of the gaps counts as not passed", v: verdict{floor: floor{"s", 3, 1}, specs: []spec{a, b, c}, gaps: gaps("b")}, fault: "1 specs did not pass"},
-		{name: "fewer passed than the floor", v: verdict{floor: floor{"s", 3, 2}, specs: []spec{a, b, c}, gaps: gaps("b", "c")}, fault: "1 specs passed, the floor is 2"},
-		{name: "the suite lost a spec", v: verdict{floor: floor{"s", 4, 1}, specs: []spec{a, b, c}, gaps: gaps("b", "c")}, fault: "has 3 specs, floors.txt says 4"},
-		{name: "a gap that does not exist is a stale line", v: verdict{floor: floor{"s", 1, 1}, specs: []spec{a}, gaps: gaps("z")}, fault: `names "z"`},
+		{name: "a spec outside of the gaps failed", v: verdict{floor: floor{"s", 3, 1}, specs: []spec{a, b, c}, gaps: gaps("c")},
+			fault: "1 specs did not pass"},
+		{name: "a skipped spec outside of the gaps counts as not passed", v: verdict{floor: floor{"s", 3, 1}, specs: []spec{a, b, c},
+			gaps: gaps("b")}, fault: "1 specs did not pass"},
+		{name: "fewer passed than the floor", v: verdict{floor: floor{"s", 3, 2}, specs: []spec{a, b, c}, gaps: gaps("b", "c")},
+			fault: "1 specs passed, the floor is 2"},
+		{name: "the suite lost a spec", v: verdict{floor: floor{"s", 4, 1}, specs: []spec{a, b, c}, gaps: gaps("b", "c")},
+			fault: "has 3 specs, floors.txt says 4"},
+		{name: "a gap that does not exist is a stale line", v: verdict{floor: floor{"s", 1, 1}, specs: []spec{a}, gaps: gaps("z")},
+			fault: `names "z"`},
 		{name: "a suite without a floor may fail everything", v: verdict{floor: floor{"s", 2, 0}, specs: []spec{b, c}}},
 		{name: "a suite that did not run has nothing to show", v: verdict{floor: floor{"s", 2, 1}}, fault: "has 0 specs"},
 	}
