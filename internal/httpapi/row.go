@@ -158,7 +158,6 @@ type Raw struct {
 	ID, Method, Path     string
 	Status               int
 	Action, Self, Public string
-	Limit                int64
 	Pending              bool
 	// Takes and Gives describe request and answer for the OpenAPI document, made
 	// by Type: Takes has the tags that Op binds, and `form:"name"` for fields of a
@@ -175,7 +174,7 @@ func Type[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
 func (o Raw) operation(f *Family) Operation {
 	return Operation{
-		ID: o.ID, Family: f, Method: o.Method, Path: o.Path, Success: o.Status, Limit: o.Limit, Pending: o.Pending, Built: true,
+		ID: o.ID, Family: f, Method: o.Method, Path: o.Path, Success: o.Status, Pending: o.Pending, Built: true,
 		Access: Access{Action: o.Action, Self: o.Self, Public: o.Public}, In: o.Takes, Out: o.Gives, InText: o.InText, OutText: o.OutText,
 		serve: func(ctx context.Context, _ *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
 			return o.Serve(ctx, c, w, r)

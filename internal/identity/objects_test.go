@@ -137,6 +137,11 @@ func TestSessionsAreForKeysOfUsers(t *testing.T) {
 	wants(t, "a service ID's key", err, fault.Invalid)
 	_, err = s.Identity.UpdateAPIKey(t.Context(), newKey(s, member(s), identity.NewAPIKey{IAMID: user}), "*", yes)
 	wants(t, "a user's key", err, nil)
+	with := identity.NewServiceID{Account: apitest.Account, Name: "robot", Key: &identity.NewAPIKey{
+		Traits: identity.KeyTraits{Name: new("k"), SupportSessions: new(true)}}}
+	if err := with.Validate(); !errors.Is(err, fault.Invalid) || fault.Of(err).Field != "apikey.support_sessions" {
+		t.Errorf("a key that is born with its service ID: %v", err)
+	}
 }
 
 func TestAGroupGoesWhenItIsEmpty(t *testing.T) {

@@ -51,6 +51,9 @@ func (n NewServiceID) Validate() error {
 	if n.Key.Traits.Name == nil || required("name", *n.Key.Traits.Name, maxName) != nil {
 		return fault.Field("apikey.name", "Property 'apikey.name' is missing, empty or wrong.")
 	}
+	if n.Key.Traits.sessions() {
+		return fault.Field("apikey.support_sessions", "Property 'apikey.support_sessions' is available for API keys of users only.")
+	}
 	return n.Key.validateRest()
 }
 

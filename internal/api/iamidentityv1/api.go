@@ -96,26 +96,6 @@ func (i ifMatch) present() error {
 	return nil
 }
 
-// given is an object that was found, and what was sent with it, checked.
-type given[Found any, Spec valid.Checker] struct {
-	found Found
-	spec  valid.Of[Spec]
-}
-
-// checking makes the Find of a row whose request says something of what another
-// Find finds. That is checked first: what is malformed is so whatever there is.
-func checking[In interface{ spec() Spec }, Found any, Spec valid.Checker](find func(context.Context, *httpapi.Call, *In) (Found,
-	httpapi.Target, error),
-) func(context.Context, *httpapi.Call, *In) (given[Found, Spec], httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (g given[Found, Spec], t httpapi.Target, err error) {
-		if g.spec, err = valid.Check((*in).spec()); err != nil {
-			return g, t, err
-		}
-		g.found, t, err = find(ctx, c, in)
-		return g, t, err
-	}
-}
-
 // addition is a request to add something to an account.
 type addition[Spec valid.Checker] interface {
 	spec() Spec

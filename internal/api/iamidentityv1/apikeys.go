@@ -23,7 +23,7 @@ func (a *API) keyRows() []httpapi.Operation {
 		httpapi.Op[getKeyIn, *identity.FoundKey, APIKey]{ID: "get_api_key", Method: "GET", Path: one, Status: 200,
 			Action: read, Find: findKey[getKeyIn](a), Do: a.getKey},
 		httpapi.Op[updateKeyIn, keyChange, APIKey]{ID: "update_api_key", Method: "PUT", Path: one, Status: 200,
-			Action: update, Check: (*updateKeyIn).present, Find: checking(findKey[updateKeyIn](a)), Do: a.updateKey},
+			Action: update, Check: (*updateKeyIn).present, Find: httpapi.Checking(updateKeyIn.spec, findKey[updateKeyIn](a)), Do: a.updateKey},
 		httpapi.Op[keyRef, *identity.FoundKey, httpapi.None]{ID: "delete_api_key", Method: "DELETE", Path: one, Status: 204,
 			Action: "iam-identity.apikey.delete", Find: find, Do: a.deleteKey},
 		httpapi.Op[keyRef, *identity.FoundKey, httpapi.None]{ID: "lock_api_key", Method: "POST", Path: one + "/lock", Status: 204,
@@ -242,14 +242,14 @@ func (in updateKeyIn) spec() identity.APIKeyChange {
 	return identity.APIKeyChange{Traits: identity.KeyTraits(in.Body.keyTraits), ExpiresAt: (*string)(in.Body.ExpiresAt)}
 }
 
-type keyChange = given[*identity.FoundKey, identity.APIKeyChange]
+type keyChange = httpapi.Given[*identity.FoundKey, identity.APIKeyChange]
 
 func (a *API) updateKey(ctx context.Context, c *httpapi.Call, in *updateKeyIn, g keyChange) (*APIKey, error) {
-	key, err := a.ids.UpdateAPIKey(ctx, g.found.APIKey, in.IfMatch, g.spec)
+	key, err := a.ids.UpdateAPIKey(ctx, g.Found.APIKey, in.IfMatch, g.Spec)
 	if err != nil {
 		return nil, err
 	}
-	now := &identity.FoundKey{APIKey: key, ServiceID: g.found.ServiceID}
+	now := &identity.FoundKey{APIKey: key, ServiceID: g.Found.ServiceID}
 	value, err := a.ids.StoredValue(ctx, c, now)
 	if err != nil {
 		return nil, err

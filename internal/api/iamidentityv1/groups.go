@@ -20,7 +20,8 @@ func (a *API) groupRows() []httpapi.Operation {
 		httpapi.Op[groupRef, *identity.ServiceIDGroup, ServiceIDGroup]{ID: "get_service_id_group", Method: "GET", Path: one, Status: 200,
 			Action: action + "get", Find: findGroup[groupRef](a), Do: a.getGroup},
 		httpapi.Op[updateGroupIn, groupChange, ServiceIDGroup]{ID: "update_service_id_group", Method: "PUT", Path: one, Status: 200,
-			Action: action + "update", Check: (*updateGroupIn).present, Find: checking(findGroup[updateGroupIn](a)), Do: a.updateGroup},
+			Action: action + "update", Check: (*updateGroupIn).present, Find: httpapi.Checking(updateGroupIn.spec, findGroup[updateGroupIn](a)),
+			Do: a.updateGroup},
 		httpapi.Op[groupRef, *identity.ServiceIDGroup, httpapi.None]{ID: "delete_service_id_group", Method: "DELETE", Path: one, Status: 204,
 			Action: action + "delete", Find: findGroup[groupRef](a), Do: a.deleteGroup},
 	)
@@ -132,10 +133,10 @@ func (in updateGroupIn) spec() identity.GroupChange {
 	return identity.GroupChange{Name: in.Body.Name, Description: in.Body.Description}
 }
 
-type groupChange = given[*identity.ServiceIDGroup, identity.GroupChange]
+type groupChange = httpapi.Given[*identity.ServiceIDGroup, identity.GroupChange]
 
 func (a *API) updateGroup(ctx context.Context, c *httpapi.Call, in *updateGroupIn, g groupChange) (*ServiceIDGroup, error) {
-	group, err := a.ids.UpdateGroup(ctx, g.found, in.IfMatch, g.spec)
+	group, err := a.ids.UpdateGroup(ctx, g.Found, in.IfMatch, g.Spec)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func (a *API) idpRows() []httpapi.Operation {
 		httpapi.Op[getIdPIn, *idp.IdP, IdP]{ID: "get_idp", Method: "GET", Path: one, Status: 200,
 			Action: read, Find: findIdP[getIdPIn](a), Do: a.getIdP},
 		httpapi.Op[updateIdPIn, idpChange, IdP]{ID: "update_idp", Method: "PUT", Path: one, Status: 200,
-			Action: update, Check: (*updateIdPIn).present, Find: checking(findIdP[updateIdPIn](a)), Do: a.updateIdP},
+			Action: update, Check: (*updateIdPIn).present, Find: httpapi.Checking(updateIdPIn.spec, findIdP[updateIdPIn](a)), Do: a.updateIdP},
 		httpapi.Op[idpRef, *idp.IdP, httpapi.None]{ID: "delete_idp", Method: "DELETE", Path: one, Status: 204,
 			Action: "iam-identity.idp.delete", Find: find, Do: a.deleteIdP},
 		httpapi.Op[idpRef, *idp.IdP, Consumers]{ID: "list_consumer_accounts", Method: "GET", Path: one + "/consumers", Status: 200,
@@ -217,10 +217,10 @@ func (in updateIdPIn) spec() idp.Change {
 	return out
 }
 
-type idpChange = given[*idp.IdP, idp.Change]
+type idpChange = httpapi.Given[*idp.IdP, idp.Change]
 
 func (a *API) updateIdP(ctx context.Context, c *httpapi.Call, in *updateIdPIn, g idpChange) (*IdP, error) {
-	p, err := a.idps.Update(ctx, g.found, in.IfMatch, g.spec)
+	p, err := a.idps.Update(ctx, g.Found, in.IfMatch, g.Spec)
 	if err != nil {
 		return nil, err
 	}

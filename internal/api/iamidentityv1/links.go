@@ -9,20 +9,20 @@ import (
 
 // What is said of a profile that was found.
 type (
-	linkSpec = given[*identity.Profile, identity.LinkSpec]
-	linkKey  = given[*identity.Profile, identity.LinkKey]
+	linkSpec = httpapi.Given[*identity.Profile, identity.LinkSpec]
+	linkKey  = httpapi.Given[*identity.Profile, identity.LinkKey]
 )
 
 func (a *API) linkRows() []httpapi.Operation {
 	const all, one = "/v1/profiles/{profile_id}/links", "/v1/profiles/{profile_id}/links/{link_id}"
 	return httpapi.Table(Family,
 		httpapi.Op[createLinkIn, linkSpec, Link]{ID: "create_link", Method: "POST", Path: all, Status: 201,
-			Action: updateProfile, Find: checking(findProfile[createLinkIn](a)), Do: a.createLink},
+			Action: updateProfile, Find: httpapi.Checking(createLinkIn.spec, findProfile[createLinkIn](a)), Do: a.createLink},
 		httpapi.Op[profileRef, *identity.Profile, LinkList]{ID: "list_links", Method: "GET", Path: all, Status: 200,
 			Action: readProfile, Find: findProfile[profileRef](a), Do: a.listLinks},
 		httpapi.Op[deleteLinkToIn, linkKey, httpapi.None]{ID: "delete_link_by_parameters",
 			Method: "DELETE", Path: all, Status: 204,
-			Action: updateProfile, Find: checking(findProfile[deleteLinkToIn](a)), Do: a.deleteLinkTo},
+			Action: updateProfile, Find: httpapi.Checking(deleteLinkToIn.spec, findProfile[deleteLinkToIn](a)), Do: a.deleteLinkTo},
 		httpapi.Op[linkRef, *identity.Profile, Link]{ID: "get_link", Method: "GET", Path: one, Status: 200,
 			Action: readProfile, Find: findProfile[linkRef](a), Do: a.getLink},
 		httpapi.Op[linkRef, *identity.Profile, httpapi.None]{ID: "delete_link", Method: "DELETE", Path: one, Status: 204,
@@ -80,7 +80,7 @@ func (in createLinkIn) spec() identity.LinkSpec {
 }
 
 func (a *API) createLink(ctx context.Context, c *httpapi.Call, _ *createLinkIn, g linkSpec) (*Link, error) {
-	link, err := a.ids.CreateLink(ctx, g.found, g.spec)
+	link, err := a.ids.CreateLink(ctx, g.Found, g.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -131,5 +131,5 @@ func (in deleteLinkToIn) spec() identity.LinkKey {
 }
 
 func (a *API) deleteLinkTo(ctx context.Context, _ *httpapi.Call, _ *deleteLinkToIn, g linkKey) (*httpapi.None, error) {
-	return nil, a.ids.DeleteLinkTo(ctx, g.found, g.spec)
+	return nil, a.ids.DeleteLinkTo(ctx, g.Found, g.Spec)
 }

@@ -15,15 +15,16 @@ func (a *API) loginRows() []httpapi.Operation {
 		httpapi.Op[accountRef, *idp.LoginSettings, LoginSettings]{ID: "get_login_settings", Method: "GET", Path: login, Status: 200,
 			Action: "iam-identity.account.get", Find: findLogin[accountRef](a), Do: getLogin},
 		httpapi.Op[updateLoginIn, loginChange, LoginSettings]{ID: "update_login_settings", Method: "PUT", Path: login, Status: 200,
-			Action: "iam-identity.account.update", Find: checking(findLogin[updateLoginIn](a)), Do: a.updateLogin},
+			Action: "iam-identity.account.update", Find: httpapi.Checking(updateLoginIn.spec, findLogin[updateLoginIn](a)), Do: a.updateLogin},
 		httpapi.Op[listBindingsIn, valid.Of[idp.Selection], IdPSettingList]{ID: "list_idp_settings", Method: "GET", Path: all, Status: 200,
 			Action: "iam-identity.idp.list", Find: findBindings, Do: a.listBindings},
 		httpapi.Op[bindingRef, *idp.Setting, IdPSetting]{ID: "get_idp_setting", Method: "GET", Path: one, Status: 200,
 			Action: "iam-identity.idp.get", Find: findBinding[bindingRef](a), Do: getBinding},
 		httpapi.Op[addBindingIn, newBinding, IdPSetting]{ID: "add_idp_setting", Method: "POST", Path: one, Status: 200,
-			Action: "iam-identity.account.enable_idp", Find: checking(a.findOffer), Do: a.addBinding},
+			Action: "iam-identity.account.enable_idp", Find: httpapi.Checking(addBindingIn.spec, a.findOffer), Do: a.addBinding},
 		httpapi.Op[updateBindingIn, bindingChange, IdPSetting]{ID: "update_idp_setting", Method: "PUT", Path: one, Status: 200,
-			Action: "iam-identity.account.enable_idp", Find: checking(findBinding[updateBindingIn](a)), Do: a.updateBinding},
+			Action: "iam-identity.account.enable_idp", Find: httpapi.Checking(updateBindingIn.spec, findBinding[updateBindingIn](a)),
+			Do: a.updateBinding},
 		httpapi.Op[bindingRef, *idp.Setting, httpapi.None]{ID: "remove_idp_setting", Method: "DELETE", Path: one, Status: 204,
 			Action: "iam-identity.account.disable_idp", Find: findBinding[bindingRef](a), Do: a.removeBinding},
 	)
@@ -57,10 +58,10 @@ type updateLoginIn struct {
 
 func (in updateLoginIn) spec() idp.LoginChange { return idp.LoginChange{Alias: in.Body.Alias} }
 
-type loginChange = given[*idp.LoginSettings, idp.LoginChange]
+type loginChange = httpapi.Given[*idp.LoginSettings, idp.LoginChange]
 
 func (a *API) updateLogin(ctx context.Context, _ *httpapi.Call, _ *updateLoginIn, g loginChange) (*LoginSettings, error) {
-	l, err := a.idps.UpdateLogin(ctx, g.found, g.spec)
+	l, err := a.idps.UpdateLogin(ctx, g.Found, g.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +173,7 @@ type addBindingIn struct {
 
 func (in addBindingIn) spec() idp.Use { return in.use() }
 
-type newBinding = given[*idp.Offer, idp.Use]
+type newBinding = httpapi.Given[*idp.Offer, idp.Use]
 
 func (a *API) findOffer(ctx context.Context, c *httpapi.Call, in *addBindingIn) (*idp.Offer, httpapi.Target, error) {
 	c.Seeks("IdP", in.ID)
@@ -181,7 +182,7 @@ func (a *API) findOffer(ctx context.Context, c *httpapi.Call, in *addBindingIn) 
 }
 
 func (a *API) addBinding(ctx context.Context, _ *httpapi.Call, _ *addBindingIn, g newBinding) (*IdPSetting, error) {
-	return settingOrError(a.idps.Bind(ctx, g.found, g.spec))
+	return settingOrError(a.idps.Bind(ctx, g.Found, g.Spec))
 }
 
 type updateBindingIn struct {
@@ -191,10 +192,10 @@ type updateBindingIn struct {
 
 func (in updateBindingIn) spec() idp.UseChange { return idp.UseChange(in.use()) }
 
-type bindingChange = given[*idp.Setting, idp.UseChange]
+type bindingChange = httpapi.Given[*idp.Setting, idp.UseChange]
 
 func (a *API) updateBinding(ctx context.Context, _ *httpapi.Call, _ *updateBindingIn, g bindingChange) (*IdPSetting, error) {
-	return settingOrError(a.idps.Rebind(ctx, g.found, g.spec))
+	return settingOrError(a.idps.Rebind(ctx, g.Found, g.Spec))
 }
 
 func (a *API) removeBinding(ctx context.Context, _ *httpapi.Call, _ *bindingRef, s *idp.Setting) (*httpapi.None, error) {

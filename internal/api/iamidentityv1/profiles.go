@@ -19,7 +19,8 @@ func (a *API) profileRows() []httpapi.Operation {
 		httpapi.Op[getProfileIn, *identity.Profile, TrustedProfile]{ID: "get_profile", Method: "GET", Path: one, Status: 200,
 			Action: readProfile, Find: findProfile[getProfileIn](a), Do: a.getProfile},
 		httpapi.Op[updateProfileIn, profileChange, TrustedProfile]{ID: "update_profile", Method: "PUT", Path: one, Status: 200,
-			Action: updateProfile, Check: (*updateProfileIn).present, Find: checking(findProfile[updateProfileIn](a)), Do: a.updateProfile},
+			Action: updateProfile, Check: (*updateProfileIn).present, Find: httpapi.Checking(updateProfileIn.spec,
+				findProfile[updateProfileIn](a)), Do: a.updateProfile},
 		httpapi.Op[profileRef, *identity.Profile, httpapi.None]{ID: "delete_profile", Method: "DELETE", Path: one, Status: 204,
 			Action: "iam-identity.profile.delete", Find: findProfile[profileRef](a), Do: a.deleteProfile},
 	)
@@ -175,10 +176,10 @@ func (in updateProfileIn) spec() identity.ProfileChange {
 	return identity.ProfileChange{Name: in.Body.Name, Description: in.Body.Description, Email: in.Body.Email}
 }
 
-type profileChange = given[*identity.Profile, identity.ProfileChange]
+type profileChange = httpapi.Given[*identity.Profile, identity.ProfileChange]
 
 func (a *API) updateProfile(ctx context.Context, c *httpapi.Call, in *updateProfileIn, g profileChange) (*TrustedProfile, error) {
-	p, err := a.ids.UpdateProfile(ctx, g.found, in.IfMatch, g.spec)
+	p, err := a.ids.UpdateProfile(ctx, g.Found, in.IfMatch, g.Spec)
 	if err != nil {
 		return nil, err
 	}

@@ -11,13 +11,14 @@ func (a *API) ruleRows() []httpapi.Operation {
 	const all, one = "/v1/profiles/{profile_id}/rules", "/v1/profiles/{profile_id}/rules/{rule_id}"
 	return httpapi.Table(Family,
 		httpapi.Op[createRuleIn, ruleSpec, ClaimRule]{ID: "create_claim_rule", Method: "POST", Path: all, Status: 201,
-			Action: updateProfile, Find: checking(findProfile[createRuleIn](a)), Do: a.createRule},
+			Action: updateProfile, Find: httpapi.Checking(createRuleIn.spec, findProfile[createRuleIn](a)), Do: a.createRule},
 		httpapi.Op[profileRef, *identity.Profile, ClaimRuleList]{ID: "list_claim_rules", Method: "GET", Path: all, Status: 200,
 			Action: readProfile, Find: findProfile[profileRef](a), Do: a.listRules},
 		httpapi.Op[ruleRef, *identity.Profile, ClaimRule]{ID: "get_claim_rule", Method: "GET", Path: one, Status: 200,
 			Action: readProfile, Find: findProfile[ruleRef](a), Do: a.getRule},
 		httpapi.Op[updateRuleIn, ruleSpec, ClaimRule]{ID: "update_claim_rule", Method: "PUT", Path: one, Status: 200,
-			Action: updateProfile, Check: (*updateRuleIn).present, Find: checking(findProfile[updateRuleIn](a)), Do: a.updateRule},
+			Action: updateProfile, Check: (*updateRuleIn).present, Find: httpapi.Checking(updateRuleIn.spec, findProfile[updateRuleIn](a)),
+			Do: a.updateRule},
 		httpapi.Op[ruleRef, *identity.Profile, httpapi.None]{ID: "delete_claim_rule", Method: "DELETE", Path: one, Status: 204,
 			Action: updateProfile, Find: findProfile[ruleRef](a), Do: a.deleteRule},
 	)
@@ -85,10 +86,10 @@ type createRuleIn struct {
 
 func (in createRuleIn) spec() identity.RuleSpec { return in.Body.spec() }
 
-type ruleSpec = given[*identity.Profile, identity.RuleSpec]
+type ruleSpec = httpapi.Given[*identity.Profile, identity.RuleSpec]
 
 func (a *API) createRule(ctx context.Context, c *httpapi.Call, _ *createRuleIn, g ruleSpec) (*ClaimRule, error) {
-	rule, err := a.ids.CreateRule(ctx, g.found, g.spec)
+	rule, err := a.ids.CreateRule(ctx, g.Found, g.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ type updateRuleIn struct {
 func (in updateRuleIn) spec() identity.RuleSpec { return in.Body.spec() }
 
 func (a *API) updateRule(ctx context.Context, c *httpapi.Call, in *updateRuleIn, g ruleSpec) (*ClaimRule, error) {
-	rule, err := a.ids.UpdateRule(ctx, g.found, in.RuleID, in.IfMatch, g.spec)
+	rule, err := a.ids.UpdateRule(ctx, g.Found, in.RuleID, in.IfMatch, g.Spec)
 	if err != nil {
 		return nil, err
 	}

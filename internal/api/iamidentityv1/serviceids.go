@@ -21,7 +21,8 @@ func (a *API) serviceIDRows() []httpapi.Operation {
 		httpapi.Op[getServiceIDIn, *identity.ServiceID, ServiceID]{ID: "get_service_id", Method: "GET", Path: one, Status: 200,
 			Action: read, Find: findServiceID[getServiceIDIn](a), Do: a.getServiceID},
 		httpapi.Op[updateServiceIDIn, serviceIDChange, ServiceID]{ID: "update_service_id", Method: "PUT", Path: one, Status: 200,
-			Action: update, Check: (*updateServiceIDIn).present, Find: checking(findServiceID[updateServiceIDIn](a)), Do: a.updateServiceID},
+			Action: update, Check: (*updateServiceIDIn).present, Find: httpapi.Checking(updateServiceIDIn.spec,
+				findServiceID[updateServiceIDIn](a)), Do: a.updateServiceID},
 		httpapi.Op[serviceIDRef, *identity.ServiceID, httpapi.None]{ID: "delete_service_id", Method: "DELETE", Path: one, Status: 204,
 			Action: remove, Find: findServiceID[serviceIDRef](a), Do: a.deleteServiceID},
 		httpapi.Op[serviceIDRef, *identity.ServiceID, httpapi.None]{ID: "lock_service_id", Method: "POST", Path: one + "/lock", Status: 204,
@@ -197,10 +198,10 @@ func (in updateServiceIDIn) spec() identity.ServiceIDChange {
 	return identity.ServiceIDChange{Name: in.Body.Name, Description: in.Body.Description, UniqueInstanceCRNs: in.Body.UniqueInstanceCRNs}
 }
 
-type serviceIDChange = given[*identity.ServiceID, identity.ServiceIDChange]
+type serviceIDChange = httpapi.Given[*identity.ServiceID, identity.ServiceIDChange]
 
 func (a *API) updateServiceID(ctx context.Context, c *httpapi.Call, in *updateServiceIDIn, g serviceIDChange) (*ServiceID, error) {
-	v, err := a.ids.UpdateServiceID(ctx, g.found, in.IfMatch, g.spec)
+	v, err := a.ids.UpdateServiceID(ctx, g.Found, in.IfMatch, g.Spec)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func (a *API) settingsRows() []httpapi.Operation {
 			Action: "iam-identity.account.get", Find: findSettings[getSettingsIn](a), Do: a.getSettings},
 		httpapi.Op[updateSettingsIn, settingsChange, AccountSettings]{ID: "update_account_settings", Method: "PUT", Path: own, Status: 200,
 			Action: "iam-identity.account.update", Check: (*updateSettingsIn).present,
-			Find: checking(findSettings[updateSettingsIn](a)), Do: a.updateSettings},
+			Find: httpapi.Checking(updateSettingsIn.spec, findSettings[updateSettingsIn](a)), Do: a.updateSettings},
 		httpapi.Op[getSettingsIn, *account.Settings, EffectiveSettings]{ID: "get_effective_account_settings", Method: "GET", Path: effective,
 			Status: 200, Action: "iam-identity.account.get", Find: findSettings[getSettingsIn](a), Do: a.getEffectiveSettings},
 	)
@@ -203,10 +203,10 @@ func (in updateSettingsIn) spec() account.SettingsChange {
 	return out
 }
 
-type settingsChange = given[*account.Settings, account.SettingsChange]
+type settingsChange = httpapi.Given[*account.Settings, account.SettingsChange]
 
 func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn, g settingsChange) (*AccountSettings, error) {
-	s, err := a.accounts.UpdateSettings(ctx, g.found, in.IfMatch, g.spec)
+	s, err := a.accounts.UpdateSettings(ctx, g.Found, in.IfMatch, g.Spec)
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,8 @@ import (
 
 // What is said of a profile that was found.
 type (
-	trustSpecs = given[*identity.Profile, identity.TrustSpecs]
-	trustSpec  = given[*identity.Profile, identity.TrustSpec]
+	trustSpecs = httpapi.Given[*identity.Profile, identity.TrustSpecs]
+	trustSpec  = httpapi.Given[*identity.Profile, identity.TrustSpec]
 )
 
 func (a *API) trustRows() []httpapi.Operation {
@@ -22,14 +22,15 @@ func (a *API) trustRows() []httpapi.Operation {
 			Action: readProfile, Find: findProfile[profileRef](a), Do: a.getTrusts},
 		httpapi.Op[setTrustsIn, trustSpecs, ProfileIdentities]{ID: "set_profile_identities",
 			Method: "PUT", Path: all, Status: 200,
-			Action: updateProfile, Check: (*setTrustsIn).present, Find: checking(findProfile[setTrustsIn](a)), Do: a.setTrusts},
+			Action: updateProfile, Check: (*setTrustsIn).present, Find: httpapi.Checking(setTrustsIn.spec, findProfile[setTrustsIn](a)),
+			Do: a.setTrusts},
 		httpapi.Op[setTrustIn, trustSpec, ProfileIdentity]{ID: "set_profile_identity", Method: "POST",
 			Path: kind, Status: 200,
-			Action: updateProfile, Check: (*setTrustIn).check, Find: checking(findProfile[setTrustIn](a)), Do: a.setTrust},
+			Action: updateProfile, Check: (*setTrustIn).check, Find: httpapi.Checking(setTrustIn.spec, findProfile[setTrustIn](a)), Do: a.setTrust},
 		httpapi.Op[trustRef, givenTrust, ProfileIdentity]{ID: "get_profile_identity", Method: "GET", Path: one, Status: 200,
-			Action: readProfile, Find: checking(findProfile[trustRef](a)), Do: a.getTrust},
+			Action: readProfile, Find: httpapi.Checking(trustRef.spec, findProfile[trustRef](a)), Do: a.getTrust},
 		httpapi.Op[trustRef, givenTrust, httpapi.None]{ID: "delete_profile_identity", Method: "DELETE", Path: one, Status: 204,
-			Action: updateProfile, Find: checking(findProfile[trustRef](a)), Do: a.deleteTrust},
+			Action: updateProfile, Find: httpapi.Checking(trustRef.spec, findProfile[trustRef](a)), Do: a.deleteTrust},
 	)
 }
 
@@ -96,7 +97,7 @@ func (in setTrustsIn) spec() identity.TrustSpecs {
 }
 
 func (a *API) setTrusts(ctx context.Context, c *httpapi.Call, in *setTrustsIn, g trustSpecs) (*ProfileIdentities, error) {
-	head, trusts, err := a.ids.SetTrusts(ctx, g.found, in.IfMatch, g.spec)
+	head, trusts, err := a.ids.SetTrusts(ctx, g.Found, in.IfMatch, g.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (in *setTrustIn) check() error {
 func (in setTrustIn) spec() identity.TrustSpec { return in.Body.spec() }
 
 func (a *API) setTrust(ctx context.Context, _ *httpapi.Call, _ *setTrustIn, g trustSpec) (*ProfileIdentity, error) {
-	trust, err := a.ids.SetTrust(ctx, g.found, g.spec)
+	trust, err := a.ids.SetTrust(ctx, g.Found, g.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +139,10 @@ func (in trustRef) spec() identity.TrustKey {
 	return identity.TrustKey{Type: in.Type, Identifier: in.Identifier}
 }
 
-type givenTrust = given[*identity.Profile, identity.TrustKey]
+type givenTrust = httpapi.Given[*identity.Profile, identity.TrustKey]
 
 func (a *API) getTrust(ctx context.Context, _ *httpapi.Call, _ *trustRef, g givenTrust) (*ProfileIdentity, error) {
-	trust, err := a.ids.Trust(ctx, g.found, g.spec)
+	trust, err := a.ids.Trust(ctx, g.Found, g.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -149,5 +150,5 @@ func (a *API) getTrust(ctx context.Context, _ *httpapi.Call, _ *trustRef, g give
 }
 
 func (a *API) deleteTrust(ctx context.Context, _ *httpapi.Call, _ *trustRef, g givenTrust) (*httpapi.None, error) {
-	return nil, a.ids.DeleteTrust(ctx, g.found, g.spec)
+	return nil, a.ids.DeleteTrust(ctx, g.Found, g.Spec)
 }
