@@ -108,28 +108,6 @@ func BuiltinSet(own ...fs.FS) (*Set, error) {
 	return Parse(append([]fs.FS{data}, own...)...)
 }
 
-// Builtin gives the built-in services. They are part of the program: a fault
-// in them fails its tests.
-func Builtin() ([]policy.Service, error) { return BuiltinWith() }
-
-// BuiltinWith gives the services of BuiltinSet.
-func BuiltinWith(own ...fs.FS) ([]policy.Service, error) {
-	set, err := BuiltinSet(own...)
-	if err != nil {
-		return nil, err
-	}
-	return set.Expand()
-}
-
-// Load reads and expands the files of folders.
-func Load(dirs ...fs.FS) ([]policy.Service, error) {
-	set, err := Parse(dirs...)
-	if err != nil {
-		return nil, err
-	}
-	return set.Expand()
-}
-
 // Parse reads all *.yaml files of the folders; later folders replace services
 // of earlier ones. The error joins every fault with its file.
 func Parse(dirs ...fs.FS) (*Set, error) {

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +12,7 @@ import (
 
 func holders(t *testing.T, service, action string) []string {
 	t.Helper()
-	services, err := Builtin()
+	services, err := builtinWith()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func TestBuiltinRolesHoldTheDocumentedActions(t *testing.T) {
 }
 
 func TestBuiltinCatalogueCompiles(t *testing.T) {
-	services, err := Builtin()
+	services, err := builtinWith()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ services:
   - name: kms
     display_name: Replaced
 `)}}
-	services, err := BuiltinWith(own)
+	services, err := builtinWith(own)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,7 @@ func TestFaultyCatalogueFilesAreRefusedWithFileAndReason(t *testing.T) {
 		{"no name", "services:\n  - display_name: x\n", "no name"},
 		{"not yaml", "services: [", "x.yaml"},
 	} {
-		_, err := Load(fstest.MapFS{"x.yaml": {Data: []byte(c.text)}})
+		_, err := load(fstest.MapFS{"x.yaml": {Data: []byte(c.text)}})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one that says %q", c.name, err, c.want)
 		}
@@ -110,7 +111,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("services:\n  - name: x\n")
 	f.Add("common:\n  - {roles: [Reader], actions: [a.b]}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		services, err := Load(fstest.MapFS{"x.yaml": {Data: []byte(text)}})
+		services, err := load(fstest.MapFS{"x.yaml": {Data: []byte(text)}})
 		if err == nil {
 			for _, s := range services {
 				if s.Name == "" {
@@ -124,7 +125,7 @@ func FuzzLoad(f *testing.F) {
 // Restricted creation binds the owner too, and nobody holds the template roles
 // without a policy.
 func TestWhatTheAccountOwnerMayNotDoByOwningAlone(t *testing.T) {
-	services, err := Builtin()
+	services, err := builtinWith()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,4 +150,22 @@ func TestWhatTheAccountOwnerMayNotDoByOwningAlone(t *testing.T) {
 			t.Errorf("%s: allowed %t (%s), want %t", action, d.Allowed, d.Reason, want)
 		}
 	}
+}
+
+// builtinWith gives the services of BuiltinSet.
+func builtinWith(own ...fs.FS) ([]policy.Service, error) {
+	set, err := BuiltinSet(own...)
+	if err != nil {
+		return nil, err
+	}
+	return set.Expand()
+}
+
+// load reads and expands the files of folders.
+func load(dirs ...fs.FS) ([]policy.Service, error) {
+	set, err := Parse(dirs...)
+	if err != nil {
+		return nil, err
+	}
+	return set.Expand()
 }

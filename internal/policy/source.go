@@ -1,9 +1,6 @@
 package policy
 
-import (
-	"github.com/kagiban/kagiban/internal/crn"
-	"github.com/kagiban/kagiban/internal/id"
-)
+import "github.com/kagiban/kagiban/internal/crn"
 
 // SourceOf gives the attributes of a service that acts for itself, from its
 // CRN; of what is no CRN, those of nobody.
@@ -14,10 +11,4 @@ func SourceOf(name string) Source {
 	}
 	return Source{ServiceName: c.Service, ServiceInstance: c.Instance, Region: c.Region,
 		ResourceType: c.ResourceType, Resource: c.Resource, AccountID: c.Account()}
-}
-
-// ServiceSubject is a service as the subject of a decision, by its CRN.
-func ServiceSubject(name string) Subject {
-	source := SourceOf(name)
-	return Subject{Kind: KindService, IAMID: id.CRNPrefix + name, Account: source.AccountID, Source: source}
 }

@@ -31,12 +31,6 @@ func NewRefreshToken(rand io.Reader) (Value, error) {
 	return opaque(rand, refreshTokenBytes, "a refresh token")
 }
 
-// NewClientSecret draws the secret of an OAuth client, of the same form as an
-// API key.
-func NewClientSecret(rand io.Reader) (Value, error) {
-	return opaque(rand, apiKeyBytes, "a client secret")
-}
-
 // NewPasscode draws a one-time passcode: 10 letters and digits, each equally
 // likely, without characters that a double click or a shell would split at.
 func NewPasscode(rand io.Reader) (Value, error) {

@@ -18,7 +18,6 @@ var generators = []struct {
 }{
 	{"API key", regexp.MustCompile(`^[A-Za-z0-9_-]{44}$`), secret.NewAPIKey},
 	{"refresh token", regexp.MustCompile(`^[A-Za-z0-9_-]{64}$`), secret.NewRefreshToken},
-	{"client secret", regexp.MustCompile(`^[A-Za-z0-9_-]{44}$`), secret.NewClientSecret},
 	{"passcode", regexp.MustCompile(`^[A-Za-z0-9]{10}$`), secret.NewPasscode},
 }
 

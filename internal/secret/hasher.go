@@ -7,26 +7,16 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash"
-	"io"
 	"sync"
 )
 
 // PepperSize is the length in bytes of the key that look-up hashes are made
 // under.
-const PepperSize = 32
-
-// GeneratePepper draws a new pepper.
 //
 // The pepper is random and stored sealed, not derived from the master key: a
 // look-up hash cannot be recomputed without the secret that it hides, so with a
 // derived pepper a change of the master key would lose every API key.
-func GeneratePepper(rand io.Reader) ([]byte, error) {
-	pepper := make([]byte, PepperSize)
-	if _, err := io.ReadFull(rand, pepper); err != nil {
-		return nil, fmt.Errorf("drawing a pepper: %w", err)
-	}
-	return pepper, nil
-}
+const PepperSize = 32
 
 // Hasher turns secrets of high entropy (API keys, refresh tokens) into look-up
 // keys: HMAC-SHA-256 under a subkey that belongs to one purpose, so that equal

@@ -39,7 +39,7 @@ const (
 // Config is what a Service needs. DB, Pepper, Now and Log are required.
 type Config struct {
 	DB store.DB
-	// Pepper is the installation's (secret.GeneratePepper): the look-up hashes of
+	// Pepper is the installation's (secret.PepperSize): the look-up hashes of
 	// refresh tokens and passcodes are made under it.
 	Pepper []byte
 	Now    func() time.Time

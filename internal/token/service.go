@@ -41,7 +41,7 @@ type Config struct {
 	Sessions *session.Service
 	Clients  *oauth.Clients
 	Throttle *throttle.Throttle
-	// Pepper is the installation's (secret.GeneratePepper): the look-up hashes of
+	// Pepper is the installation's (secret.PepperSize): the look-up hashes of
 	// API keys (secret.PurposeAPIKey) are made under it; whoever creates API keys
 	// must use the same.
 	Pepper []byte

@@ -18,6 +18,7 @@ import (
 	"github.com/kagiban/kagiban/internal/api/authz"
 	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
@@ -323,7 +324,8 @@ func TestServicesActByAuthorization(t *testing.T) {
 		t.Errorf("answers %s\n%s", got, a.Body)
 	}
 	for source, want := range map[string]bool{crn("cloud-object-storage", "cos1::"): true, crn("project", "p::"): false, "no crn": false} {
-		d, err := s.Authority.Decide(t.Context(), policy.Request{Subject: policy.ServiceSubject(source), Action: "kms.secrets.list",
+		d, err := s.Authority.Decide(t.Context(), policy.Request{Action: "kms.secrets.list",
+			Subject:  policy.Subject{Kind: policy.KindService, IAMID: id.CRNPrefix + source, Source: policy.SourceOf(source)},
 			Resource: policy.Resource{Account: acct, ServiceName: "kms"}, Environment: policy.Environment{Now: s.Now()}})
 		if err != nil || d.Allowed != want {
 			t.Errorf("%s: %v %v, want %v", source, d.Allowed, err, want)
