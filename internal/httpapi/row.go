@@ -74,49 +74,79 @@ func Checking[In, Found any, Spec valid.Checker](spec func(In) Spec, find func(c
 }
 
 func (o Op[In, Found, Out]) operation(f *Family) Operation {
-	bind, err := newBinder(reflect.TypeFor[In](), o.Path)
-	if err != nil {
-		panic(o.ID + ": " + err.Error())
-	}
 	if o.Action != "" && o.Find == nil {
 		panic(o.ID + ": an action needs a resource to be decided on")
 	}
-	return Operation{
+	row := Operation{
 		ID: o.ID, Family: f, Method: o.Method, Path: o.Path, Success: o.Status, Limit: o.Limit, Pending: o.Pending, Built: true,
 		Access: Access{Action: o.Action, Self: o.Self, Public: o.Public}, In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](),
-		serve: func(ctx context.Context, rt *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
-			in, err := o.read(bind, c, w, r)
-			if err != nil {
-				return err
-			}
-			var out *Out
-			err = c.Settle(ctx, func() (err error) {
-				out, err = o.round(ctx, rt, c, in)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if out == nil {
-				return writeEmpty(w, c)
-			}
-			return writeJSON(w, c, c.status(), out)
-		},
 	}
+	// Little is done by type: the compiler makes this anew for every row.
+	return row.serving(func() any { return new(In) }, func(ctx context.Context, rt *Router, c *Call, sent any, first bool) (any, error) {
+		in := sent.(*In) // what the function before has made
+		if first && o.Check != nil {
+			if err := o.Check(in); err != nil {
+				return nil, err
+			}
+		}
+		var found Found
+		if o.Find != nil {
+			var target Target
+			var err error
+			if found, target, err = o.Find(ctx, c, in); err != nil {
+				return nil, err
+			}
+			if err := rt.authorize(ctx, c, target); err != nil {
+				return nil, err
+			}
+		}
+		out, err := o.Do(ctx, c, in, found)
+		if out == nil {
+			return nil, err
+		}
+		return out, err
+	})
 }
 
-func (o *Op[In, Found, Out]) read(bind *binder, c *Call, w http.ResponseWriter, r *http.Request) (*In, error) {
-	if c.Op.Family.JSONOnly && bind.body != nil && !saysJSON(r) {
-		return nil, fault.New(fault.ContentType, "The Content-Type of the request must be application/json.")
+// round is one try of an operation: it finds, decides and does. The first one
+// checks what was sent.
+type round func(ctx context.Context, rt *Router, c *Call, sent any, first bool) (any, error)
+
+// serving completes a row on JSON.
+func (op Operation) serving(input func() any, try round) Operation {
+	bind, err := newBinder(op.In, op.Path)
+	if err != nil {
+		panic(op.ID + ": " + err.Error())
 	}
-	in := new(In)
-	if err := bind.decode(in, w, r, c.Op.limit()); err != nil {
-		return nil, err
+	op.serve = func(ctx context.Context, rt *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
+		in := input()
+		if err := bind.read(in, c, w, r); err != nil {
+			return err
+		}
+		var out any
+		first := true
+		err := c.Settle(ctx, func() (err error) {
+			out, err = try(ctx, rt, c, in, first)
+			first = false
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if out == nil {
+			return writeEmpty(w, c)
+		}
+		return writeJSON(w, c, c.status(), out)
 	}
-	if o.Check == nil {
-		return in, nil
+	return op
+}
+
+// read decodes a request into a value of the row's type.
+func (b *binder) read(in any, c *Call, w http.ResponseWriter, r *http.Request) error {
+	if c.Op.Family.JSONOnly && b.body != nil && !saysJSON(r) {
+		return fault.New(fault.ContentType, "The Content-Type of the request must be application/json.")
 	}
-	return in, o.Check(in)
+	return b.decode(in, w, r, c.Op.limit())
 }
 
 // maxRounds bounds how often an operation begins again because others wrote to
@@ -134,21 +164,6 @@ func (c *Call) Settle(ctx context.Context, f func() error) (err error) {
 		c.etag, c.success, c.absent = "", 0, nil
 	}
 	return err
-}
-
-func (o *Op[In, Found, Out]) round(ctx context.Context, rt *Router, c *Call, in *In) (*Out, error) {
-	var found Found
-	if o.Find != nil {
-		var target Target
-		var err error
-		if found, target, err = o.Find(ctx, c, in); err != nil {
-			return nil, err
-		}
-		if err := rt.authorize(ctx, c, target); err != nil {
-			return nil, err
-		}
-	}
-	return o.Do(ctx, c, in, found)
 }
 
 // Raw is an operation that reads and writes HTTP itself: forms, XML, event
