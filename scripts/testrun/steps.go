@@ -203,7 +203,7 @@ func (e *env) goTest(ctx context.Context, dir string) (counts, error) {
 }
 
 // stepFuzz gives every fuzz target a few seconds, one after another: each uses
-// all cores.
+// all cores. A package's targets are in one program, which is linked once.
 func stepFuzz(ctx context.Context, e *env) (counts, error) {
 	var c counts
 	for _, module := range e.modules {
@@ -212,9 +212,17 @@ func stepFuzz(ctx context.Context, e *env) (counts, error) {
 			return check(err)
 		}
 		each := fuzzTime(len(targets), fuzzBudget)
+		program, built := filepath.Join(e.cache, "bin", "fuzz.test"), ""
 		for _, t := range targets {
-			out, err := e.output(ctx, module, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$",
-				"-fuzztime", each.String(), "-fuzzminimizetime", "5s", "-parallel", "2", t.dir)
+			if built != t.dir {
+				if err := e.command(ctx, module, "go", "test", "-c", "-o", program, "-fuzz", "^Fuzz", t.dir); err != nil {
+					return check(err)
+				}
+				built = t.dir
+			}
+			out, err := e.output(ctx, filepath.Join(module, t.dir), program, "-test.run", "^$", "-test.fuzz", "^"+t.name+"$",
+				"-test.fuzztime", each.String(), "-test.fuzzminimizetime", "5s", "-test.parallel", "2",
+				"-test.fuzzcachedir", filepath.Join(e.cache, "fuzz", module, t.dir))
 			if err != nil && !stoppedLate(out) {
 				e.printf("--- FAILED %s in %s: %v\n", t.name, t.dir, err)
 				c.failed++
