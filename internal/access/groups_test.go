@@ -118,9 +118,7 @@ func TestNobodyJoinsThePublicGroup(t *testing.T) {
 }
 
 func TestOneMemberIsInSoManyGroups(t *testing.T) {
-	limits := access.DefaultLimits
-	limits.GroupsPerMember = 2
-	s := apitest.New(t, nil, func(o *apitest.Options) { o.Access = limits })
+	s := apitest.New(t, nil, func(o *apitest.Options) { o.Access.GroupsPerMember = 2 })
 	var ids []string
 	for _, name := range []string{"a", "b", "c"} {
 		ids = append(ids, s.NewGroup(acct, name).ID)

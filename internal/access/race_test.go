@@ -79,7 +79,7 @@ func newNodes(t *testing.T, open func() store.DB) *nodes {
 	for i := range n.stores {
 		n.stores[i] = &meeting{DB: open()}
 		a := authority.New(authority.Config{DB: n.stores[i], Catalogs: s.Registry})
-		n.access[i] = access.New(access.Config{DB: n.stores[i], Authority: a, Now: s.Now, Limits: access.DefaultLimits})
+		n.access[i] = access.New(access.Config{DB: n.stores[i], Authority: a, Now: s.Now})
 		t.Cleanup(a.Close)
 	}
 	return n

@@ -7,12 +7,13 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/limit"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
-// Limits bound what one account may hold. The defaults are the documented
-// ones of the official service.
+// Limits bound what one account may hold; 0 stands for the default. Lowering one
+// takes nothing away, it only stops what would add more.
 type Limits struct {
 	Groups           int // access groups of an account
 	GroupsPerMember  int // groups that one identity is a static member of
@@ -23,9 +24,21 @@ type Limits struct {
 	CustomRoles      int // custom roles of an account
 }
 
-// DefaultLimits are those of the official service's documentation.
-var DefaultLimits = Limits{Groups: 500, GroupsPerMember: 50, RulesPerGroup: 5, Policies: 4020, PoliciesPerOwner: 1000,
-	TagPolicies: 500, CustomRoles: 40}
+// Rows are the limits as an operator sets them. The defaults are those of the
+// official service's documentation.
+func (l *Limits) Rows() []limit.Row {
+	return []limit.Row{
+		{Key: "access.max_policies", To: &l.Policies, Usual: 4020, Most: 1000000, Help: "Most active policies of an account."},
+		{Key: "access.max_policies_per_subject", To: &l.PoliciesPerOwner, Usual: 1000, Most: 1000000,
+			Help: "Most active policies of one identity or access group."},
+		{Key: "access.max_tag_policies", To: &l.TagPolicies, Usual: 500, Most: 1000000, Help: "Most active policies with tags of an account."},
+		{Key: "access.max_groups", To: &l.Groups, Usual: 500, Most: 100000, Help: "Most access groups of an account."},
+		{Key: "access.max_groups_per_member", To: &l.GroupsPerMember, Usual: 50, Most: 10000,
+			Help: "Most access groups that one identity is put into."},
+		{Key: "access.max_rules_per_group", To: &l.RulesPerGroup, Usual: 5, Most: 1000, Help: "Most dynamic rules of an access group."},
+		{Key: "access.max_custom_roles", To: &l.CustomRoles, Usual: 40, Most: 10000, Help: "Most custom roles of an account."},
+	}
+}
 
 // Authority is what this package asks of the snapshots that decisions are made
 // from; package authority has it.
@@ -68,6 +81,7 @@ type Service struct {
 
 // New makes a Service.
 func New(c Config) *Service {
+	limit.Fill(c.Limits.Rows())
 	return &Service{db: c.DB, authority: c.Authority, ids: c.IDs, now: c.Now, limits: c.Limits, logins: c.Logins}
 }
 

@@ -86,8 +86,12 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 			return nil, err
 		}
 	}
-	if err := a.newServices(ctx, c); err != nil {
-		return nil, err
+	for _, build := range a.services() {
+		m, err := build(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		c.modules.add(m)
 	}
 	if !demoIsThere {
 		if err := a.loadDemo(ctx, c); err != nil {
@@ -115,65 +119,68 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 // asked about is kept.
 const objectsKept = 1 << 17
 
-// newServices makes the domain services; none of them has begun to work.
-func (a *App) newServices(ctx context.Context, c *core) (err error) {
-	if c.services, err = a.newCatalog(ctx); err != nil {
-		return err
+// services make the modules of the domain, in an order in which each finds what
+// it stands on in the core. None of them has begun to work.
+func (a *App) services() []func(context.Context, *core) (module, error) {
+	return []func(context.Context, *core) (module, error){
+		a.newCatalog, a.newObjects, a.newAuthority, a.newKeys, a.newSessions, a.newTokens, a.newAccess, a.newAccounts, a.newIdentities,
+		a.newTree, a.newTemplates, a.newReports, a.newIdPs, a.newStart,
 	}
-	c.modules.add(module{close: quietly(c.services.Close), intercept: func(ctx context.Context, _ *httpapi.Call) error {
-		return c.services.Refresh(ctx) // what other nodes have registered
-	}})
-	c.objects = cache.New(a.db, objectsKept)
-	c.modules.add(module{close: quietly(c.objects.Close)})
-	c.feed = audit.NewFeed(a.db)
-	c.modules.add(module{close: quietly(c.feed.Close)})
-	c.authority = authority.New(authority.Config{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
-	c.modules.add(module{maintain: c.authority.Flush, close: func(ctx context.Context) error {
-		defer c.authority.Close()
-		return c.authority.Flush(ctx)
-	}})
-	if err := a.newTokens(c); err != nil {
-		return err
-	}
-	c.access = access.New(access.Config{DB: a.db, Authority: c.authority, Now: a.now, Limits: a.cfg.accessLimits(), Logins: c.sessions})
-	hasher, err := c.secrets.hasher(secret.PurposeAPIKey)
-	if err != nil {
-		return err
-	}
-	c.accounts = account.New(account.Config{DB: a.db, Now: a.now, Departed: departed})
-	c.identity = identity.New(identity.Config{
-		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: lists.NewSealer(c.secrets.pageKey),
-		Activity: c.tokens, Departed: access.Depart, Limits: a.cfg.identityLimits(),
-	})
-	c.modules.add(module{jobs: c.identity.Jobs()})
-	c.tree = enterprise.New(enterprise.Config{
-		DB: a.db, Accounts: c.accounts, Identities: c.identity, Policies: c.access, Limits: a.cfg.treeLimits(), Moved: template.Moved,
-	})
-	c.templates = template.New(template.Config{
-		DB: a.db, Now: a.now, Tree: c.tree, Kinds: kinds.All(c.identity, c.access), Limits: a.cfg.templateLimits(), Meter: a.metrics,
-		Trouble: func(accountID string, err error) {
-			a.cfg.Log.Error("an account is not settled and is tried again later", "account", accountID, "error", err.Error())
-		},
-	})
-	c.modules.add(module{jobs: c.templates.Jobs()})
-	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens})
-	c.modules.add(module{jobs: c.reports.Jobs()})
-	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer, Limit: a.cfg.Settings.Identity.IdentityProviders})
-	c.started = start(c.keys.Start)
-	c.modules.add(module{intercept: c.started.intercept, close: func(context.Context) error { return c.started.stop() }})
-	return nil
 }
 
-// newTokens makes what issues tokens, and what it stands on.
-func (a *App) newTokens(c *core) (err error) {
+// newCatalog reads the catalogue: the built-in services, those of catalog_dir
+// and the own services of the store.
+func (a *App) newCatalog(ctx context.Context, c *core) (module, error) {
+	var folders []fs.FS
+	if a.cfg.CatalogDir != "" {
+		folders = append(folders, os.DirFS(a.cfg.CatalogDir))
+	}
+	set, err := catalog.BuiltinSet(folders...)
+	if err != nil {
+		return module{}, fmt.Errorf("reading the catalogue: %w", err)
+	}
+	if c.services, err = catalog.NewRegistry(ctx, a.db, set, a.cfg.Log); err != nil {
+		return module{}, err
+	}
+	return module{close: quietly(c.services.Close), intercept: func(ctx context.Context, _ *httpapi.Call) error {
+		return c.services.Refresh(ctx) // what other nodes have registered
+	}}, nil
+}
+
+func (a *App) newObjects(_ context.Context, c *core) (module, error) {
+	c.objects, c.feed = cache.New(a.db, objectsKept), audit.NewFeed(a.db)
+	return module{close: quietly(func() { c.feed.Close(); c.objects.Close() })}, nil
+}
+
+func (a *App) newAuthority(_ context.Context, c *core) (module, error) {
+	c.authority = authority.New(authority.Config{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
+	return module{maintain: c.authority.Flush, close: func(ctx context.Context) error {
+		defer c.authority.Close()
+		return c.authority.Flush(ctx)
+	}}, nil
+}
+
+func (a *App) newKeys(_ context.Context, c *core) (_ module, err error) {
 	if c.keys, err = newKeyring(a.db, c.secrets, &a.cfg.Settings, a.now, a.cfg.Log); err != nil {
-		return err
+		return module{}, err
 	}
-	c.modules.add(module{maintain: a.maintainKeys(c), close: quietly(c.keys.Close)})
+	return module{close: quietly(c.keys.Close), maintain: func(ctx context.Context) error {
+		if !a.cfg.Postgres() && a.cfg.Database != "" {
+			c.keys.Recheck() // `kagiban keys` may have written to the file
+		}
+		return c.keys.Maintain(ctx)
+	}}, nil
+}
+
+func (a *App) newSessions(_ context.Context, c *core) (_ module, err error) {
 	if c.sessions, err = session.New(session.Config{DB: a.db, Pepper: c.secrets.pepper, Now: a.now, Log: a.cfg.Log}); err != nil {
-		return err
+		return module{}, err
 	}
-	c.modules.add(module{jobs: c.sessions.Jobs(), maintain: c.sessions.Flush, close: c.sessions.Close})
+	return module{jobs: c.sessions.Jobs(), maintain: c.sessions.Flush, close: c.sessions.Close}, nil
+}
+
+// newTokens makes what issues tokens.
+func (a *App) newTokens(_ context.Context, c *core) (module, error) {
 	var configured []oauth.Client
 	for _, client := range a.cfg.Clients {
 		configured = append(configured, oauth.Client{ID: client.ID, Secret: client.Secret, Refresh: oauth.RefreshRotating})
@@ -181,26 +188,71 @@ func (a *App) newTokens(c *core) (err error) {
 	guesses := throttle.New(a.now)
 	clients, err := oauth.New(oauth.Config{Clients: configured, Throttle: guesses})
 	if err != nil {
-		return err
+		return module{}, err
 	}
 	c.tokens, err = token.New(token.Config{
 		DB: a.db, Cache: c.objects, Keys: c.keys, Sessions: c.sessions, Clients: clients, Throttle: guesses, Pepper: c.secrets.pepper,
 		Issuer: token.IssuerOf(a.Issuer()), Now: a.now, Log: a.cfg.Log, Observe: a.metrics.exchanged, ActAs: a.actAs(c),
 	})
-	if err == nil {
-		c.modules.add(module{maintain: c.tokens.Flush, close: c.tokens.Close})
+	if err != nil {
+		return module{}, err
 	}
-	return err
+	return module{maintain: c.tokens.Flush, close: c.tokens.Close}, nil
 }
 
-// maintainKeys rotates the signing keys that are due.
-func (a *App) maintainKeys(c *core) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if !a.cfg.Postgres() && a.cfg.Database != "" {
-			c.keys.Recheck() // `kagiban keys` may have written to the file
-		}
-		return c.keys.Maintain(ctx)
+func (a *App) newAccess(_ context.Context, c *core) (module, error) {
+	c.access = access.New(access.Config{DB: a.db, Authority: c.authority, Now: a.now, Limits: a.cfg.Access, Logins: c.sessions})
+	return module{}, nil
+}
+
+func (a *App) newAccounts(_ context.Context, c *core) (module, error) {
+	c.accounts = account.New(account.Config{DB: a.db, Now: a.now, Departed: departed})
+	return module{}, nil
+}
+
+func (a *App) newIdentities(_ context.Context, c *core) (module, error) {
+	hasher, err := c.secrets.hasher(secret.PurposeAPIKey)
+	if err != nil {
+		return module{}, err
 	}
+	c.identity = identity.New(identity.Config{
+		DB: a.db, Now: a.now, Hasher: hasher, Sealer: c.secrets.sealer, Pages: lists.NewSealer(c.secrets.pageKey),
+		Activity: c.tokens, Departed: access.Depart, Limits: a.cfg.Identity,
+	})
+	return module{jobs: c.identity.Jobs()}, nil
+}
+
+func (a *App) newTree(_ context.Context, c *core) (module, error) {
+	c.tree = enterprise.New(enterprise.Config{
+		DB: a.db, Accounts: c.accounts, Identities: c.identity, Policies: c.access, Limits: a.cfg.Enterprise, Moved: template.Moved,
+	})
+	return module{}, nil
+}
+
+func (a *App) newTemplates(_ context.Context, c *core) (module, error) {
+	c.templates = template.New(template.Config{
+		DB: a.db, Now: a.now, Tree: c.tree, Kinds: kinds.All(c.identity, c.access), Limits: a.cfg.Templates, Meter: a.metrics,
+		Trouble: func(accountID string, err error) {
+			a.cfg.Log.Error("an account is not settled and is tried again later", "account", accountID, "error", err.Error())
+		},
+	})
+	return module{jobs: c.templates.Jobs()}, nil
+}
+
+func (a *App) newReports(_ context.Context, c *core) (module, error) {
+	c.reports = report.New(report.Config{DB: a.db, Now: a.now, Activity: c.tokens})
+	return module{jobs: c.reports.Jobs()}, nil
+}
+
+func (a *App) newIdPs(_ context.Context, c *core) (module, error) {
+	c.idps = idp.New(idp.Config{DB: a.db, Now: a.now, Sealer: c.secrets.sealer, Limits: a.cfg.IdPs})
+	return module{}, nil
+}
+
+// newStart is what has to be ready before the first answer.
+func (a *App) newStart(_ context.Context, c *core) (module, error) {
+	c.started = start(c.keys.Start)
+	return module{intercept: c.started.intercept, close: func(context.Context) error { return c.started.stop() }}, nil
 }
 
 // departed takes what a user had in an account out of it.
@@ -248,20 +300,6 @@ func (a *App) observer() audit.Observer {
 
 // closeTimeout bounds the writing of what is in memory at the end.
 const closeTimeout = 5 * time.Second
-
-// newCatalog reads the catalogue: the built-in services, those of catalog_dir
-// and the own services of the store.
-func (a *App) newCatalog(ctx context.Context) (*catalog.Registry, error) {
-	var folders []fs.FS
-	if a.cfg.CatalogDir != "" {
-		folders = append(folders, os.DirFS(a.cfg.CatalogDir))
-	}
-	set, err := catalog.BuiltinSet(folders...)
-	if err != nil {
-		return nil, fmt.Errorf("reading the catalogue: %w", err)
-	}
-	return catalog.NewRegistry(ctx, a.db, set, a.cfg.Log)
-}
 
 // home gives the account of the installation's operators: the one that
 // `kagiban init` made, the enterprise's own in development.

@@ -1,21 +1,18 @@
 package app
 
 import (
+	"slices"
 	"time"
 
-	"github.com/kagiban/kagiban/internal/access"
-	"github.com/kagiban/kagiban/internal/enterprise"
-	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/limit"
 )
 
-// Limits gives what bounds the enterprises of a server.
-func Limits(a *App) (enterprise.Limits, template.Limits) {
-	return a.core.tree.Limits(), a.core.templates.Limits()
+// Limits gives the bounds that the services of a server keep to.
+func Limits(a *App) []limit.Row {
+	c := a.core
+	identities, idps, rights, tree, templates := c.identity.Limits(), c.idps.Limits(), c.access.Limits(), c.tree.Limits(), c.templates.Limits()
+	return slices.Concat(identities.Rows(), idps.Rows(), rights.Rows(), tree.Rows(), templates.Rows())
 }
-
-// AccessLimits gives what bounds the policies, groups and roles of accounts.
-func AccessLimits(a *App) access.Limits { return a.core.access.Limits() }
 
 // ShortTimeouts makes a server impatient with slow clients.
 func ShortTimeouts(c *Config, d time.Duration) {
@@ -37,9 +34,4 @@ func Hasten(a *App) { close(a.hasten) }
 func WatchCertificate(c *Config) {
 	c.limits = defaultLimits
 	c.limits.certificate = 0
-}
-
-// IdentityLimits gives what bounds the identities and identity providers of accounts.
-func IdentityLimits(a *App) (identity.Limits, int) {
-	return a.core.identity.Limits(), a.core.idps.Limit()
 }

@@ -1,68 +1,68 @@
 package app_test
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/kagiban/kagiban/internal/access"
+
 	"github.com/kagiban/kagiban/internal/app"
 	"github.com/kagiban/kagiban/internal/config"
-	"github.com/kagiban/kagiban/internal/enterprise"
-	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/idp"
-	"github.com/kagiban/kagiban/internal/template"
+	"github.com/kagiban/kagiban/internal/limit"
 )
 
-func TestLimitsOfEnterprisesAreSettings(t *testing.T) {
-	tree, templates := app.Limits(run(t, serve).App)
-	if tree != enterprise.DefaultLimits || templates != template.DefaultLimits {
-		t.Errorf("without settings: %+v, %+v", tree, templates)
+// inForce gives the bounds of a server by the names of their settings.
+func inForce(a *app.App) map[string]int {
+	all := map[string]int{}
+	for _, row := range app.Limits(a) {
+		all[row.Key] = *row.To
 	}
-	tree, templates = app.Limits(run(t, func(c *app.Config) {
+	return all
+}
+
+func TestWhatIsSetBindsTheServiceThatOwnsTheLimit(t *testing.T) {
+	usual, set := map[string]int{}, map[string]int{}
+	var environ []string
+	for _, s := range config.Table() {
+		if strings.Contains(s.Key, ".max_") {
+			n, err := strconv.Atoi(s.Default)
+			if err != nil {
+				t.Fatal(err)
+			}
+			usual[s.Key], set[s.Key] = n, max(2, n-1)
+			environ = append(environ, s.Env()+"="+strconv.Itoa(set[s.Key]))
+		}
+	}
+	if diff := cmp.Diff(usual, inForce(run(t, serve).App)); diff != "" || len(usual) < 20 {
+		t.Errorf("without settings, of %d (-want +got):\n%s", len(usual), diff)
+	}
+	from, err := config.Load(config.Sources{Environ: environ})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := inForce(run(t, func(c *app.Config) {
 		serve(c)
-		c.Enterprise = config.EnterpriseLimits{Accounts: 10000, Groups: 7, Tiers: 9, Templates: 11, TemplateVersions: 12}
+		c.Identity, c.IdPs, c.Access, c.Enterprise, c.Templates = from.Identity, from.IdPs, from.Access, from.Enterprise, from.Templates
 	}).App)
-	if tree != (enterprise.Limits{Accounts: 10000, Groups: 7, Tiers: 9}) || templates != (template.Limits{Templates: 11, Versions: 12}) {
-		t.Errorf("with settings: %+v, %+v", tree, templates)
+	if diff := cmp.Diff(set, got); diff != "" {
+		t.Errorf("with settings (-want +got):\n%s", diff)
 	}
 }
 
-func TestLimitsOfAccessAreSettings(t *testing.T) {
-	if got := app.AccessLimits(run(t, serve).App); got != access.DefaultLimits {
-		t.Errorf("without settings: %+v", got)
-	}
-	got := app.AccessLimits(run(t, func(c *app.Config) {
-		serve(c)
-		c.Access = config.AccessLimits{Policies: 100000, PoliciesPerSubject: 2, TagPolicies: 3, Groups: 4, GroupsPerMember: 5, RulesPerGroup: 6,
-			CustomRoles: 7}
-	}).App)
-	if want := (access.Limits{Policies: 100000, PoliciesPerOwner: 2, TagPolicies: 3, Groups: 4, GroupsPerMember: 5, RulesPerGroup: 6,
-		CustomRoles: 7}); got != want {
-		t.Errorf("with settings: %+v, want %+v", got, want)
-	}
-}
-
-func TestLimitsOfIdentitiesAreSettings(t *testing.T) {
-	if got, idps := app.IdentityLimits(run(t, serve).App); got != identity.DefaultLimits || idps != idp.DefaultLimit {
-		t.Errorf("without settings: %+v, %d", got, idps)
-	}
-	got, idps := app.IdentityLimits(run(t, func(c *app.Config) {
-		serve(c)
-		c.Identity = config.IdentityLimits{APIKeysPerIdentity: 1, ServiceIDsPerGroup: 2, ServiceIDGroups: 3, Profiles: 4, RulesPerProfile: 5,
-			IdentitiesPerProfile: 6, LinksPerProfile: 7, Links: 8, IdentityProviders: 9}
-	}).App)
-	want := identity.Limits{APIKeysPerIdentity: 1, ServiceIDsPerGroup: 2, ServiceIDGroups: 3, Profiles: 4, RulesPerProfile: 5,
-		IdentitiesPerProfile: 6, LinksPerProfile: 7, Links: 8}
-	if got != want || idps != 9 {
-		t.Errorf("with settings: %+v, %d", got, idps)
+func TestABoundThatIsNotSetIsTheUsualOne(t *testing.T) {
+	a, b := 0, 7
+	limit.Fill([]limit.Row{{To: &a, Usual: 5}, {To: &b, Usual: 5}})
+	if a != 5 || b != 7 {
+		t.Errorf("%d, %d", a, b)
 	}
 }
 
 // What is in force is what the report of limits says, whoever owns the limit.
 func TestTheReportOfLimitsSaysWhatIsSet(t *testing.T) {
 	s := run(t, func(c *app.Config) {
-		c.Access.RulesPerGroup, c.Enterprise.Templates, c.Enterprise.TemplateVersions = 77, 777, 7777
-		c.Identity = config.IdentityLimits{Profiles: 11, RulesPerProfile: 3, IdentityProviders: 12}
+		c.Access.RulesPerGroup, c.Templates.Templates, c.Templates.Versions = 77, 777, 7777
+		c.Identity.Profiles, c.Identity.RulesPerProfile, c.IdPs.IdPs = 11, 3, 12
 	})
 	type limit struct{ Limit int }
 	var got map[string]limit

@@ -55,8 +55,8 @@ func newWalker(t *testing.T) *walker {
 		t.Fatal(err)
 	}
 	set.Listen, set.MasterKeys, set.Algorithm, set.Engine = "127.0.0.1:0", []secret.MasterKey{key}, signing.ES256, signing.EngineGo
-	set.Access = config.AccessLimits{Groups: 1e6, RulesPerGroup: 1e6, CustomRoles: 1e6, GroupsPerMember: 1e6}
-	set.Identity = config.IdentityLimits{APIKeysPerIdentity: 1e6, IdentityProviders: 1e6}
+	set.Access.Groups, set.Access.RulesPerGroup, set.Access.CustomRoles, set.Access.GroupsPerMember = 1e6, 1e6, 1e6, 1e6
+	set.Identity.APIKeysPerIdentity, set.IdPs.IdPs = 1e6, 1e6
 	a, err := New(t.Context(), Config{Settings: *set, Log: slog.New(slog.DiscardHandler), Dev: &Dev{}})
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // Groups of packages, below internal/. A name matches itself and what is
 // beneath it; "*" matches everything.
 var (
-	leaves = []string{"fault", "id", "crn", "secret", "lists", "valid"}
+	leaves = []string{"fault", "id", "crn", "secret", "lists", "valid", "limit"}
 	domain = []string{"account", "identity", "access", "authority", "throttle", "oauth", "session", "token", "enterprise", "template",
 		"catalog", "audit", "activity", "report", "idp"}
 	// testOnly packages serve tests; only tests and one another import them.
@@ -30,7 +30,7 @@ type rule struct {
 // rules is the table of ARCHITECTURE.md. The longest name that matches a
 // package decides.
 var rules = []rule{
-	{packages: []string{"fault", "id", "crn", "secret", "valid"}, may: []string{"fault"}, never: network},
+	{packages: []string{"fault", "id", "crn", "secret", "valid", "limit"}, may: []string{"fault"}, never: network},
 	{packages: []string{"lists"}, may: []string{"fault", "store"}, never: network},
 	{packages: []string{"signing"}, may: []string{"secret", "fault"}, never: network},
 	{packages: []string{"signing/keyring"}, may: []string{"store", "secret", "fault", "signing"}, never: network},
@@ -70,7 +70,8 @@ var rules = []rule{
 		"template/kinds"}, domain, leaves), never: []string{"database/sql"}},
 	{packages: []string{"dev/devapi"}, may: append([]string{"httpapi", "store", "audit", "policy"}, leaves...),
 		never: []string{"database/sql"}},
-	{packages: []string{"config"}, may: []string{"secret", "signing", "fault"}, never: network},
+	{packages: []string{"config"}, may: []string{"access", "enterprise", "identity", "idp", "template", "limit", "secret", "signing", "fault"},
+		never: network},
 	{packages: []string{"dev/tutorial"}, may: []string{"secret"}, never: []string{"database/sql"}},
 	{packages: []string{"client"}, may: []string{"secret"}, never: []string{"database/sql"}},
 	{packages: []string{"cli/settings", "cli/term", "cli/shell"}, may: []string{"cli/settings", "cli/term", "cli/shell", "client", "secret"},

@@ -143,11 +143,9 @@ func BenchmarkManyWriters(b *testing.B) {
 			s.DB = db
 			s.NewAccount(acct, apitest.Owner)
 			fill(b, s, 10_000)
-			limits := access.DefaultLimits
-			limits.Policies = 1_000_000
 			authority := authority.New(authority.Config{DB: db, Catalogs: s.Registry})
 			defer authority.Close()
-			service := access.New(access.Config{DB: db, Authority: authority, Now: s.Now, Limits: limits})
+			service := access.New(access.Config{DB: db, Authority: authority, Now: s.Now, Limits: access.Limits{Policies: 1_000_000}})
 			if decide {
 				if _, err := authority.Decide(b.Context(), question("IBMid-1", "iam.policy.read", "kms")); err != nil {
 					b.Fatal(err)

@@ -31,5 +31,7 @@ func clientCommands(s *streams) []*cobra.Command {
 		identities,
 		enterprise.Command(sh),
 		eventsCommand(sh),
+		jobsCommand(sh),
+		leakedKeyCommand(sh),
 	}
 }

@@ -13,8 +13,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kagiban/kagiban/internal/access"
+	"github.com/kagiban/kagiban/internal/enterprise"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/idp"
+	"github.com/kagiban/kagiban/internal/limit"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/signing"
+	"github.com/kagiban/kagiban/internal/template"
 )
 
 // Settings are what `kagiban serve` runs with. Values that Load returns have
@@ -50,35 +56,19 @@ type Settings struct {
 	KeyAge    time.Duration // 0: signing keys are rotated by command only
 	Clients   []Client
 
-	Enterprise EnterpriseLimits
-	Access     AccessLimits
-	Identity   IdentityLimits
+	Identity   identity.Limits
+	IdPs       idp.Limits
+	Access     access.Limits
+	Enterprise enterprise.Limits
+	Templates  template.Limits
 
 	masterKey, previousKeys []secret.MasterKey
 }
 
-// EnterpriseLimits bound each enterprise; 0 stands for the default. Lowering
-// one takes nothing away, it only stops what would add more.
-type EnterpriseLimits struct {
-	Accounts, Groups, Tiers     int
-	Templates, TemplateVersions int // templates of each kind; versions of each template
-}
-
-// AccessLimits bound what gives access in each account; 0 stands for the
-// default. Lowering one takes nothing away, it only stops what would add more.
-type AccessLimits struct {
-	Policies, PoliciesPerSubject, TagPolicies int
-	Groups, GroupsPerMember, RulesPerGroup    int
-	CustomRoles                               int
-}
-
-// IdentityLimits bound the identities of each account; 0 stands for the default.
-// Lowering one takes nothing away, it only stops what would add more.
-type IdentityLimits struct {
-	APIKeysPerIdentity, ServiceIDsPerGroup, ServiceIDGroups int
-	Profiles, RulesPerProfile, IdentitiesPerProfile         int
-	LinksPerProfile, Links                                  int
-	IdentityProviders                                       int
+// limits are the bounds that packages of the domain want set, in the order in
+// which they are shown.
+func (s *Settings) limits() []limit.Row {
+	return slices.Concat(s.Identity.Rows(), s.IdPs.Rows(), s.Access.Rows(), s.Enterprise.Rows(), s.Templates.Rows())
 }
 
 // Client is a configured OAuth client.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ const EnvPrefix = "KAGIBAN_"
 
 // Table gives every setting of `kagiban serve`.
 func Table() []Setting {
-	return slices.Concat(serverSettings(), storeSettings(), tokenSettings(), identitySettings(), accessSettings(), enterpriseSettings())
+	return slices.Concat(serverSettings(), storeSettings(), tokenSettings(), limitSettings())
 }
 
 func serverSettings() []Setting {
@@ -128,73 +129,15 @@ func tokenSettings() []Setting {
 	}
 }
 
-// limit is a setting that bounds something.
-func limit(key, usual, help string, to func(*Settings) *int, most int) Setting {
-	return Setting{Key: key, Form: fmt.Sprintf("1 to %d", most), Default: usual, Help: help,
-		set: func(s *Settings, v string) error { return setInt(to(s), v, 1, most) }}
-}
-
-// identitySettings have the documented limits of the official service as
-// defaults, as far as it names any.
-func identitySettings() []Setting {
-	return []Setting{
-		limit("identity.max_api_keys_per_identity", "20", "Most API keys of a user or service ID.",
-			func(s *Settings) *int { return &s.Identity.APIKeysPerIdentity }, 10000),
-		limit("identity.max_service_ids_per_group", "2000", "Most service IDs of a service ID group; those in none are one group.",
-			func(s *Settings) *int { return &s.Identity.ServiceIDsPerGroup }, 1000000),
-		limit("identity.max_service_id_groups", "100", "Most service ID groups of an account.",
-			func(s *Settings) *int { return &s.Identity.ServiceIDGroups }, 10000),
-		limit("identity.max_profiles", "2000", "Most trusted profiles of an account.", func(s *Settings) *int { return &s.Identity.Profiles },
-			1000000),
-		limit("identity.max_rules_per_profile", "20", "Most claim rules of a trusted profile.",
-			func(s *Settings) *int { return &s.Identity.RulesPerProfile }, 1000),
-		limit("identity.max_identities_per_profile", "500", "Most trusted identities of a trusted profile.",
-			func(s *Settings) *int { return &s.Identity.IdentitiesPerProfile }, 100000),
-		limit("identity.max_links_per_profile", "1000", "Most links to compute resources of a trusted profile.",
-			func(s *Settings) *int { return &s.Identity.LinksPerProfile }, 100000),
-		limit("identity.max_links", "20000", "Most links to compute resources of an account.",
-			func(s *Settings) *int { return &s.Identity.Links }, 1000000),
-		limit("identity.max_identity_providers", "5", "Most identity providers of an account.",
-			func(s *Settings) *int { return &s.Identity.IdentityProviders }, 1000),
+// limitSettings are the bounds of the domain.
+func limitSettings() []Setting {
+	var out []Setting
+	for i, row := range new(Settings).limits() {
+		least := cmp.Or(row.Least, 1)
+		out = append(out, Setting{Key: row.Key, Form: fmt.Sprintf("%d to %d", least, row.Most), Default: strconv.Itoa(row.Usual), Help: row.Help,
+			set: func(s *Settings, v string) error { return setInt(s.limits()[i].To, v, least, row.Most) }})
 	}
-}
-
-// accessSettings have the documented limits of the official service as defaults.
-func accessSettings() []Setting {
-	return []Setting{
-		limit("access.max_policies", "4020", "Most active policies of an account.", func(s *Settings) *int { return &s.Access.Policies },
-			1000000),
-		limit("access.max_policies_per_subject", "1000", "Most active policies of one identity or access group.",
-			func(s *Settings) *int { return &s.Access.PoliciesPerSubject }, 1000000),
-		limit("access.max_tag_policies", "500", "Most active policies with tags of an account.",
-			func(s *Settings) *int { return &s.Access.TagPolicies }, 1000000),
-		limit("access.max_groups", "500", "Most access groups of an account.", func(s *Settings) *int { return &s.Access.Groups }, 100000),
-		limit("access.max_groups_per_member", "50", "Most access groups that one identity is put into.",
-			func(s *Settings) *int { return &s.Access.GroupsPerMember }, 10000),
-		limit("access.max_rules_per_group", "5", "Most dynamic rules of an access group.",
-			func(s *Settings) *int { return &s.Access.RulesPerGroup }, 1000),
-		limit("access.max_custom_roles", "40", "Most custom roles of an account.", func(s *Settings) *int { return &s.Access.CustomRoles },
-			10000),
-	}
-}
-
-// enterpriseSettings have the documented limits of the official service as
-// defaults.
-func enterpriseSettings() []Setting {
-	return []Setting{
-		{Key: "enterprise.max_accounts", Form: "1 to 100000", Default: "1000",
-			Help: "Most accounts of an enterprise, its own account included; cancelled ones do not count.",
-			set:  func(s *Settings, v string) error { return setInt(&s.Enterprise.Accounts, v, 1, 100000) }},
-		{Key: "enterprise.max_groups", Form: "1 to 10000", Default: "500", Help: "Most account groups of an enterprise.",
-			set: func(s *Settings, v string) error { return setInt(&s.Enterprise.Groups, v, 1, 10000) }},
-		{Key: "enterprise.max_tiers", Form: "2 to 20", Default: "5",
-			Help: "Most tiers of an enterprise: the enterprise itself is one, nested account groups are one each, and accounts are the last.",
-			set:  func(s *Settings, v string) error { return setInt(&s.Enterprise.Tiers, v, 2, 20) }},
-		{Key: "enterprise.max_templates", Form: "1 to 10000", Default: "100", Help: "Most templates of each kind in an enterprise.",
-			set: func(s *Settings, v string) error { return setInt(&s.Enterprise.Templates, v, 1, 10000) }},
-		{Key: "enterprise.max_template_versions", Form: "1 to 10000", Default: "100", Help: "Most versions of a template.",
-			set: func(s *Settings, v string) error { return setInt(&s.Enterprise.TemplateVersions, v, 1, 10000) }},
-	}
+	return out
 }
 
 func setCatalogDir(s *Settings, v string) error {

@@ -4,7 +4,6 @@
 package enterprise
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/limit"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/valid"
@@ -69,14 +69,24 @@ var (
 	Members     = store.NewCollection[Member]("enterprise-account", nil)
 )
 
-// Limits bound a tree; the defaults are the documented ones. Deleted groups and
-// cancelled accounts do not count.
+// Limits bound a tree; 0 stands for the default. Deleted groups and cancelled
+// accounts do not count. Lowering one takes nothing away, it only stops what
+// would add more.
 type Limits struct {
 	Tiers, Groups, Accounts int // the enterprise itself counts as one tier
 }
 
-// DefaultLimits are those of the official service's documentation.
-var DefaultLimits = Limits{Tiers: 5, Groups: 500, Accounts: 1000}
+// Rows are the limits as an operator sets them. The defaults are those of the
+// official service's documentation.
+func (l *Limits) Rows() []limit.Row {
+	return []limit.Row{
+		{Key: "enterprise.max_accounts", To: &l.Accounts, Usual: 1000, Most: 100000,
+			Help: "Most accounts of an enterprise, its own account included; cancelled ones do not count."},
+		{Key: "enterprise.max_groups", To: &l.Groups, Usual: 500, Most: 10000, Help: "Most account groups of an enterprise."},
+		{Key: "enterprise.max_tiers", To: &l.Tiers, Usual: 5, Least: 2, Most: 20,
+			Help: "Most tiers of an enterprise: the enterprise itself is one, nested account groups are one each, and accounts are the last."},
+	}
+}
 
 // Config is what a Service needs. DB and Accounts are required; Identities and
 // Policies only where accounts begin with a service ID of their owner.
@@ -86,7 +96,7 @@ type Config struct {
 	Identities Identities
 	Policies   Policies
 	IDs        id.Generator // the zero value draws from crypto/rand
-	Limits     Limits       // what is 0 is the default
+	Limits     Limits
 	// Moved hears of a tree one of whose accounts joined, moved, left or changed
 	// its state, in the same transaction; nil: nobody.
 	Moved func(ctx context.Context, tx store.Tx, root string) error
@@ -108,11 +118,9 @@ func New(c Config) *Service {
 	if c.Moved == nil {
 		c.Moved = func(context.Context, store.Tx, string) error { return nil }
 	}
-	return &Service{db: c.DB, accounts: c.Accounts, identities: c.Identities, policies: c.Policies, ids: c.IDs, moved: c.Moved, limits: Limits{
-		Tiers:    cmp.Or(c.Limits.Tiers, DefaultLimits.Tiers),
-		Groups:   cmp.Or(c.Limits.Groups, DefaultLimits.Groups),
-		Accounts: cmp.Or(c.Limits.Accounts, DefaultLimits.Accounts),
-	}}
+	limit.Fill(c.Limits.Rows())
+	return &Service{db: c.DB, accounts: c.Accounts, identities: c.Identities, policies: c.Policies, ids: c.IDs, moved: c.Moved,
+		limits: c.Limits}
 }
 
 // Limits are those in force.

@@ -6,11 +6,13 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/limit"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/valid"
 )
 
-// Limits bounds what an account may hold.
+// Limits bound what an account may hold; 0 stands for the default. Lowering one
+// takes nothing away, it only stops what would add more.
 type Limits struct {
 	APIKeysPerIdentity   int
 	ServiceIDsPerGroup   int // the default group is one of them
@@ -26,11 +28,26 @@ type Limits struct {
 // follows from the others.
 func (l *Limits) ComputeRules() int { return l.Profiles * l.RulesPerProfile }
 
-// DefaultLimits are those of IBM Cloud where its page "IAM limits" names one:
-// API keys, service IDs, profiles, rules. The others are ours.
-var DefaultLimits = Limits{
-	APIKeysPerIdentity: 20, ServiceIDsPerGroup: 2000, ServiceIDGroups: 100, Profiles: 2000,
-	RulesPerProfile: 20, LinksPerProfile: 1000, Links: 20000, IdentitiesPerProfile: 500,
+// Rows are the limits as an operator sets them. The defaults are those of IBM
+// Cloud where its page "IAM limits" names one: API keys, service IDs, profiles,
+// rules. The others are ours.
+func (l *Limits) Rows() []limit.Row {
+	return []limit.Row{
+		{Key: "identity.max_api_keys_per_identity", To: &l.APIKeysPerIdentity, Usual: 20, Most: 10000,
+			Help: "Most API keys of a user or service ID."},
+		{Key: "identity.max_service_ids_per_group", To: &l.ServiceIDsPerGroup, Usual: 2000, Most: 1000000,
+			Help: "Most service IDs of a service ID group; those in none are one group."},
+		{Key: "identity.max_service_id_groups", To: &l.ServiceIDGroups, Usual: 100, Most: 10000,
+			Help: "Most service ID groups of an account."},
+		{Key: "identity.max_profiles", To: &l.Profiles, Usual: 2000, Most: 1000000, Help: "Most trusted profiles of an account."},
+		{Key: "identity.max_rules_per_profile", To: &l.RulesPerProfile, Usual: 20, Most: 1000,
+			Help: "Most claim rules of a trusted profile."},
+		{Key: "identity.max_identities_per_profile", To: &l.IdentitiesPerProfile, Usual: 500, Most: 100000,
+			Help: "Most trusted identities of a trusted profile."},
+		{Key: "identity.max_links_per_profile", To: &l.LinksPerProfile, Usual: 1000, Most: 100000,
+			Help: "Most links to compute resources of a trusted profile."},
+		{Key: "identity.max_links", To: &l.Links, Usual: 20000, Most: 1000000, Help: "Most links to compute resources of an account."},
+	}
 }
 
 // within tells whether one more object fits, and words the warning that an

@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/limit"
 	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
@@ -34,7 +34,7 @@ type Config struct {
 	// Departed takes what a service ID or profile that is deleted leaves in other
 	// packages out of its account, in the same transaction; nil: nothing.
 	Departed func(ctx context.Context, tx store.Tx, accountID, iamID string) error
-	Limits   Limits // the zero value stands for DefaultLimits
+	Limits   Limits
 }
 
 // ActivityReader tells how often and when a subject was authenticated last.
@@ -62,8 +62,9 @@ type Service struct {
 
 // New makes the service.
 func New(c Config) *Service {
+	limit.Fill(c.Limits.Rows())
 	s := &Service{db: c.DB, now: c.Now, ids: c.IDs, random: c.Random, hasher: c.Hasher, sealer: c.Sealer, pages: c.Pages,
-		activity: c.Activity, departed: c.Departed, limits: cmp.Or(c.Limits, DefaultLimits)}
+		activity: c.Activity, departed: c.Departed, limits: c.Limits}
 	if s.now == nil {
 		s.now = time.Now
 	}

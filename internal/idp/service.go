@@ -1,7 +1,6 @@
 package idp
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -16,6 +15,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/limit"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/valid"
@@ -27,17 +27,22 @@ type Config struct {
 	Now    func() time.Time // nil: time.Now
 	IDs    id.Generator
 	Sealer *secret.Sealer
-	// Limit is the number of identity providers of one account; 0 means
-	// DefaultLimit.
-	Limit int
+	Limits Limits
 	// NewKey makes the key of a service provider; nil makes RSA keys of 2,048
 	// bits, which every SAML product takes.
 	NewKey func() (crypto.Signer, error)
 }
 
-// DefaultLimit is the number of identity providers of one account in IBM
+// Limits bound the identity providers that one account owns; 0 stands for the
+// default.
+type Limits struct{ IdPs int }
+
+// Rows are the limits as an operator sets them. The default is that of IBM
 // Cloud's page "IAM limits".
-const DefaultLimit = 5
+func (l *Limits) Rows() []limit.Row {
+	return []limit.Row{{Key: "identity.max_identity_providers", To: &l.IdPs, Usual: 5, Most: 1000,
+		Help: "Most identity providers of an account."}}
+}
 
 // Service owns the identity providers of all accounts. It is safe for
 // concurrent use. It decides no access: its callers have asked already, about
@@ -48,13 +53,14 @@ type Service struct {
 	now    func() time.Time
 	ids    id.Generator
 	sealer *secret.Sealer
-	limit  int
+	limits Limits
 	newKey func() (crypto.Signer, error)
 }
 
 // New makes the service.
 func New(c Config) *Service {
-	s := &Service{db: c.DB, now: c.Now, ids: c.IDs, sealer: c.Sealer, limit: cmp.Or(c.Limit, DefaultLimit), newKey: c.NewKey}
+	limit.Fill(c.Limits.Rows())
+	s := &Service{db: c.DB, now: c.Now, ids: c.IDs, sealer: c.Sealer, limits: c.Limits, newKey: c.NewKey}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -142,9 +148,9 @@ func (s *Service) Create(ctx context.Context, d *Draft) (*IdP, error) {
 		if err != nil {
 			return err
 		}
-		if count >= s.limit {
+		if count >= s.limits.IdPs {
 			return &fault.Error{Kind: fault.Limit, Code: "limit_exceeded", Message: "The maximum number of identity providers is reached.",
-				Details: fmt.Sprintf("The maximum number of allowed identity providers in account %s is %d.", n.Account, s.limit)}
+				Details: fmt.Sprintf("The maximum number of allowed identity providers in account %s is %d.", n.Account, s.limits.IdPs)}
 		}
 		if err := IdPs.Create(ctx, tx, p, event("create", &p.Meta)); err != nil {
 			return fmt.Errorf("storing identity provider: %w", err)
@@ -157,8 +163,8 @@ func (s *Service) Create(ctx context.Context, d *Draft) (*IdP, error) {
 	return p, nil
 }
 
-// Limit is the number of identity providers that one account may own.
-func (s *Service) Limit() int { return s.limit }
+// Limits are those in force.
+func (s *Service) Limits() Limits { return s.limits }
 
 // Count counts the identity providers that an account owns.
 func (s *Service) Count(ctx context.Context, accountID string) (int, error) {

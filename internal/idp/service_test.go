@@ -52,7 +52,7 @@ func newHouse(t *testing.T, limit int) *house {
 		h.ok(err)
 	}
 	h.Service = New(Config{
-		DB: db, Now: clock, Sealer: testSealer(t), Limit: limit,
+		DB: db, Now: clock, Sealer: testSealer(t), Limits: Limits{IdPs: limit},
 		NewKey: func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
 	})
 	return h
@@ -146,8 +146,8 @@ func (h *house) names(accountID string, which Selection) (names []string) {
 }
 
 func TestAnAccountOwnsAsManyIdentityProvidersAsTheLimitSays(t *testing.T) {
-	if h := newHouse(t, 0); h.Limit() != 5 {
-		t.Errorf("usually the limit is %d, want the documented 5", h.Limit())
+	if h := newHouse(t, 0); h.Limits().IdPs != 5 {
+		t.Errorf("usually the limit is %d, want the documented 5", h.Limits().IdPs)
 	}
 	h := newHouse(t, 2)
 	first := h.add("first")

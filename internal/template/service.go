@@ -1,7 +1,6 @@
 package template
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,15 +13,22 @@ import (
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/limit"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
-// Limits bound templates; the counts are those that the tutorial's answers show.
+// Limits bound templates: those of each kind in an enterprise, and the versions
+// of each; 0 stands for the default.
 type Limits struct{ Templates, Versions int }
 
-// DefaultLimits are 100 templates of a kind in an enterprise and 100 versions
-// of a template.
-var DefaultLimits = Limits{Templates: 100, Versions: 100}
+// Rows are the limits as an operator sets them. The defaults are the counts that
+// the official tutorial's answers show.
+func (l *Limits) Rows() []limit.Row {
+	return []limit.Row{
+		{Key: "enterprise.max_templates", To: &l.Templates, Usual: 100, Most: 10000, Help: "Most templates of each kind in an enterprise."},
+		{Key: "enterprise.max_template_versions", To: &l.Versions, Usual: 100, Most: 10000, Help: "Most versions of a template."},
+	}
+}
 
 // Bounds of texts, as documented for role and group templates.
 const (
@@ -37,8 +43,8 @@ type Config struct {
 	IDs    id.Generator     // the zero value draws from crypto/rand
 	Tree   *enterprise.Service
 	Kinds  []*Kind
-	Limits Limits // the zero value stands for DefaultLimits
-	Meter  Meter  // nil: nobody hears
+	Limits Limits
+	Meter  Meter // nil: nobody hears
 	// Trouble hears of each internal error that put an account off; nil: nobody.
 	Trouble func(accountID string, err error)
 }
@@ -58,7 +64,8 @@ type Service struct {
 
 // New makes the service.
 func New(c Config) *Service {
-	s := &Service{db: c.DB, now: c.Now, ids: c.IDs, tree: c.Tree, limits: cmp.Or(c.Limits, DefaultLimits), meter: c.Meter, trouble: c.Trouble,
+	limit.Fill(c.Limits.Rows())
+	s := &Service{db: c.DB, now: c.Now, ids: c.IDs, tree: c.Tree, limits: c.Limits, meter: c.Meter, trouble: c.Trouble,
 		kinds: map[string]*Kind{}}
 	if s.now == nil {
 		s.now = time.Now

@@ -66,7 +66,7 @@ func found(ctx context.Context, db store.DB, node string) (*world, error) {
 		return nil, err
 	}
 	w.authority = authority.New(authority.Config{DB: db, Catalogs: w.registry})
-	acc := access.New(access.Config{DB: db, Authority: w.authority, Now: time.Now, Limits: access.DefaultLimits})
+	acc := access.New(access.Config{DB: db, Authority: w.authority, Now: time.Now})
 	tree := enterprise.New(enterprise.Config{DB: db, Accounts: account.New(account.Config{DB: db, Now: time.Now}),
 		Limits: enterprise.Limits{Accounts: 1 << 20}, Moved: template.Moved})
 	ids := identity.New(identity.Config{DB: db, Now: time.Now})

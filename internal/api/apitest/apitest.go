@@ -89,7 +89,7 @@ type Options struct {
 	Access   access.Limits
 	Identity identity.Limits
 	Tree     enterprise.Limits
-	IdPs     int // identity providers of an account; 0: the usual limit
+	IdPs     idp.Limits
 	// Templates changes what the template service is made with.
 	Templates func(*template.Config)
 }
@@ -98,7 +98,7 @@ type Options struct {
 // services only. It ends with the test.
 func New(t testing.TB, rows func(*Server) []httpapi.Operation, change ...func(*Options)) *Server {
 	t.Helper()
-	o := Options{Start: Noon, Access: access.DefaultLimits, Identity: identity.DefaultLimits}
+	o := Options{Start: Noon}
 	for _, fn := range change {
 		fn(&o)
 	}
@@ -182,7 +182,7 @@ func (s *Server) newServices(o *Options) {
 	s.Templates = template.New(templates)
 	s.Reports = report.New(report.Config{DB: s.DB, Now: s.Now})
 	s.Jobs = job.New(job.Config{DB: s.DB, Node: "test", Now: s.Now}, s.Reports.Jobs()...)
-	s.IdPs = idp.New(idp.Config{DB: s.DB, Now: s.Now, Sealer: sealer, Limit: o.IdPs,
+	s.IdPs = idp.New(idp.Config{DB: s.DB, Now: s.Now, Sealer: sealer, Limits: o.IdPs,
 		NewKey: func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }}) // as those of RSA, and at once
 }
 

@@ -71,7 +71,7 @@ func (s *server) grant(iamID, roles string) {
 
 // roomy lets an account hold very many objects.
 func roomy(o *apitest.Options) {
-	o.Identity.APIKeysPerIdentity, o.IdPs = 1000, 1000
+	o.Identity.APIKeysPerIdentity, o.IdPs.IdPs = 1000, 1000
 	o.Templates = func(c *template.Config) { c.Limits = template.Limits{Templates: 1000, Versions: 100} }
 }
 

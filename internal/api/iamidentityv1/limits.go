@@ -175,7 +175,7 @@ func (a *API) addForeign(ctx context.Context, out *Limits, asked *askedUsage) (e
 	in, templates := asked.all, a.templates.Limits()
 	out.ProfileTemplates.Limit, out.SettingsTemplates.Limit = templates.Templates, templates.Templates
 	out.VersionsPerTemplate.Limit, out.RulesPerGroup.Limit, out.IdPs.Limit = templates.Versions, a.access.Limits().RulesPerGroup,
-		a.idps.Limit()
+		a.idps.Limits().IdPs
 	if in.Templates {
 		out.ProfileTemplates.Count = counted(&err, func() (int, error) { return a.templates.Count(ctx, asked.account, kinds.Profile) })
 		out.SettingsTemplates.Count = counted(&err, func() (int, error) { return a.templates.Count(ctx, asked.account, kinds.Settings) })

@@ -66,7 +66,7 @@ func (d *Data) loader(in Into, tx store.Tx) *loader {
 	l.accounts = account.New(account.Config{DB: db, Now: in.Now, IDs: ids})
 	l.enterprise = enterprise.New(enterprise.Config{DB: db, Accounts: l.accounts, IDs: ids})
 	l.identity = identity.New(identity.Config{DB: db, Now: in.Now, IDs: ids, Hasher: in.Hasher}) // seals and lists nothing
-	l.access = access.New(access.Config{DB: db, Authority: in.Authority, Now: in.Now, IDs: ids, Limits: access.DefaultLimits})
+	l.access = access.New(access.Config{DB: db, Authority: in.Authority, Now: in.Now, IDs: ids})
 	l.template = template.New(template.Config{DB: db, Now: in.Now, IDs: ids, Tree: l.enterprise, Kinds: kinds.All(l.identity, l.access)})
 	return l
 }
