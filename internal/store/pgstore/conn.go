@@ -16,45 +16,31 @@ import (
 	"github.com/kagiban/kagiban/internal/store/sqlstore"
 )
 
-// pool runs each statement on any connection, as a transaction of its own.
-type pool struct{ db *sql.DB }
+// conn runs statements: on the pool each as a transaction of its own, or inside
+// of a transaction.
+type conn struct {
+	on interface {
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	}
+}
 
-var _ sqlstore.Conn = pool{}
+var _ sqlstore.Conn = conn{}
 
 // Query implements sqlstore.Conn.
-func (p pool) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	rows, err := p.db.QueryContext(ctx, query, args...)
+func (c conn) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	rows, err := c.on.QueryContext(ctx, query, args...)
 	return rows, classify(err)
 }
 
 // Exec implements sqlstore.Conn.
-func (p pool) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	res, err := p.db.ExecContext(ctx, query, args...)
+func (c conn) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	res, err := c.on.ExecContext(ctx, query, args...)
 	return res, classify(err)
 }
 
 // Classify implements sqlstore.Conn.
-func (p pool) Classify(err error) error { return classify(err) }
-
-// inTx runs statements inside a transaction.
-type inTx struct{ tx *sql.Tx }
-
-var _ sqlstore.Conn = inTx{}
-
-// Query implements sqlstore.Conn.
-func (c inTx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	rows, err := c.tx.QueryContext(ctx, query, args...)
-	return rows, classify(err)
-}
-
-// Exec implements sqlstore.Conn.
-func (c inTx) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	res, err := c.tx.ExecContext(ctx, query, args...)
-	return res, classify(err)
-}
-
-// Classify implements sqlstore.Conn.
-func (c inTx) Classify(err error) error { return classify(err) }
+func (c conn) Classify(err error) error { return classify(err) }
 
 // Errors that tell what may be done about a failure. They stand in the chain
 // behind a fault.Unavailable, so that a caller who gets one knows enough.

@@ -13,7 +13,6 @@ import (
 	"database/sql"
 	"embed"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"strconv"
@@ -67,12 +66,14 @@ type DB struct {
 	opts   Options
 	config *pgx.ConnConfig
 	sql    *sql.DB
-	pool   pool
+	pool   conn
 	life   life
 	gates  gates
-	direct sqlstore.Direct
 	follow *follower
+	calls
 }
+
+type calls = sqlstore.Calls
 
 var _ store.DB = (*DB)(nil)
 
@@ -100,9 +101,12 @@ func Open(opts Options) (*DB, error) {
 	db.sql.SetMaxIdleConns(opts.MaxConns)
 	db.sql.SetConnMaxIdleTime(5 * time.Minute)
 	db.sql.SetConnMaxLifetime(time.Hour) // spreads over replicas that came later
-	db.pool = pool{db.sql}
-	db.direct.Run = func(ctx context.Context, fn func(*sqlstore.Reader) error) error {
-		return db.reading(ctx, func() error { return fn(sqlstore.NewReader(db.pool)) })
+	db.pool = conn{db.sql}
+	db.calls = calls{
+		Read: lent(db.reading, sqlstore.NewReader(db.pool)),
+		Write: func(ctx context.Context, fn func(*sqlstore.Tx) error) error {
+			return db.update(ctx, sql.LevelReadCommitted, fn)
+		},
 	}
 	db.follow = newFollower(db)
 	return db, nil
@@ -136,15 +140,9 @@ func setDefault(params map[string]string, name, value string) {
 	}
 }
 
-func schema() sqlstore.Schema {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the directory is part of the program
-	}
-	return sqlstore.Schema{
-		Dialect: goose.DialectPostgres, Files: files,
-		TableExists: `SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1`,
-	}
+var schema = sqlstore.Schema{
+	Dialect: goose.DialectPostgres, Files: migrations,
+	TableExists: `SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1`,
 }
 
 // Migrate brings the schema to the newest version. Nodes that start together
@@ -162,16 +160,30 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err := own.PingContext(ctx); err != nil {
 		return fmt.Errorf("migrating the database: %w", classify(err))
 	}
-	return schema().Migrate(ctx, own, goose.WithLocker(locker))
+	return schema.Migrate(ctx, own, goose.WithLocker(locker))
 }
 
 // CheckSchema fails when the schema is older or newer than this program.
 func (db *DB) CheckSchema(ctx context.Context) error {
-	return db.reading(ctx, func() error { return schema().Check(ctx, db.pool) })
+	return db.reading(ctx, func() error { return schema.Check(ctx, db.pool) })
 }
 
-// Direct implements store.DB.
-func (db *DB) Direct() store.Reader { return db.direct }
+// Tokens implements store.DB; each call is one statement, atomic in itself.
+func (db *DB) Tokens() store.Tokens {
+	var in store.Tokens = sqlstore.NewTokens(db.pool, db.opts.Now)
+	return sqlstore.DirectTokens{Read: lent(db.reading, in), Write: lent(db.writing, in)}
+}
+
+// Jobs implements store.DB; each call is one statement, atomic in itself.
+func (db *DB) Jobs() store.Jobs {
+	var in store.Jobs = sqlstore.NewJobs(db.pool, db.opts.Now, db.follow.feed.Scheduled)
+	return sqlstore.DirectJobs{Read: lent(db.reading, in), Write: lent(db.writing, in)}
+}
+
+// lent lends a view of the pool; run does the call, again if need be.
+func lent[V any](run func(context.Context, func() error) error, view V) sqlstore.Lend[V] {
+	return func(ctx context.Context, fn func(V) error) error { return run(ctx, func() error { return fn(view) }) }
+}
 
 // Subscribe implements store.DB. The first call waits until it is known where
 // the log ends; if that cannot be learned, subscribers get a store.Reset once
@@ -184,41 +196,6 @@ func (db *DB) OnSchedule(fn func()) (cancel func()) { return db.follow.feed.OnSc
 // Lag tells how long ago this node last knew that it had seen all events of
 // other nodes; 0 before the first Subscribe.
 func (db *DB) Lag() time.Duration { return db.follow.lag() }
-
-// Events implements store.DB.
-func (db *DB) Events(ctx context.Context, account string, after int64, limit int) ([]store.Event, error) {
-	return db.direct.Events(ctx, account, after, limit)
-}
-
-// AllEvents implements store.DB.
-func (db *DB) AllEvents(ctx context.Context, since time.Time, limit int) ([]store.Event, error) {
-	return db.direct.AllEvents(ctx, since.UnixMicro(), limit)
-}
-
-// Head implements store.DB.
-func (db *DB) Head(ctx context.Context, account string) (int64, error) {
-	return db.direct.Head(ctx, account)
-}
-
-// AddActivity implements store.DB.
-func (db *DB) AddActivity(ctx context.Context, batch []store.Activity) error {
-	return db.update(ctx, sql.LevelReadCommitted, func(tx *sqlstore.Tx) error { return tx.AddActivity(ctx, batch) })
-}
-
-// GetActivity implements store.DB.
-func (db *DB) GetActivity(ctx context.Context, account, subject string) (store.Activity, error) {
-	return db.direct.GetActivity(ctx, account, subject)
-}
-
-// ListActivity implements store.DB.
-func (db *DB) ListActivity(ctx context.Context, account string) ([]store.Activity, error) {
-	return db.direct.ListActivity(ctx, account)
-}
-
-// Reset implements store.DB.
-func (db *DB) Reset(ctx context.Context) error {
-	return db.update(ctx, sql.LevelReadCommitted, func(tx *sqlstore.Tx) error { return tx.Clear(ctx) })
-}
 
 // Ping implements store.DB.
 func (db *DB) Ping(ctx context.Context) error {

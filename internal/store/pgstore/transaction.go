@@ -32,7 +32,7 @@ func (db *DB) View(ctx context.Context, fn func(store.Reader) error) error {
 		return err
 	}
 	defer t.end()
-	return t.blame(ctx, fn(sqlstore.NewReader(inTx{t.tx})))
+	return t.blame(ctx, fn(sqlstore.NewReader(conn{t.tx})))
 }
 
 // Update implements store.DB. Transactions are serializable.
@@ -92,7 +92,7 @@ func (db *DB) attempt(ctx context.Context, level sql.IsolationLevel, p *pass, fn
 	}
 	defer t.end()
 	refused := false
-	tx := sqlstore.NewTx(inTx{t.tx}, sqlstore.TxOptions{
+	tx := sqlstore.NewTx(conn{t.tx}, sqlstore.TxOptions{
 		Now: db.opts.Now(), Wall: time.Now,
 		Claim: func(account string) error {
 			if !p.try(account) {

@@ -13,7 +13,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -70,8 +69,10 @@ type DB struct {
 	writer  *writer
 	readers *readers // nil in memory: readers share the writer's connection
 	feed    sqlstore.Feed
-	direct  sqlstore.Direct
+	calls
 }
+
+type calls = sqlstore.Calls
 
 var _ store.DB = (*DB)(nil)
 
@@ -87,8 +88,11 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		opts.Now = time.Now
 	}
 	db := &DB{opts: opts, now: opts.Now}
-	db.direct.Run = func(ctx context.Context, fn func(*sqlstore.Reader) error) error {
-		return db.read(ctx, func(s *session) error { return fn(sqlstore.NewReader(s)) })
+	db.calls = calls{
+		Read: func(ctx context.Context, fn func(*sqlstore.Reader) error) error {
+			return db.read(ctx, func(s *session) error { return fn(sqlstore.NewReader(s)) })
+		},
+		Write: func(ctx context.Context, fn func(*sqlstore.Tx) error) error { return db.writer.do(ctx, fn) },
 	}
 	if err := db.open(ctx); err != nil {
 		if db.sql != nil {
@@ -179,15 +183,9 @@ func (db *DB) openSession(ctx context.Context, pragmas ...string) (*session, err
 	return newSession(conn), nil
 }
 
-func schema() sqlstore.Schema {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the directory is part of the program
-	}
-	return sqlstore.Schema{
-		Dialect: goose.DialectSQLite3, Files: files,
-		TableExists: `SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1`,
-	}
+var schema = sqlstore.Schema{
+	Dialect: goose.DialectSQLite3, Files: migrations,
+	TableExists: `SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1`,
 }
 
 // Migrate brings the schema to the newest version. In memory Open has done it.
@@ -195,12 +193,12 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if db.opts.Memory && db.writer != nil {
 		return nil
 	}
-	return schema().Migrate(ctx, db.sql)
+	return schema.Migrate(ctx, db.sql)
 }
 
 // CheckSchema fails when the schema is older or newer than this program.
 func (db *DB) CheckSchema(ctx context.Context) error {
-	return db.read(ctx, func(s *session) error { return schema().Check(ctx, s) })
+	return db.read(ctx, func(s *session) error { return schema.Check(ctx, s) })
 }
 
 // read lends a connection for reading.
@@ -210,9 +208,6 @@ func (db *DB) read(ctx context.Context, fn func(*session) error) error {
 	}
 	return db.readers.lend(ctx, fn)
 }
-
-// Direct implements store.DB.
-func (db *DB) Direct() store.Reader { return db.direct }
 
 // View implements store.DB.
 func (db *DB) View(ctx context.Context, fn func(store.Reader) error) error {
@@ -239,39 +234,28 @@ func (db *DB) Subscribe(fn func([]store.Event)) (cancel func()) { return db.feed
 // OnSchedule implements store.DB.
 func (db *DB) OnSchedule(fn func()) (cancel func()) { return db.feed.OnSchedule(fn) }
 
-// Events implements store.DB.
-func (db *DB) Events(ctx context.Context, account string, after int64, limit int) ([]store.Event, error) {
-	return db.direct.Events(ctx, account, after, limit)
+// Tokens implements store.DB.
+func (db *DB) Tokens() store.Tokens {
+	return sqlstore.DirectTokens{
+		Read: func(ctx context.Context, fn func(store.Tokens) error) error {
+			return db.read(ctx, func(s *session) error { return fn(sqlstore.NewTokens(s, db.now)) })
+		},
+		Write: func(ctx context.Context, fn func(store.Tokens) error) error {
+			return db.writer.do(ctx, func(tx *sqlstore.Tx) error { return fn(tx.Tokens()) })
+		},
+	}
 }
 
-// AllEvents implements store.DB.
-func (db *DB) AllEvents(ctx context.Context, since time.Time, limit int) ([]store.Event, error) {
-	return db.direct.AllEvents(ctx, since.UnixMicro(), limit)
-}
-
-// Head implements store.DB.
-func (db *DB) Head(ctx context.Context, account string) (int64, error) {
-	return db.direct.Head(ctx, account)
-}
-
-// AddActivity implements store.DB.
-func (db *DB) AddActivity(ctx context.Context, batch []store.Activity) error {
-	return db.writer.do(ctx, func(tx *sqlstore.Tx) error { return tx.AddActivity(ctx, batch) })
-}
-
-// GetActivity implements store.DB.
-func (db *DB) GetActivity(ctx context.Context, account, subject string) (store.Activity, error) {
-	return db.direct.GetActivity(ctx, account, subject)
-}
-
-// ListActivity implements store.DB.
-func (db *DB) ListActivity(ctx context.Context, account string) ([]store.Activity, error) {
-	return db.direct.ListActivity(ctx, account)
-}
-
-// Reset implements store.DB.
-func (db *DB) Reset(ctx context.Context) error {
-	return db.writer.do(ctx, func(tx *sqlstore.Tx) error { return tx.Clear(ctx) })
+// Jobs implements store.DB.
+func (db *DB) Jobs() store.Jobs {
+	return sqlstore.DirectJobs{
+		Read: func(ctx context.Context, fn func(store.Jobs) error) error {
+			return db.read(ctx, func(s *session) error { return fn(sqlstore.NewJobs(s, db.now, nil)) })
+		},
+		Write: func(ctx context.Context, fn func(store.Jobs) error) error {
+			return db.writer.do(ctx, func(tx *sqlstore.Tx) error { return fn(tx.Jobs()) })
+		},
+	}
 }
 
 // Ping implements store.DB.

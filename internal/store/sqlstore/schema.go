@@ -18,7 +18,7 @@ import (
 const versionTable = "kagiban_schema"
 
 // Schema is the set of migrations of one dialect: files named
-// NNNN_subject.sql, numbered alike in every dialect.
+// NNNN_subject.sql in the folder migrations, numbered alike in every dialect.
 type Schema struct {
 	Dialect goose.Dialect
 	Files   fs.FS
@@ -32,7 +32,11 @@ type Schema struct {
 func (s Schema) Migrate(ctx context.Context, db *sql.DB, opts ...goose.ProviderOption) error {
 	opts = append(opts, goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true),
 		goose.WithLogger(goose.NopLogger()))
-	p, err := goose.NewProvider(s.Dialect, db, s.Files, opts...)
+	files, err := fs.Sub(s.Files, "migrations")
+	if err != nil {
+		return fmt.Errorf("reading migrations: %w", err)
+	}
+	p, err := goose.NewProvider(s.Dialect, db, files, opts...)
 	if err != nil {
 		return fmt.Errorf("reading migrations: %w", err)
 	}
@@ -77,7 +81,7 @@ func (s Schema) current(ctx context.Context, c Conn) (int64, error) {
 
 // newest gives the highest number among the migration files.
 func (s Schema) newest() (int64, error) {
-	names, err := fs.Glob(s.Files, "*.sql")
+	names, err := fs.Glob(s.Files, "migrations/*.sql")
 	if err != nil {
 		return 0, fmt.Errorf("listing migrations: %w", err)
 	}
