@@ -19,9 +19,7 @@ type tokenCache[T any] struct {
 }
 
 func newTokenCache[T any](capacity int) *tokenCache[T] {
-	c := &tokenCache[T]{half: max(capacity/2, 1)}
-	c.clear()
-	return c
+	return &tokenCache[T]{half: max(capacity/2, 1), young: make(map[[sha256.Size]byte]*Verified[T])}
 }
 
 func (c *tokenCache[T]) get(sum [sha256.Size]byte) *Verified[T] {
@@ -51,17 +49,4 @@ func (c *tokenCache[T]) remove(sum [sha256.Size]byte) {
 	defer c.mu.Unlock()
 	delete(c.young, sum)
 	delete(c.old, sum)
-}
-
-func (c *tokenCache[T]) clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.young = make(map[[sha256.Size]byte]*Verified[T])
-	c.old = make(map[[sha256.Size]byte]*Verified[T])
-}
-
-func (c *tokenCache[T]) len() int {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return len(c.young) + len(c.old)
 }

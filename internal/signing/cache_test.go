@@ -23,7 +23,7 @@ func (s *story) PublicKey(kid string) *PublicKey { return s.keys[kid] }
 
 func newStory(t *testing.T, cache int) *story {
 	t.Helper()
-	key, err := GenerateKey(ES256, 0, "k", time.Unix(1e9, 0))
+	key, err := GenerateKey(ES256, 0, "k")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +52,8 @@ func (s *story) token(n int) string {
 	return token
 }
 
+func (c *tokenCache[T]) len() int { return len(c.young) + len(c.old) }
+
 func TestACachedTokenIsDecodedOnce(t *testing.T) {
 	s := newStory(t, 10)
 	token := s.token(1)
@@ -64,9 +66,8 @@ func TestACachedTokenIsDecodedOnce(t *testing.T) {
 			t.Errorf("got %v, %v; want the remembered %v", again, err, first)
 		}
 	}
-	s.Forget()
-	if _, err := s.Verify(token); err != nil || s.decoded != 2 {
-		t.Errorf("after Forget: decoded %d times, %v", s.decoded, err)
+	if s.decoded != 1 {
+		t.Errorf("decoded %d times", s.decoded)
 	}
 }
 
@@ -105,7 +106,7 @@ func TestARememberedTokenFallsWithItsKey(t *testing.T) {
 	if _, err := s.Verify(token); err != nil {
 		t.Fatal(err)
 	}
-	other, err := GenerateKey(ES256, 0, "k", time.Unix(1e9, 0))
+	other, err := GenerateKey(ES256, 0, "k")
 	if err != nil {
 		t.Fatal(err)
 	}

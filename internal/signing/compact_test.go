@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
 	"github.com/kagiban/kagiban/internal/signing"
 )
 
@@ -53,11 +54,7 @@ func TestTokensHaveTheFormThatOtherLibrariesVerify(t *testing.T) {
 
 func TestTokensMadeConcurrentlyDoNotMixUp(t *testing.T) {
 	minter := newMinter(t, ecKey(), signing.EngineAuto)
-	set, err := signing.NewKeySet(ecKey().Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	verifier := payloadVerifier(set, 0)
+	verifier := payloadVerifier(setOf(ecKey()), 0)
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		wg.Go(func() {

@@ -29,7 +29,7 @@ var ecKey = sync.OnceValue(func() *signing.Key {
 	if err != nil {
 		panic(err)
 	}
-	key, err := signing.ParseKey("202611220241", start, der)
+	key, err := signing.ParseKey("202611220241", der)
 	if err != nil {
 		panic(err)
 	}
@@ -46,7 +46,7 @@ func ecScalar() []byte {
 }
 
 func mustKey(alg signing.Algorithm, id string) *signing.Key {
-	key, err := signing.GenerateKey(alg, 0, id, start)
+	key, err := signing.GenerateKey(alg, 0, id)
 	if err != nil {
 		panic(err)
 	}

@@ -34,7 +34,6 @@ type Key struct {
 	// ID is the kid: the minute of creation, see NewKeyID.
 	ID        string
 	Algorithm Algorithm
-	CreatedAt time.Time
 	private   crypto.Signer
 }
 
@@ -53,7 +52,7 @@ func NewKeyID(now time.Time, taken func(kid string) bool) string {
 // 2048, 3072 or 4096) and ignored for ES256. RSA-2048 takes 50 to 180 ms, so
 // call it off the request path. Randomness is the system's: Go's key generators
 // take no other source.
-func GenerateKey(alg Algorithm, bits int, id string, now time.Time) (*Key, error) {
+func GenerateKey(alg Algorithm, bits int, id string) (*Key, error) {
 	if err := checkKeyID(id); err != nil {
 		return nil, fmt.Errorf("generating a signing key: %w", err)
 	}
@@ -76,14 +75,14 @@ func GenerateKey(alg Algorithm, bits int, id string, now time.Time) (*Key, error
 	if err != nil {
 		return nil, fmt.Errorf("generating a signing key: %w", err)
 	}
-	return &Key{ID: id, Algorithm: alg, CreatedAt: now.UTC().Truncate(time.Second), private: private}, nil
+	return &Key{ID: id, Algorithm: alg, private: private}, nil
 }
 
 // ParseKey reads a private key in PKCS #8 DER as MarshalPKCS8 writes it. The
 // algorithm follows from the key type. It refuses, with ErrKey, anything but
 // RSA of 2048, 3072 or 4096 bits with two primes and exponent 65537, and ECDSA
 // over P-256.
-func ParseKey(id string, createdAt time.Time, der []byte) (*Key, error) {
+func ParseKey(id string, der []byte) (*Key, error) {
 	if err := checkKeyID(id); err != nil {
 		return nil, fmt.Errorf("parsing a signing key: %w", err)
 	}
@@ -100,7 +99,7 @@ func ParseKey(id string, createdAt time.Time, der []byte) (*Key, error) {
 		// The parser's text may name values of the key; it stays out.
 		return nil, fmt.Errorf("parsing a signing key: %w: not a PKCS #8 private key", ErrKey)
 	}
-	key := &Key{ID: id, CreatedAt: createdAt}
+	key := &Key{ID: id}
 	switch private := parsed.(type) {
 	case *rsa.PrivateKey:
 		if len(private.Primes) != 2 {

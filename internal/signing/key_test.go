@@ -36,7 +36,7 @@ func TestKeysSurviveTheirStoredForm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := signing.ParseKey(key.ID, key.CreatedAt, der)
+		again, err := signing.ParseKey(key.ID, der)
 		if err != nil || again.Algorithm != key.Algorithm || !again.Public().Equal(key.Public()) {
 			t.Errorf("%s comes back as %v, %v", key, again, err)
 		}
@@ -81,7 +81,7 @@ func TestUnacceptableKeysAreRefused(t *testing.T) {
 		"damaged":       bytes.Replace(good, good[len(good)/2:len(good)/2+4], []byte{0, 0, 0, 0}, 1),
 		"too long":      make([]byte, 9<<10),
 	} {
-		if key, err := signing.ParseKey("k", start, der); !errors.Is(err, signing.ErrKey) || key != nil {
+		if key, err := signing.ParseKey("k", der); !errors.Is(err, signing.ErrKey) || key != nil {
 			t.Errorf("%s: got %v, %v; want ErrKey", name, key, err)
 		}
 	}
@@ -95,17 +95,17 @@ func TestUnacceptableKeysAreRefused(t *testing.T) {
 		}
 	}
 	for _, bits := range []int{512, 1024, 2047, 2560, 16384} {
-		if _, err := signing.GenerateKey(signing.RS256, bits, "k", start); !errors.Is(err, signing.ErrKey) {
+		if _, err := signing.GenerateKey(signing.RS256, bits, "k"); !errors.Is(err, signing.ErrKey) {
 			t.Errorf("RSA-%d is generated: %v", bits, err)
 		}
 	}
 	for _, alg := range []signing.Algorithm{"", "none", "HS256", "RS512"} {
-		if _, err := signing.GenerateKey(alg, 0, "k", start); !errors.Is(err, signing.ErrAlgorithm) {
+		if _, err := signing.GenerateKey(alg, 0, "k"); !errors.Is(err, signing.ErrAlgorithm) {
 			t.Errorf("a key for %q is generated: %v", alg, err)
 		}
 	}
 	for _, id := range []string{"", `a"b`, `a\b`, "a b", "a\n", "é", strings.Repeat("k", 129)} {
-		if _, err := signing.GenerateKey(signing.ES256, 0, id, start); !errors.Is(err, signing.ErrKey) {
+		if _, err := signing.GenerateKey(signing.ES256, 0, id); !errors.Is(err, signing.ErrKey) {
 			t.Errorf("kid %q is accepted: %v", id, err)
 		}
 	}
@@ -155,7 +155,7 @@ func FuzzParseKey(f *testing.F) {
 	}
 	f.Add(pkix)
 	f.Fuzz(func(t *testing.T, der []byte) {
-		if key, err := signing.ParseKey("k", start, der); err == nil {
+		if key, err := signing.ParseKey("k", der); err == nil {
 			signer := newSigner(t, key, signing.EngineGo)
 			if _, err := signer.Sign(make([]byte, 32)); err != nil {
 				t.Errorf("an accepted key does not sign: %v", err)

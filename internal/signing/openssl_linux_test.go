@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestWithoutALibraryAutoSignsInGo(t *testing.T) {
 	loaded := openSSLVersion
 	defer func() { openSSLVersion = loaded }()
 	openSSLVersion = func() (string, error) { return "", fmt.Errorf("%w: test", ErrNoOpenSSL) }
-	key, err := GenerateKey(ES256, 0, "k", time.Unix(0, 0))
+	key, err := GenerateKey(ES256, 0, "k")
 	if err != nil {
 		t.Fatal(err)
 	}

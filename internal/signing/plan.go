@@ -118,7 +118,7 @@ func (p *plan) add(state State) error {
 	id := NewKeyID(p.now, func(kid string) bool {
 		return slices.ContainsFunc(p.records, func(r Record) bool { return r.KeyID == kid })
 	})
-	key, err := GenerateKey(opts.Algorithm, opts.RSABits, id, p.now)
+	key, err := GenerateKey(opts.Algorithm, opts.RSABits, id)
 	if err != nil {
 		return err
 	}

@@ -163,7 +163,7 @@ func (r *Ring) open(record *Record) (ringEntry, error) {
 			return ringEntry{}, err
 		}
 	} else {
-		key, err := ParseKey(record.KeyID, record.CreatedAt, der)
+		key, err := ParseKey(record.KeyID, der)
 		if err != nil {
 			return ringEntry{}, err
 		}

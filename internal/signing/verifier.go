@@ -31,7 +31,6 @@ type VerifierOptions[T any] struct {
 type Verified[T any] struct {
 	KeyID    string
 	IssuedAt time.Time // zero when the token has no iat
-	Expires  time.Time
 	Claims   T
 
 	key       *PublicKey
@@ -59,9 +58,6 @@ func NewVerifier[T any](opts VerifierOptions[T]) *Verifier[T] {
 	}
 	return v
 }
-
-// Payload is a Decode that keeps the payload's bytes.
-func Payload(payload []byte) (json.RawMessage, error) { return payload, nil }
 
 // Verify returns the content of a valid token. The error wraps one of
 // ErrMalformed, ErrAlgorithm, ErrUnknownKey, ErrSignature, ErrExpired,
@@ -102,13 +98,6 @@ func hashToken(token string) [sha256.Size]byte {
 	defer tokenBuffers.Put(pooled)
 	*pooled = append((*pooled)[:0], token...)
 	return sha256.Sum256(*pooled)
-}
-
-// Forget empties the cache.
-func (v *Verifier[T]) Forget() {
-	if v.cache != nil {
-		v.cache.clear()
-	}
 }
 
 func (v *Verifier[T]) verify(token string, now int64) (*Verified[T], error) {
@@ -158,7 +147,7 @@ func (v *Verifier[T]) checkClaims(payload []byte, now int64) (*Verified[T], erro
 	if claims.Exp == nil {
 		return nil, fmt.Errorf("%w: exp is missing", ErrMalformed)
 	}
-	verified := &Verified[T]{expires: int64(*claims.Exp), Expires: time.Unix(int64(*claims.Exp), 0).UTC()}
+	verified := &Verified[T]{expires: int64(*claims.Exp)}
 	if claims.Iat != nil {
 		verified.IssuedAt = time.Unix(int64(*claims.Iat), 0).UTC()
 		verified.notBefore = int64(*claims.Iat)

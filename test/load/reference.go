@@ -22,7 +22,7 @@ import (
 
 // newSigner makes a signer of the product with a fresh key.
 func newSigner(alg signing.Algorithm) (signing.Signer, error) {
-	key, err := signing.GenerateKey(alg, 0, "load", time.Now())
+	key, err := signing.GenerateKey(alg, 0, "load")
 	if err != nil {
 		return nil, fmt.Errorf("generating a key: %w", err)
 	}

@@ -19,7 +19,7 @@ import (
 // the forger's choice.
 func forge(t *testing.T, kid string, claims []byte) string {
 	t.Helper()
-	key, err := signing.GenerateKey(signing.ES256, 0, kid, time.Now())
+	key, err := signing.GenerateKey(signing.ES256, 0, kid)
 	if err != nil {
 		t.Fatal(err)
 	}

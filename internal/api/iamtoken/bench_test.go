@@ -66,7 +66,7 @@ func benchExchange(b *testing.B, alg signing.Algorithm, engine signing.Engine) {
 }
 
 func benchSignature(b *testing.B, alg signing.Algorithm, engine signing.Engine) {
-	key, err := signing.GenerateKey(alg, 0, "bench", apitest.Noon)
+	key, err := signing.GenerateKey(alg, 0, "bench")
 	if err != nil {
 		b.Fatal(err)
 	}
