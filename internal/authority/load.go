@@ -129,7 +129,7 @@ func loadGroup(ctx context.Context, r store.Reader, accountID, groupID string) (
 }
 
 func ruleForm(r *access.GroupRule) policy.DynamicRule {
-	return policy.DynamicRule{ID: r.ID, Name: r.Name, Realm: r.RealmName, Expiration: time.Duration(r.Hours) * time.Hour,
+	return policy.DynamicRule{ID: r.ID, Realm: r.RealmName, Expiration: time.Duration(r.Hours) * time.Hour,
 		Conditions: r.Conditions}
 }
 

@@ -202,7 +202,7 @@ func decode(raw []byte, f *File) error {
 // Expand gives the engine's form of a service: the standard roles with the
 // common actions and the service's own ones.
 func Expand(s Service, common []Grant) (policy.Service, error) {
-	out := policy.Service{Name: s.Name, DisplayName: s.DisplayName, Group: s.Group, Platform: s.Platform, Parent: s.Parent}
+	out := policy.Service{Name: s.Name, Group: s.Group, Platform: s.Platform, Parent: s.Parent}
 	out.Roles = slices.Clone(standard)
 	var faults []error
 	for _, r := range s.Roles {

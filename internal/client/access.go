@@ -11,22 +11,18 @@ type AccessGroup struct {
 	ID             string `json:"id"`
 	Name           string `json:"name"`
 	Description    string `json:"description"`
-	AccountID      string `json:"account_id"`
 	CRN            string `json:"crn"`
-	Federated      bool   `json:"is_federated"`
 	CreatedAt      string `json:"created_at"`
 	LastModifiedAt string `json:"last_modified_at"`
 }
 
 // GroupMember is an identity in an access group.
 type GroupMember struct {
-	IAMID       string `json:"iam_id"`
-	Type        string `json:"type"`            // user, service or profile
-	Membership  string `json:"membership_type"` // static or dynamic
-	Name        string `json:"name"`
-	Email       string `json:"email"`
-	Description string `json:"description"`
-	CreatedAt   string `json:"created_at"`
+	IAMID      string `json:"iam_id"`
+	Membership string `json:"membership_type"` // static or dynamic
+	Name       string `json:"name"`
+	Email      string `json:"email"`
+	CreatedAt  string `json:"created_at"`
 }
 
 // GroupOutcome is what became of one member, or of one group, in a call about
@@ -110,17 +106,14 @@ func (a *Attribute) UnmarshalJSON(raw []byte) error {
 type Policy struct {
 	ID             string
 	Type           string // access or authorization
-	State          string
 	Href           string
 	Description    string
 	Subject        []Attribute
 	Roles          []PolicyRole
 	Resource, Tags []Attribute
 	// Rule and Pattern are the condition of a policy of the second schema.
-	Rule           json.RawMessage
-	Pattern        string
-	CreatedAt      string
-	LastModifiedAt string
+	Rule    json.RawMessage
+	Pattern string
 	// Managed is the ID of the template that the policy came from, or "".
 	Managed string
 }
@@ -140,16 +133,13 @@ type attributes struct {
 // holds in a list, the first counts, because there is only one.
 func (p *Policy) UnmarshalJSON(raw []byte) error {
 	var w struct {
-		ID             string          `json:"id"`
-		Type           string          `json:"type"`
-		State          string          `json:"state"`
-		Href           string          `json:"href"`
-		Description    string          `json:"description"`
-		CreatedAt      string          `json:"created_at"`
-		LastModifiedAt string          `json:"last_modified_at"`
-		Rule           json.RawMessage `json:"rule"`
-		Pattern        string          `json:"pattern"`
-		Template       struct {
+		ID          string          `json:"id"`
+		Type        string          `json:"type"`
+		Href        string          `json:"href"`
+		Description string          `json:"description"`
+		Rule        json.RawMessage `json:"rule"`
+		Pattern     string          `json:"pattern"`
+		Template    struct {
 			ID string `json:"id"`
 		} `json:"template"`
 		Subject  attributes `json:"subject"`
@@ -173,9 +163,8 @@ func (p *Policy) UnmarshalJSON(raw []byte) error {
 		w.Resource = w.Resources[0]
 	}
 	*p = Policy{
-		ID: w.ID, Type: w.Type, State: w.State, Href: w.Href, Description: w.Description, CreatedAt: w.CreatedAt,
-		LastModifiedAt: w.LastModifiedAt,
-		Subject:        w.Subject.Attributes, Resource: w.Resource.Attributes, Tags: w.Resource.Tags,
+		ID: w.ID, Type: w.Type, Href: w.Href, Description: w.Description,
+		Subject: w.Subject.Attributes, Resource: w.Resource.Attributes, Tags: w.Resource.Tags,
 		Roles: append(w.Control.Grant.Roles, w.Roles...), Rule: w.Rule, Pattern: w.Pattern, Managed: w.Template.ID,
 	}
 	return nil

@@ -9,7 +9,6 @@ type Enterprise struct {
 	Domain       string `json:"domain"`
 	State        string `json:"state"`
 	ContactIAMID string `json:"primary_contact_iam_id"`
-	ContactEmail string `json:"primary_contact_email"`
 	CreatedAt    string `json:"created_at"`
 }
 
@@ -34,7 +33,6 @@ type EnterpriseAccount struct {
 	Path       string `json:"enterprise_path"`
 	Name       string `json:"name"`
 	State      string `json:"state"`
-	OwnerIAMID string `json:"owner_iam_id"`
 	OwnerEmail string `json:"owner_email"`
 	CreatedAt  string `json:"created_at"`
 }

@@ -29,8 +29,6 @@ type ServerError struct {
 	Message string // the most detailed text that the server gave
 	// RetryAfter is the server's Retry-After as sent, "" if absent.
 	RetryAfter string
-	// Transaction is the server's id of the call, "" if absent.
-	Transaction string
 }
 
 // Error has the form that scripts know.
@@ -78,11 +76,7 @@ type errorBody struct {
 }
 
 func parseError(resp *http.Response, answer []byte) *ServerError {
-	e := &ServerError{
-		Status:      resp.StatusCode,
-		RetryAfter:  resp.Header.Get("Retry-After"),
-		Transaction: resp.Header.Get("Transaction-Id"),
-	}
+	e := &ServerError{Status: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After")}
 	if to := resp.Header.Get("Location"); resp.StatusCode/100 == 3 && to != "" {
 		e.Message = "The server redirects to " + to + "; use that server's URL."
 		return e

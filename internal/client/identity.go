@@ -7,25 +7,21 @@ import "encoding/json"
 
 // ServiceID is a machine identity.
 type ServiceID struct {
-	ID          string  `json:"id"`
-	IAMID       string  `json:"iam_id"`
-	EntityTag   string  `json:"entity_tag"`
-	CRN         string  `json:"crn"`
-	Locked      bool    `json:"locked"`
-	CreatedAt   string  `json:"created_at"`
-	ModifiedAt  string  `json:"modified_at"`
-	AccountID   string  `json:"account_id"`
-	GroupID     string  `json:"group_id"`
-	Name        string  `json:"name"`
-	Description string  `json:"description"`
-	APIKey      *APIKey `json:"apikey"`
+	ID          string `json:"id"`
+	IAMID       string `json:"iam_id"`
+	EntityTag   string `json:"entity_tag"`
+	CRN         string `json:"crn"`
+	Locked      bool   `json:"locked"`
+	CreatedAt   string `json:"created_at"`
+	ModifiedAt  string `json:"modified_at"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
 }
 
 // ServiceIDGroup bundles service IDs.
 type ServiceIDGroup struct {
 	ID          string `json:"id"`
 	EntityTag   string `json:"entity_tag"`
-	AccountID   string `json:"account_id"`
 	CRN         string `json:"crn"`
 	Name        string `json:"name"`
 	Description string `json:"description"`
@@ -42,31 +38,26 @@ type APIKey struct {
 	Locked           bool   `json:"locked"`
 	Disabled         bool   `json:"disabled"`
 	CreatedAt        string `json:"created_at"`
-	CreatedBy        string `json:"created_by"`
 	ModifiedAt       string `json:"modified_at"`
 	ExpiresAt        string `json:"expires_at"`
 	ActionWhenLeaked string `json:"action_when_leaked"`
 	Name             string `json:"name"`
 	Description      string `json:"description"`
 	IAMID            string `json:"iam_id"`
-	AccountID        string `json:"account_id"`
 	Value            string `json:"apikey"`
 }
 
 // Profile is a trusted profile.
 type Profile struct {
-	ID           string `json:"id"`
-	EntityTag    string `json:"entity_tag"`
-	CRN          string `json:"crn"`
-	Name         string `json:"name"`
-	Description  string `json:"description"`
-	Email        string `json:"email"`
-	CreatedAt    string `json:"created_at"`
-	ModifiedAt   string `json:"modified_at"`
-	IAMID        string `json:"iam_id"`
-	AccountID    string `json:"account_id"`
-	TemplateID   string `json:"template_id"`
-	AssignmentID string `json:"assignment_id"`
+	ID          string `json:"id"`
+	EntityTag   string `json:"entity_tag"`
+	CRN         string `json:"crn"`
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Email       string `json:"email"`
+	CreatedAt   string `json:"created_at"`
+	ModifiedAt  string `json:"modified_at"`
+	AccountID   string `json:"account_id"`
 }
 
 // Rule lets federated users or compute resources assume a profile.
@@ -74,7 +65,6 @@ type Rule struct {
 	ID         string      `json:"id"`
 	EntityTag  string      `json:"entity_tag"`
 	CreatedAt  string      `json:"created_at"`
-	ModifiedAt string      `json:"modified_at"`
 	Name       string      `json:"name"`
 	Type       string      `json:"type"`
 	RealmName  string      `json:"realm_name"`
@@ -92,13 +82,12 @@ type Condition struct {
 
 // Link lets one compute resource assume a profile.
 type Link struct {
-	ID         string       `json:"id"`
-	EntityTag  string       `json:"entity_tag"`
-	CreatedAt  string       `json:"created_at"`
-	ModifiedAt string       `json:"modified_at"`
-	Name       string       `json:"name"`
-	CRType     string       `json:"cr_type"`
-	Link       LinkResource `json:"link"`
+	ID        string       `json:"id"`
+	EntityTag string       `json:"entity_tag"`
+	CreatedAt string       `json:"created_at"`
+	Name      string       `json:"name"`
+	CRType    string       `json:"cr_type"`
+	Link      LinkResource `json:"link"`
 }
 
 // LinkResource names a compute resource.

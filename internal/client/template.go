@@ -12,7 +12,6 @@ type Template struct {
 	Version        json.Number `json:"version"`
 	Name           string      `json:"name"`
 	Description    string      `json:"description"`
-	AccountID      string      `json:"account_id"`
 	Committed      bool        `json:"committed"`
 	CreatedAt      string      `json:"created_at"`
 	LastModifiedAt string      `json:"last_modified_at"`

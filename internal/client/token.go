@@ -119,14 +119,12 @@ type Claims struct {
 	IAMID   string `json:"iam_id"`
 	Subject string `json:"sub"`
 	SubType string `json:"sub_type"` // "", "ServiceId", "Profile", "CRN"
-	Name    string `json:"name"`
 	Email   string `json:"email"`
 	Account struct {
 		ID      string `json:"bss"` // "" when the token is bound to no account
 		Classic string `json:"ims"` // linked classic account, "" if none
 	} `json:"account"`
-	GrantType string `json:"grant_type"`
-	Expires   int64  `json:"exp"` // seconds since 1970
+	Expires int64 `json:"exp"` // seconds since 1970
 }
 
 // User is how an identity is shown to people: a user's e-mail address, the

@@ -24,7 +24,6 @@ const (
 // Names of SAML 2.0.
 const (
 	nsMetadata   = "urn:oasis:names:tc:SAML:2.0:metadata"
-	nsSignature  = "http://www.w3.org/2000/09/xmldsig#"
 	protocol     = "urn:oasis:names:tc:SAML:2.0:protocol"
 	redirect     = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 	post         = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"

@@ -560,15 +560,12 @@ func TestWithoutACatalogueNothingIsAllowed(t *testing.T) {
 	}
 }
 
-func TestPoliciesCanBeLookedUp(t *testing.T) {
+func TestPoliciesCanBeListed(t *testing.T) {
 	_, catalog := scenarioCatalog(t)
 	p := access("p", "IBMid-1", []string{"Reader"}, onStorage("")...)
 	s := policy.NewSnapshot(accountWith(catalog, p))
-	if got, ok := s.Policy("p"); !ok || got != p {
-		t.Errorf("policy p is %v, %v", got, ok)
-	}
-	if _, ok := s.Policy("q"); ok {
-		t.Error("a policy was found that is not there")
+	if got := s.Policies(); len(got) != 1 || got[0] != p {
+		t.Errorf("policies are %v", got)
 	}
 	if got := s.StaticGroups("IBMid-1"); len(got) != 0 {
 		t.Errorf("groups are %v", got)

@@ -4,8 +4,7 @@ package policy
 // which roles allow it.
 type Service struct {
 	// Name is the serviceName of CRNs and policies.
-	Name        string
-	DisplayName string
+	Name string
 	// Group is the service_group_id the service belongs to, "IAM" or "".
 	Group string
 	// Platform is true for account management services. Policies with

@@ -50,7 +50,6 @@ type service struct {
 }
 
 type viewRole struct {
-	id   roleID
 	role Role
 	bits actionBits
 	// names are the actions in bits, sorted.
@@ -248,7 +247,7 @@ func (c *Catalog) mergeRole(v *service, r Role) {
 		return
 	}
 	v.byRole[id] = len(v.roles)
-	v.roles = append(v.roles, viewRole{id: id, role: r})
+	v.roles = append(v.roles, viewRole{role: r})
 }
 
 // addAliases lets a service's own Reader, Writer or Manager answer to the

@@ -39,8 +39,7 @@ type Group struct {
 
 // DynamicRule makes users of a federated login members of a group for a while.
 type DynamicRule struct {
-	ID   string
-	Name string
+	ID string
 	// Realm is the entity id of the identity provider of the login.
 	Realm string
 	// Expiration is how long after the login the membership lasts.

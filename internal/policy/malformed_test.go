@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/policy/policytest"
 )
 
 // A store may hand over what validation would refuse, because an older version
@@ -20,7 +21,7 @@ func TestMalformedPoliciesNeverAllow(t *testing.T) {
 		"subject with wildcard": func(p *policy.Policy) {
 			p.Subject[0] = attr(policy.AttrIAMID, policy.OpStringMatch, policy.String("*"))
 		},
-		"subject list": func(p *policy.Policy) { p.Subject[0].Value = policy.StringList("IBMid-1") },
+		"subject list": func(p *policy.Policy) { p.Subject[0].Value = policytest.StringList("IBMid-1") },
 		"any subject": func(p *policy.Policy) {
 			p.Subject[0] = attr(policy.AttrIAMID, policy.OpStringExists, policy.Bool(true))
 		},
@@ -28,7 +29,7 @@ func TestMalformedPoliciesNeverAllow(t *testing.T) {
 		"authorization": func(p *policy.Policy) { p.Type = policy.TypeAuthorization },
 		"no state":      func(p *policy.Policy) { p.State = "" },
 		"no account":    func(p *policy.Policy) { p.Resource = p.Resource[:1] },
-		"account list":  func(p *policy.Policy) { p.Resource[1].Value = policy.StringList("acct") },
+		"account list":  func(p *policy.Policy) { p.Resource[1].Value = policytest.StringList("acct") },
 		"any account": func(p *policy.Policy) {
 			p.Resource[1] = attr(policy.AttrAccountID, policy.OpStringMatch, policy.String("*"))
 		},
@@ -41,7 +42,7 @@ func TestMalformedPoliciesNeverAllow(t *testing.T) {
 				Conditions: []policy.Rule{{}}}
 		},
 		"no days": func(p *policy.Policy) {
-			p.Rule = &policy.Rule{Operator: policy.OpDayOfWeekAnyOf, Key: policy.KeyDayOfWeek, Value: policy.StringList()}
+			p.Rule = &policy.Rule{Operator: policy.OpDayOfWeekAnyOf, Key: policy.KeyDayOfWeek, Value: policytest.StringList()}
 		},
 		"condition of nothing": func(p *policy.Policy) { p.Rule = &policy.Rule{} },
 	} {
@@ -118,7 +119,7 @@ func TestExplanationsShowTheClockAsRulesWriteIt(t *testing.T) {
 		clock(policy.KeyCurrentTime, policy.OpTimeLessThan, "01:00:00+01:00"),
 		clock(policy.KeyCurrentDate, policy.OpDateLessThan, "2020-01-01-11:00"),
 		clock(policy.KeyCurrentDateTime, policy.OpDateTimeLessThan, "2020-01-01T00:00:00+05:30"),
-		{Key: policy.KeyDayOfWeek, Operator: policy.OpDayOfWeekAnyOf, Value: policy.StringList()},
+		{Key: policy.KeyDayOfWeek, Operator: policy.OpDayOfWeekAnyOf, Value: policytest.StringList()},
 	}}
 	r := ask("IBMid-1", "storage.object.read", "")
 	words := strings.Join(policy.Explain(policy.NewSnapshot(accountWith(catalog, p)), &r).Nearest, "\n")
@@ -178,7 +179,7 @@ func TestAPolicyOnPresentAttributesCoversOnlyThose(t *testing.T) {
 		{on(policy.OpStringExists, policy.Bool(false)), false}, {on("stringLike", policy.String("x")), false},
 		{on(policy.OpStringExists, policy.String("maybe")), false},
 		{present, true}, {on(policy.OpStringMatch, policy.String("s*")), true},
-		{on(policy.OpStringEqualsAnyOf, policy.StringList("a", "b")), true}, {on(policy.OpStringEquals, policy.String("a")), true},
+		{on(policy.OpStringEqualsAnyOf, policytest.StringList("a", "b")), true}, {on(policy.OpStringEquals, policy.String("a")), true},
 	} {
 		if got := allows(catalog, present, onScope(present, c.scope)); got != c.want {
 			t.Errorf("%s %v: %v", c.scope.Resource[1].Operator, c.scope.Resource[1].Value.Strings(), got)

@@ -4,8 +4,8 @@ import "time"
 
 // Membership is a group that a dynamic rule admits a login to, until a time.
 type Membership struct {
-	GroupID, RuleID string
-	Until           time.Time
+	GroupID string
+	Until   time.Time
 }
 
 // HasRules reports whether any group has a dynamic rule.
@@ -19,7 +19,7 @@ func (s *Snapshot) Admitted(sub *Subject, now time.Time) []Membership {
 	for i := range rules {
 		r := &rules[i]
 		if until, ok := r.member(sub, now); ok {
-			out = append(out, Membership{s.groups[r.group].id, r.id, until})
+			out = append(out, Membership{s.groups[r.group].id, until})
 		}
 	}
 	return out

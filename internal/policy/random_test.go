@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/policy/policytest"
 )
 
 // Random accounts and requests over the catalogue of the scenarios. The sets
@@ -166,12 +167,12 @@ func drawValue(t *rapid.T, op policy.Operator, values []string) policy.Value {
 	case policy.OpStringMatch:
 		return policy.String(one(t, "pattern", append(somePatterns, values...)))
 	case policy.OpStringEqualsAnyOf:
-		return policy.StringList(several(t, "values", values, 3)...)
+		return policytest.StringList(several(t, "values", values, 3)...)
 	case policy.OpStringMatchAnyOf:
-		return policy.StringList(several(t, "patterns", append(somePatterns, values...), 3)...)
+		return policytest.StringList(several(t, "patterns", append(somePatterns, values...), 3)...)
 	}
 	if chance(t, "a list in place of a value", 3) {
-		return policy.StringList(one(t, "value", values))
+		return policytest.StringList(one(t, "value", values))
 	}
 	return policy.String(one(t, "value", values))
 }
@@ -200,7 +201,7 @@ func drawClockRule(t *rapid.T) policy.Rule {
 		r.Operator = one(t, "day operator", []policy.Operator{policy.OpDayOfWeekEquals, policy.OpDayOfWeekAnyOf})
 		r.Value = policy.String(one(t, "day", someDays))
 		if r.Operator == policy.OpDayOfWeekAnyOf {
-			r.Value = policy.StringList(several(t, "days", someDays, 3)...)
+			r.Value = policytest.StringList(several(t, "days", someDays, 3)...)
 		}
 	case policy.KeyCurrentTime:
 		r.Operator = one(t, "time operator", append(slices.Clone(clockOps[:4]), clockOps[8:12]...))

@@ -494,7 +494,7 @@ func scenarioServices(t testing.TB) []policy.Service {
 	readYAML(t, "testdata/catalog.yaml", &file)
 	var out []policy.Service
 	for _, s := range file.Services {
-		svc := policy.Service{Name: s.Name, DisplayName: s.Name, Group: s.Group, Platform: s.Platform, Parent: s.Parent, SelfActions: s.Self}
+		svc := policy.Service{Name: s.Name, Group: s.Group, Platform: s.Platform, Parent: s.Parent, SelfActions: s.Self}
 		for _, a := range s.Actions {
 			svc.Actions = append(svc.Actions, policy.Action{ID: a, DisplayName: a})
 		}

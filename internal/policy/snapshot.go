@@ -134,15 +134,6 @@ func (s *Snapshot) LenOf(subject string) int {
 // Catalog is the catalogue that the snapshot was compiled against.
 func (s *Snapshot) Catalog() *Catalog { return s.catalog }
 
-// Policy finds an active policy.
-func (s *Snapshot) Policy(id string) (*Policy, bool) {
-	h, ok := s.policies.get(id)
-	if !ok {
-		return nil, false
-	}
-	return h.src, true
-}
-
 // Policies lists the active policies by id.
 func (s *Snapshot) Policies() []*Policy {
 	out := make([]*Policy, 0, s.policies.len)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/policy/policytest"
 )
 
 // validPolicy is a policy with nothing wrong; tests spoil one thing of it.
@@ -41,7 +42,7 @@ func numbered(n int) policy.Value {
 	for i := range n {
 		texts = append(texts, fmt.Sprint("v", i))
 	}
-	return policy.StringList(texts...)
+	return policytest.StringList(texts...)
 }
 
 var customSweeper = policy.CustomRole{Service: "storage", Role: policy.Role{CRN: customCRN("Sweeper")}}
@@ -55,7 +56,7 @@ func TestValidPoliciesPass(t *testing.T) {
 		"all operators": func(p *policy.Policy) {
 			p.Resource = append(p.Resource, attr("region", policy.OpStringExists, policy.Bool(true)),
 				attr("serviceInstance", policy.OpStringMatch, policy.String("a*")),
-				attr("resourceType", policy.OpStringEqualsAnyOf, policy.StringList("a", "b")),
+				attr("resourceType", policy.OpStringEqualsAnyOf, policytest.StringList("a", "b")),
 				attr("resource", policy.OpStringMatchAnyOf, policy.String("a*")))
 		},
 		"longest value": func(p *policy.Policy) {
@@ -99,7 +100,7 @@ func TestValidPoliciesPass(t *testing.T) {
 		},
 		"service with its type": func(p *policy.Policy) { p.Resource = append(p.Resource, equals(policy.AttrServiceType, "service")) },
 		"several services": func(p *policy.Policy) {
-			p.Resource[0] = attr(policy.AttrServiceName, policy.OpStringEqualsAnyOf, policy.StringList("storage", "vault"))
+			p.Resource[0] = attr(policy.AttrServiceName, policy.OpStringEqualsAnyOf, policytest.StringList("storage", "vault"))
 		},
 		"once": func(p *policy.Policy) {
 			p.Pattern = policy.PatternOnce
@@ -220,15 +221,16 @@ func TestEveryFaultNamesItsField(t *testing.T) {
 		{"no value", add(attr("region", policy.OpStringEquals, policy.Value{})), "resource.attributes[2].value", policy.ProblemMissing},
 		{"empty value", add(equals("region", "")), "resource.attributes[2].value", policy.ProblemLength},
 		{"too long a value", add(attr("region", policy.OpStringEquals, long(1001))), "resource.attributes[2].value", policy.ProblemLength},
-		{"list without AnyOf", add(attr("region", policy.OpStringEquals, policy.StringList("a"))), "resource.attributes[2].value",
+		{"list without AnyOf", add(attr("region", policy.OpStringEquals, policytest.StringList("a"))), "resource.attributes[2].value",
 			policy.ProblemValue},
-		{"empty list", add(attr("region", policy.OpStringEqualsAnyOf, policy.StringList())), "resource.attributes[2].value", policy.ProblemCount},
+		{"empty list", add(attr("region", policy.OpStringEqualsAnyOf, policytest.StringList())), "resource.attributes[2].value",
+			policy.ProblemCount},
 		{"eleven values", add(attr("region", policy.OpStringMatchAnyOf, numbered(11))), "resource.attributes[2].value", policy.ProblemCount},
 		{"too long an element", add(attr("region", policy.OpStringEqualsAnyOf,
 			policy.Value{Kind: policy.KindList, List: []policy.Value{long(1001)}})), "resource.attributes[2].value", policy.ProblemLength},
 		{"exists with text", add(attr("region", policy.OpStringExists, policy.String("yes"))), "resource.attributes[2].value",
 			policy.ProblemValue},
-		{"exists with a list", add(attr("region", policy.OpStringExists, policy.StringList("true"))), "resource.attributes[2].value",
+		{"exists with a list", add(attr("region", policy.OpStringExists, policytest.StringList("true"))), "resource.attributes[2].value",
 			policy.ProblemValue},
 		{"subject in the resource", add(equals(policy.AttrIAMID, "x")), "resource.attributes[2].key", policy.ProblemPlace},
 		{"attribute twice", func(p *policy.Policy) { p.Resource = append(p.Resource, equals("region", "a"), equals("region", "b")) },
@@ -455,7 +457,7 @@ func equals(key, value string) policy.Attribute {
 
 func workingHours() *policy.Rule {
 	return &policy.Rule{Operator: policy.OpAnd, Conditions: []policy.Rule{
-		{Key: policy.KeyDayOfWeek, Operator: policy.OpDayOfWeekAnyOf, Value: policy.StringList("1+00:00", "2+00:00", "3+00:00", "4+00:00",
+		{Key: policy.KeyDayOfWeek, Operator: policy.OpDayOfWeekAnyOf, Value: policytest.StringList("1+00:00", "2+00:00", "3+00:00", "4+00:00",
 			"5+00:00")},
 		clock(policy.KeyCurrentTime, policy.OpTimeGreaterThanOrEquals, "09:00:00+00:00"),
 		clock(policy.KeyCurrentTime, policy.OpTimeLessThanOrEquals, "17:00:00+00:00"),
@@ -466,7 +468,7 @@ func folderRule() *policy.Rule {
 	return &policy.Rule{Operator: policy.OpOr, Conditions: []policy.Rule{
 		{Key: "{{resource.attributes.path}}", Operator: policy.OpStringMatch, Value: policy.String("shared/*")},
 		{Operator: policy.OpAnd, Conditions: []policy.Rule{
-			{Key: "{{resource.attributes.prefix}}", Operator: policy.OpStringEqualsAnyOf, Value: policy.StringList("", "shared/")},
+			{Key: "{{resource.attributes.prefix}}", Operator: policy.OpStringEqualsAnyOf, Value: policytest.StringList("", "shared/")},
 			{Key: "{{resource.attributes.delimiter}}", Operator: policy.OpStringEquals, Value: policy.String("/")},
 		}},
 	}}

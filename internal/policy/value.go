@@ -41,15 +41,6 @@ func Bool(b bool) Value {
 	return Value{Kind: KindBool, Text: "false"}
 }
 
-// StringList makes a JSON array of strings.
-func StringList(s ...string) Value {
-	v := Value{Kind: KindList, List: make([]Value, len(s))}
-	for i, e := range s {
-		v.List[i] = String(e)
-	}
-	return v
-}
-
 // Strings gives the elements of a list, or the one element of a scalar, as
 // text: numbers as written, booleans as "true" and "false". It is empty for
 // KindNone.

@@ -26,7 +26,6 @@ const (
 	PurposeAPIKey       Purpose = "api-key"
 	PurposeRefreshToken Purpose = "refresh-token"
 	PurposePasscode     Purpose = "passcode"
-	PurposeClientSecret Purpose = "client-secret"
 	PurposeIdentityProv Purpose = "identity-provider"
 )
 

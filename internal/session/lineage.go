@@ -16,7 +16,6 @@ type Lineage struct {
 	Authn        *Authn `json:"authn,omitempty"`
 	AuthnAccount string `json:"authn_account,omitempty"`
 	Session      string `json:"session,omitempty"`
-	Scope        string `json:"scope,omitempty"`
 	// Rule is the claim rule that let a person assume the profile, "" when it is
 	// in the profile's list.
 	Rule string `json:"rule,omitempty"`

@@ -48,16 +48,25 @@ func Policy(rng *rand.Rand, n int) *policy.Policy {
 			{Key: policy.AttrResourceType, Operator: policy.OpStringExists, Value: policy.Bool(true)}}
 	case KindTypes:
 		p.Resource = append(p.Resource, policy.Attribute{Key: policy.AttrResourceType,
-			Operator: policy.OpStringEqualsAnyOf, Value: policy.StringList("bucket", "topic", "key")})
+			Operator: policy.OpStringEqualsAnyOf, Value: StringList("bucket", "topic", "key")})
 	}
 	p.Resource = append(p.Resource, equals(policy.AttrAccountID, AccountID))
 	return p
 }
 
+// StringList makes a JSON array of strings.
+func StringList(s ...string) policy.Value {
+	v := policy.Value{Kind: policy.KindList, List: make([]policy.Value, len(s))}
+	for i, e := range s {
+		v.List[i] = policy.String(e)
+	}
+	return v
+}
+
 // workingHours is Monday to Friday from nine to five.
 func workingHours() *policy.Rule {
 	return &policy.Rule{Operator: policy.OpAnd, Conditions: []policy.Rule{
-		{Key: policy.KeyDayOfWeek, Operator: policy.OpDayOfWeekAnyOf, Value: policy.StringList("1+00:00", "2+00:00", "3+00:00", "4+00:00",
+		{Key: policy.KeyDayOfWeek, Operator: policy.OpDayOfWeekAnyOf, Value: StringList("1+00:00", "2+00:00", "3+00:00", "4+00:00",
 			"5+00:00")},
 		{Key: policy.KeyCurrentTime, Operator: policy.OpTimeGreaterThanOrEquals, Value: policy.String("09:00:00+00:00")},
 		{Key: policy.KeyCurrentTime, Operator: policy.OpTimeLessThanOrEquals, Value: policy.String("17:00:00+00:00")},
@@ -69,7 +78,7 @@ func folder() *policy.Rule {
 	return &policy.Rule{Operator: policy.OpOr, Conditions: []policy.Rule{
 		{Key: "{{resource.attributes.path}}", Operator: policy.OpStringMatch, Value: policy.String("shared/*")},
 		{Operator: policy.OpAnd, Conditions: []policy.Rule{
-			{Key: "{{resource.attributes.prefix}}", Operator: policy.OpStringEqualsAnyOf, Value: policy.StringList("", "shared/")},
+			{Key: "{{resource.attributes.prefix}}", Operator: policy.OpStringEqualsAnyOf, Value: StringList("", "shared/")},
 			{Key: "{{resource.attributes.delimiter}}", Operator: policy.OpStringEquals, Value: policy.String("/")},
 		}},
 	}}

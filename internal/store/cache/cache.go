@@ -44,7 +44,7 @@ type Cache struct {
 	seed    maphash.Seed
 	end     func()
 
-	hits, misses atomic.Int64
+	misses atomic.Int64 // for tests
 	// epoch moves before any counter does.
 	epoch       atomic.Uint64
 	changes     [counters]atomic.Uint64 // by kind and id; by kind alone for new objects
@@ -153,12 +153,10 @@ func lookUp[T any](ctx context.Context, c *Cache, of *store.Collection[T], k key
 func found[T any](c *Cache, in *otter.Cache[key, *entry], k key) (*T, error, bool) {
 	if e, ok := in.GetIfPresent(k); ok && e.fresh() {
 		if v, ok := e.value.(*T); ok {
-			c.hits.Add(1)
 			return v, nil, true
 		}
 	}
 	if e, ok := c.absent.GetIfPresent(k); ok && e.fresh() {
-		c.hits.Add(1)
 		return nil, e.err, true
 	}
 	c.misses.Add(1)
@@ -248,16 +246,4 @@ func (c *Cache) forgetAll() {
 	c.objects.InvalidateAll()
 	c.lookups.InvalidateAll()
 	c.absent.InvalidateAll()
-}
-
-// Stats are counts since New.
-type Stats struct {
-	Hits, Misses int64
-	Objects      int // entries held, look-ups included; some may be stale
-}
-
-// Stats reads the counters.
-func (c *Cache) Stats() Stats {
-	return Stats{Hits: c.hits.Load(), Misses: c.misses.Load(),
-		Objects: c.objects.EstimatedSize() + c.lookups.EstimatedSize()}
 }
