@@ -107,7 +107,7 @@ func (s *Service) CreateIn(ctx context.Context, tx store.Tx, n NewAccount) (*Acc
 	// The settings are born with the account, so their birth is no event of its own.
 	settings := DefaultSettings(n.ID)
 	settings.MFA = cmp.Or(n.MFA, settings.MFA)
-	if err := SettingsByAcct.Create(ctx, tx, settings, store.Event{}); err != nil {
+	if err := SettingsByAcct.Create(ctx, tx, settings, store.Silent); err != nil {
 		return nil, fmt.Errorf("storing settings: %w", err)
 	}
 	_, err = putUser(ctx, tx, n.ID, n.Owner)

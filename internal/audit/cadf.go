@@ -87,7 +87,7 @@ const evaluation = ".eval"
 // timeForm is the form in which the official service writes event times.
 const timeForm = "2006-01-02T15:04:05.000-0700"
 
-// Render shows one event. Every event in the log tells of a change that
+// Render shows one event that is not silent. Every event in the log tells of a change that
 // happened, so the outcome is always success.
 func Render(e store.Event, observer Observer) Event {
 	service, object := service(e)
@@ -113,11 +113,13 @@ func Render(e store.Event, observer Observer) Event {
 	return out
 }
 
-// RenderAll shows events in their order.
+// RenderAll shows events in their order, without those that are silent.
 func RenderAll(events []store.Event, observer Observer) []Event {
-	out := make([]Event, len(events))
-	for i, e := range events {
-		out[i] = Render(e, observer)
+	out := make([]Event, 0, len(events))
+	for _, e := range events {
+		if !e.Silent() {
+			out = append(out, Render(e, observer))
+		}
 	}
 	return out
 }

@@ -332,13 +332,13 @@ func (s *Service) UpdateAPIKey(ctx context.Context, found *APIKey, ifMatch strin
 	return APIKeys.Edit(ctx, s.db, found, func(_ store.Tx, key *APIKey) (store.Event, error) {
 		c := checked.Value()
 		if c.Traits.sessions() && !key.IsUser() {
-			return silent, fault.Field("support_sessions", "Property 'support_sessions' is available for API keys of users only.")
+			return store.Event{}, fault.Field("support_sessions", "Property 'support_sessions' is available for API keys of users only.")
 		}
 		if err := key.Match(ifMatch); err != nil {
-			return silent, err
+			return store.Event{}, err
 		}
 		if key.Locked {
-			return silent, locked("update", whatAPIKey, key.ID)
+			return store.Event{}, locked("update", whatAPIKey, key.ID)
 		}
 		done := c.Traits.apply(key)
 		if c.ExpiresAt != nil {
@@ -354,7 +354,7 @@ func (s *Service) UpdateAPIKey(ctx context.Context, found *APIKey, ifMatch strin
 func (s *Service) LockAPIKey(ctx context.Context, found *APIKey, lock bool) (*APIKey, error) {
 	return APIKeys.Edit(ctx, s.db, found, func(_ store.Tx, key *APIKey) (store.Event, error) {
 		if key.Locked == lock {
-			return silent, store.ErrUnchanged
+			return store.Event{}, store.ErrUnchanged
 		}
 		key.Locked = lock
 		return key.object().updated(&key.Meta, []string{"locked"}, requestData{Lock: &lock}), nil
@@ -366,10 +366,10 @@ func (s *Service) LockAPIKey(ctx context.Context, found *APIKey, lock bool) (*AP
 func (s *Service) DisableAPIKey(ctx context.Context, found *APIKey, disable bool) (*APIKey, error) {
 	return APIKeys.Edit(ctx, s.db, found, func(_ store.Tx, key *APIKey) (store.Event, error) {
 		if key.Disabled == disable {
-			return silent, store.ErrUnchanged
+			return store.Event{}, store.ErrUnchanged
 		}
 		if key.Locked {
-			return silent, locked("update", whatAPIKey, key.ID)
+			return store.Event{}, locked("update", whatAPIKey, key.ID)
 		}
 		key.Disabled = disable
 		return key.object().updated(&key.Meta, []string{"disabled"}, requestData{Disable: &disable}), nil
@@ -381,7 +381,7 @@ func (s *Service) DisableAPIKey(ctx context.Context, found *APIKey, disable bool
 func (s *Service) DeleteAPIKey(ctx context.Context, key *APIKey) error {
 	return APIKeys.Remove(ctx, s.db, key, func(store.Tx) (store.Event, error) {
 		if key.Locked {
-			return silent, locked("delete", whatAPIKey, key.ID)
+			return store.Event{}, locked("delete", whatAPIKey, key.ID)
 		}
 		return key.object().deleted(&key.Meta), nil
 	})

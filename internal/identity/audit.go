@@ -31,10 +31,6 @@ type requestData struct {
 	Warning          string `json:"warning,omitempty"`
 }
 
-// silent is the event of a write that is told as part of another one: it is in
-// the log for caches and history and no entry of the audit trail.
-var silent = store.Event{}
-
 func (o object) event(op store.Op, account, objectID, name string, params []string, data requestData) store.Event {
 	ev := store.Event{
 		Action:  "iam-identity." + o.noun + "." + string(op),

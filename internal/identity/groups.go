@@ -93,7 +93,7 @@ func (s *Service) UpdateGroup(ctx context.Context, found *ServiceIDGroup, ifMatc
 	c := checked.Value()
 	g, err := ServiceIDGroups.Edit(ctx, s.db, found, func(_ store.Tx, g *ServiceIDGroup) (store.Event, error) {
 		if err := g.Match(ifMatch); err != nil {
-			return silent, err
+			return store.Event{}, err
 		}
 		var done changes
 		set(&done, "name", &g.Name, &c.Name)
@@ -109,10 +109,11 @@ func (s *Service) DeleteGroup(ctx context.Context, g *ServiceIDGroup) error {
 	return ServiceIDGroups.Remove(ctx, s.db, g, func(tx store.Tx) (store.Event, error) {
 		count, err := ServiceIDs.Count(ctx, tx, store.Query{Account: g.Account, Parent: g.ID})
 		if err != nil {
-			return silent, fmt.Errorf("counting service IDs: %w", err)
+			return store.Event{}, fmt.Errorf("counting service IDs: %w", err)
 		}
 		if count > 0 {
-			return silent, &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E", Message: "Unable to delete object",
+			return store.Event{}, &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E",
+				Message: "Unable to delete object",
 				Details: fmt.Sprintf("Object type '%s' with ID '%s' still holds %d service IDs.", whatGroup, g.ID, count)}
 		}
 		return serviceGroup.deleted(&g.Meta), nil

@@ -133,7 +133,7 @@ func (s *Service) managedProfile(ctx context.Context, tx store.Tx, accountID, pr
 	if err := Profiles.Create(ctx, tx, p, profile.created(&p.Meta, warning)); err != nil {
 		return nil, err
 	}
-	return p, TrustLists.Create(ctx, tx, &TrustList{store.Meta{Account: accountID, ID: p.ID, Parent: p.ID}}, silent)
+	return p, TrustLists.Create(ctx, tx, &TrustList{store.Meta{Account: accountID, ID: p.ID, Parent: p.ID}}, store.Silent)
 }
 
 // noAdditions refuses controls that rule out what the account added: taking it
@@ -194,7 +194,7 @@ func (s *Service) layRules(ctx context.Context, tx store.Tx, p *Profile, specs [
 		if !r.Managed {
 			continue
 		}
-		if err := Rules.Delete(ctx, tx, r, silent); err != nil {
+		if err := Rules.Delete(ctx, tx, r, store.Silent); err != nil {
 			return err
 		}
 	}
@@ -220,7 +220,7 @@ func layTrusts(ctx context.Context, tx store.Tx, p *Profile, specs []TrustSpec) 
 	}
 	for _, t := range old {
 		if t.Managed && !wanted[t.ID] {
-			if err := Trusts.Delete(ctx, tx, t, silent); err != nil {
+			if err := Trusts.Delete(ctx, tx, t, store.Silent); err != nil {
 				return err
 			}
 		}

@@ -64,7 +64,7 @@ func (s *Service) CreateProfile(ctx context.Context, checked valid.Of[NewProfile
 			return nameTaken(err, whatProfile, n.Name)
 		}
 		head := &TrustList{store.Meta{Account: p.Account, ID: p.ID, Parent: p.ID}}
-		return TrustLists.Create(ctx, tx, head, silent)
+		return TrustLists.Create(ctx, tx, head, store.Silent)
 	})
 	if err != nil {
 		return nil, err
@@ -101,10 +101,10 @@ func (s *Service) UpdateProfile(ctx context.Context, found *Profile, ifMatch str
 	name := found.Name
 	p, err := Profiles.Edit(ctx, s.db, found, func(_ store.Tx, p *Profile) (store.Event, error) {
 		if err := p.Match(ifMatch); err != nil {
-			return silent, err
+			return store.Event{}, err
 		}
 		if p.Template != "" {
-			return silent, managedBy(p.Template)
+			return store.Event{}, managedBy(p.Template)
 		}
 		c := checked.Value()
 		var done changes
@@ -123,7 +123,7 @@ func (s *Service) UpdateProfile(ctx context.Context, found *Profile, ifMatch str
 func (s *Service) DeleteProfile(ctx context.Context, p *Profile) error {
 	return Profiles.Remove(ctx, s.db, p, func(tx store.Tx) (store.Event, error) {
 		if p.Template != "" {
-			return silent, managedBy(p.Template)
+			return store.Event{}, managedBy(p.Template)
 		}
 		return profile.deleted(&p.Meta), s.deleteParts(ctx, tx, p)
 	})
@@ -154,7 +154,7 @@ func deleteAll[T any](ctx context.Context, tx store.Tx, c *store.Collection[T], 
 		return fmt.Errorf("listing %s: %w", c.Kind(), err)
 	}
 	for _, obj := range objects {
-		if err := c.Delete(ctx, tx, obj, silent); err != nil {
+		if err := c.Delete(ctx, tx, obj, store.Silent); err != nil {
 			return fmt.Errorf("deleting %s: %w", c.Kind(), err)
 		}
 	}

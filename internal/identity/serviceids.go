@@ -200,10 +200,10 @@ func (s *Service) UpdateServiceID(ctx context.Context, found *ServiceID, ifMatch
 	checked valid.Of[ServiceIDChange]) (*ServiceID, error) {
 	return ServiceIDs.Edit(ctx, s.db, found, func(_ store.Tx, v *ServiceID) (store.Event, error) {
 		if err := v.Match(ifMatch); err != nil {
-			return silent, err
+			return store.Event{}, err
 		}
 		if v.Locked {
-			return silent, locked("update", whatServiceID, v.ID)
+			return store.Event{}, locked("update", whatServiceID, v.ID)
 		}
 		c := checked.Value()
 		var done changes
@@ -222,7 +222,7 @@ func (s *Service) UpdateServiceID(ctx context.Context, found *ServiceID, ifMatch
 func (s *Service) LockServiceID(ctx context.Context, found *ServiceID, lock bool) (*ServiceID, error) {
 	return ServiceIDs.Edit(ctx, s.db, found, func(_ store.Tx, v *ServiceID) (store.Event, error) {
 		if v.Locked == lock {
-			return silent, store.ErrUnchanged
+			return store.Event{}, store.ErrUnchanged
 		}
 		v.Locked = lock
 		return serviceID.updated(&v.Meta, []string{"locked"}, requestData{Lock: &lock}), nil
@@ -235,19 +235,20 @@ func (s *Service) LockServiceID(ctx context.Context, found *ServiceID, lock bool
 func (s *Service) DeleteServiceID(ctx context.Context, v *ServiceID) error {
 	return ServiceIDs.Remove(ctx, s.db, v, func(tx store.Tx) (store.Event, error) {
 		if v.Locked {
-			return silent, locked("delete", whatServiceID, v.ID)
+			return store.Event{}, locked("delete", whatServiceID, v.ID)
 		}
 		keys, err := APIKeys.List(ctx, tx, store.Query{Account: v.Account, Owner: v.Owner})
 		if err != nil {
-			return silent, fmt.Errorf("listing API keys: %w", err)
+			return store.Event{}, fmt.Errorf("listing API keys: %w", err)
 		}
 		for _, key := range keys {
 			if key.Locked {
-				return silent, &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E", Message: "Unable to delete object",
+				return store.Event{}, &fault.Error{Kind: fault.Conflict, Code: "delete_not_possible", Number: "BXNIM0105E",
+					Message: "Unable to delete object",
 					Details: fmt.Sprintf("Object type '%s' of '%s' could not be deleted: '%s' is locked.", whatAPIKey, v.ID, key.ID)}
 			}
 			if err := APIKeys.Delete(ctx, tx, key, key.object().deleted(&key.Meta)); err != nil {
-				return silent, fmt.Errorf("deleting API key: %w", err)
+				return store.Event{}, fmt.Errorf("deleting API key: %w", err)
 			}
 		}
 		return serviceID.deleted(&v.Meta), s.departed(ctx, tx, v.Account, v.Owner)

@@ -188,7 +188,7 @@ func (s *Service) SetTrusts(ctx context.Context, p *Profile, ifMatch string, che
 			if t.Managed && !p.Controls.Identities.Remove {
 				return managedBy(p.Template)
 			}
-			if err := Trusts.Delete(ctx, tx, t, silent); err != nil {
+			if err := Trusts.Delete(ctx, tx, t, store.Silent); err != nil {
 				return fmt.Errorf("deleting trusted identity: %w", err)
 			}
 		}
@@ -266,9 +266,9 @@ func putTrust(ctx context.Context, tx store.Tx, p *Profile, spec *TrustSpec, man
 		}
 	}
 	if exists {
-		err = Trusts.Update(ctx, tx, trust, silent)
+		err = Trusts.Update(ctx, tx, trust, store.Silent)
 	} else {
-		err = Trusts.Create(ctx, tx, trust, silent)
+		err = Trusts.Create(ctx, tx, trust, store.Silent)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("storing trusted identity: %w", err)
@@ -300,7 +300,7 @@ func (s *Service) DeleteTrust(ctx context.Context, p *Profile, checked valid.Of[
 		if trust.Managed && !p.Controls.Identities.Remove {
 			return managedBy(p.Template)
 		}
-		if err := Trusts.Delete(ctx, tx, trust, silent); err != nil {
+		if err := Trusts.Delete(ctx, tx, trust, store.Silent); err != nil {
 			return fmt.Errorf("deleting trusted identity: %w", err)
 		}
 		return nil

@@ -214,7 +214,7 @@ func (s *Service) Bind(ctx context.Context, o *Offer, checked valid.Of[Use]) (ou
 			return fmt.Errorf("storing binding: %w", err)
 		}
 		c := &consumer{store.Meta{Account: p.Account, ID: consumerID(p, accountID), Parent: p.ID, Name: accountID}}
-		if err := consumers.Create(ctx, tx, c, silent); err != nil {
+		if err := consumers.Create(ctx, tx, c, store.Silent); err != nil {
 			return fmt.Errorf("storing consumer: %w", err)
 		}
 		if err := onlyDefault(ctx, tx, b); err != nil {
@@ -242,7 +242,7 @@ func onlyDefault(ctx context.Context, tx store.Tx, b *Binding) error {
 			continue
 		}
 		other.UIDefault = false
-		if err := Bindings.Update(ctx, tx, other, silent); err != nil {
+		if err := Bindings.Update(ctx, tx, other, store.Silent); err != nil {
 			return fmt.Errorf("storing binding: %w", err)
 		}
 	}
@@ -293,7 +293,7 @@ func unbind(ctx context.Context, tx store.Tx, p *IdP, accountID string) error {
 func dropConsumer(ctx context.Context, tx store.Tx, p *IdP, accountID string) error {
 	c, err := consumers.Get(ctx, tx, p.Account, consumerID(p, accountID))
 	if err == nil {
-		err = consumers.Delete(ctx, tx, c, silent)
+		err = consumers.Delete(ctx, tx, c, store.Silent)
 	}
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return fmt.Errorf("deleting consumer: %w", err)

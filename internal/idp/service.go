@@ -80,9 +80,6 @@ func event(verb string, m *store.Meta, params ...string) store.Event {
 	}
 }
 
-// silent is the event of a write that is told as part of another one.
-var silent = store.Event{}
-
 // Spec says what identity provider to make.
 type Spec struct {
 	Account, Name, Type string
@@ -299,7 +296,7 @@ func (s *Service) Delete(ctx context.Context, found *IdP) error {
 		}
 		test, err := Tests.Get(ctx, tx, found.Account, found.ID)
 		if err == nil {
-			err = Tests.Delete(ctx, tx, test, silent)
+			err = Tests.Delete(ctx, tx, test, store.Silent)
 		}
 		if err != nil && !errors.Is(err, fault.NotFound) {
 			return ev, fmt.Errorf("deleting test record: %w", err)

@@ -174,7 +174,7 @@ func purge(ctx context.Context, tx store.Tx, accountID, kind string) error {
 		if i < maxKept-1 && tx.Now().Sub(r.CreatedAt) <= maxAge {
 			continue
 		}
-		if err := Reports.Delete(ctx, tx, r, store.Event{}); err != nil {
+		if err := Reports.Delete(ctx, tx, r, store.Silent); err != nil {
 			return fmt.Errorf("dropping an old report: %w", err)
 		}
 	}
@@ -199,7 +199,7 @@ func (s *Service) Get(ctx context.Context, accountID, kind, reference string) (*
 	if !r.Asked {
 		_, err = Reports.Edit(ctx, s.db, r, func(_ store.Tx, r *Report) (store.Event, error) {
 			r.Asked = true
-			return store.Event{}, nil
+			return store.Silent, nil
 		})
 	}
 	return nil, err
@@ -272,7 +272,7 @@ func (s *Service) finish(ctx context.Context, made *Report, state string) error 
 			return err
 		}
 		r.State, r.MFA, r.Inactive = state, made.MFA, made.Inactive
-		return Reports.Update(ctx, tx, r, store.Event{})
+		return Reports.Update(ctx, tx, r, store.Silent)
 	})
 	if err != nil {
 		return fmt.Errorf("writing report: %w", err)

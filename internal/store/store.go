@@ -283,7 +283,7 @@ type Event struct {
 	Account string    `json:"account"`
 	Seq     int64     `json:"seq"`
 	At      time.Time `json:"at"`
-	Action  string    `json:"action"` // audit action, e.g. "iam-identity.user-apikey.create"
+	Action  string    `json:"action"` // audit action, e.g. "iam-identity.user-apikey.create"; "" in a silent one
 	Op      Op        `json:"op"`
 	Kind    string    `json:"kind"`
 	Target  string    `json:"target"` // id of the object
@@ -301,6 +301,14 @@ type Event struct {
 	// account's log); nil when Account, Kind and Target name it. Set by Tx.Write.
 	Object *Ref `json:"object,omitempty"`
 }
+
+// Silent is the event of a write that is told as part of another one, or of
+// which there is nothing to tell: the log has it, for caches and history, and the
+// audit trail has not.
+var Silent = Event{}
+
+// Silent tells whether the event is none of the audit trail.
+func (e *Event) Silent() bool { return e.Action == "" }
 
 // Ref names an object.
 type Ref struct {

@@ -120,15 +120,11 @@ func (a *API) list(ctx context.Context, _ *httpapi.Call, in *listIn, _ httpapi.N
 	if in.Limit != nil {
 		limit = *in.Limit
 	}
-	events, err := a.read(ctx, in, after, limit)
+	page, err := a.read(ctx, in, after, limit)
 	if err != nil {
 		return nil, err
 	}
-	out := &EventList{Events: audit.RenderAll(events, a.cfg.Observer), Last: after}
-	if len(events) > 0 {
-		out.Last = events[len(events)-1].Seq
-	}
-	return out, nil
+	return &EventList{Events: audit.RenderAll(page.Events, a.cfg.Observer), Last: page.Last}, nil
 }
 
 // place gives the sequence number to read after.
@@ -143,25 +139,10 @@ func (a *API) place(ctx context.Context, in *listIn) (int64, error) {
 	return max(head-int64(*in.Last), 0), err
 }
 
-// read reads the log, and waits for the next event when there is none.
-func (a *API) read(ctx context.Context, in *listIn, after int64, limit int) ([]store.Event, error) {
+// read reads the trail, and waits for the next event when there is none.
+func (a *API) read(ctx context.Context, in *listIn, after int64, limit int) (audit.Page, error) {
 	if in.wait == 0 {
-		return a.cfg.DB.Events(ctx, in.Account, after, limit)
+		return audit.Read(ctx, a.cfg.DB, in.Account, after, limit)
 	}
-	next := a.cfg.Feed.Next(in.Account) // before the read: no event falls between
-	events, err := a.cfg.DB.Events(ctx, in.Account, after, limit)
-	if err != nil || len(events) > 0 {
-		return events, err
-	}
-	timer := time.NewTimer(in.wait)
-	defer timer.Stop()
-	select {
-	case <-next:
-		return a.cfg.DB.Events(ctx, in.Account, after, limit)
-	case <-timer.C:
-	case <-a.cfg.Ending():
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	return nil, nil
+	return a.cfg.Feed.Await(ctx, in.Account, after, limit, in.wait, a.cfg.Ending())
 }

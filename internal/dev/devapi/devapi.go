@@ -213,12 +213,11 @@ func (a *API) listEvents(ctx context.Context, _ *httpapi.Call, in *listEventsIn,
 			return nil, fault.Field("since", "Parameter 'since' must be a time such as 2030-01-02T03:04:05Z.")
 		}
 	}
-	var events []store.Event
 	if in.Account != "" {
-		events, err = a.cfg.DB().Events(ctx, in.Account, int64(in.After), limit)
-	} else {
-		events, err = a.cfg.DB().AllEvents(ctx, since, limit)
+		page, err := audit.Read(ctx, a.cfg.DB(), in.Account, int64(in.After), limit)
+		return &EventList{Events: audit.RenderAll(page.Events, a.cfg.Observer)}, err
 	}
+	events, err := a.cfg.DB().AllEvents(ctx, since, limit)
 	if err != nil {
 		return nil, err
 	}
