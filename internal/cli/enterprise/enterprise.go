@@ -15,11 +15,7 @@ import (
 	"github.com/kagiban/kagiban/internal/client"
 )
 
-type (
-	enterprise = client.Object[client.Enterprise]
-	group      = client.Object[client.AccountGroup]
-	account    = client.Object[client.EnterpriseAccount]
-)
+type enterprise = client.Object[client.Enterprise]
 
 // Command is "kagiban enterprise".
 func Command(s *shell.Shell) *cobra.Command {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kagiban/kagiban/internal/cli/object"
 	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/client"
 )
@@ -28,42 +30,92 @@ func (p *pick) check() error {
 	return nil
 }
 
-// find looks a node up by ID, or by name in the whole enterprise.
-func find[T any](ctx context.Context, s *shell.Session, path, noun string, p pick, key func(T) (id, name string)) (client.Object[T],
-	error) {
-	var none client.Object[T]
-	if p.id != "" {
-		return client.Get[T](ctx, s.API, path+client.Path(p.id))
-	}
+// node is a sort of node of the tree.
+type node[T any] struct {
+	noun, path string
+	key        func(T) (id, name string)
+	above      func(T) string // the path of the node in the tree
+	header     []string       // of lists
+	row        func(T) []string
+	rows       func(T) [][2]string // of one node
+}
+
+var accountGroups = node[client.AccountGroup]{
+	noun: "account group", path: "/v1/account-groups",
+	key:    func(g client.AccountGroup) (string, string) { return g.ID, g.Name },
+	above:  func(g client.AccountGroup) string { return g.Path },
+	header: []string{"Name", "ID", "Parent", "State", "Contact"},
+	row: func(g client.AccountGroup) []string {
+		return []string{g.Name, g.ID, short(g.Parent), g.State, g.ContactEmail}
+	},
+	rows: func(g client.AccountGroup) [][2]string {
+		return [][2]string{{"Name:", g.Name}, {"ID:", g.ID}, {"Parent:", g.Parent}, {"State:", g.State}, {"Contact:", g.ContactIAMID},
+			{"CRN:", g.CRN}, {"Created At:", g.CreatedAt}}
+	},
+}
+
+var accounts = node[client.EnterpriseAccount]{
+	noun: "account", path: "/v1/accounts",
+	key:    func(a client.EnterpriseAccount) (string, string) { return a.ID, a.Name },
+	above:  func(a client.EnterpriseAccount) string { return a.Path },
+	header: []string{"Name", "ID", "Parent", "State", "Owner"},
+	row: func(a client.EnterpriseAccount) []string {
+		return []string{a.Name, a.ID, short(a.Parent), a.State, a.OwnerEmail}
+	},
+	rows: func(a client.EnterpriseAccount) [][2]string {
+		return [][2]string{{"Name:", a.Name}, {"ID:", a.ID}, {"Parent:", a.Parent}, {"State:", a.State}, {"Owner:", a.OwnerEmail},
+			{"CRN:", a.CRN}, {"Created At:", a.CreatedAt}}
+	},
+}
+
+func groupVerbs() []shell.Verb {
+	return []shell.Verb{accountGroups.list("account-groups"), accountGroups.show("account-group"), groupCreateVerb(), groupUpdateVerb(),
+		accountGroups.delete("account-group-delete")}
+}
+
+func accountVerbs() []shell.Verb {
+	return []shell.Verb{accounts.list("accounts"), accounts.show("account-show"), accountCreateVerb(), accountMoveVerb(),
+		accounts.delete("account-delete"), accountImportVerb()}
+}
+
+// all lists the nodes that a query selects.
+func (n node[T]) all(ctx context.Context, s *shell.Session, query url.Values) ([]client.Object[T], error) {
+	return client.List[T](ctx, s.API, client.ByDocument, n.path, "resources", query)
+}
+
+// ofEnterprise selects all nodes of the targeted account's enterprise.
+func ofEnterprise(ctx context.Context, s *shell.Session) (url.Values, error) {
 	e, err := own(ctx, s)
-	if err != nil {
-		return none, err
+	return url.Values{"enterprise_id": {e.Value.ID}}, err
+}
+
+// find looks a node up by ID, or by name in the whole enterprise.
+func (n node[T]) find(ctx context.Context, s *shell.Session, p pick) (client.Object[T], error) {
+	var found client.Object[T]
+	if p.id != "" {
+		return client.Get[T](ctx, s.API, n.path+client.Path(p.id))
 	}
-	list, err := client.List[T](ctx, s.API, client.ByDocument, path, "resources", url.Values{"enterprise_id": {e.Value.ID}})
+	query, err := ofEnterprise(ctx, s)
 	if err != nil {
-		return none, err
+		return found, err
+	}
+	list, err := n.all(ctx, s, query)
+	if err != nil {
+		return found, err
 	}
 	var ids []string
 	for _, x := range list {
-		if id, name := key(x.Value); name == p.name {
-			none, ids = x, append(ids, id)
+		if id, name := n.key(x.Value); name == p.name {
+			found, ids = x, append(ids, id)
 		}
 	}
 	switch len(ids) {
 	case 0:
-		return none, shell.Problemf("%s %s was not found.", noun, p.name)
+		return found, shell.Problemf("%s %s was not found.", strings.ToUpper(n.noun[:1])+n.noun[1:], p.name)
 	case 1:
-		return none, nil
+		return found, nil
 	}
-	return none, shell.Problemf("Several are named %s. Give --id with one of:\n  %s", p.name, strings.Join(ids, "\n  "))
-}
-
-func findGroup(ctx context.Context, s *shell.Session, p pick) (group, error) {
-	return find(ctx, s, "/v1/account-groups", "Account group", p, func(g client.AccountGroup) (string, string) { return g.ID, g.Name })
-}
-
-func findAccount(ctx context.Context, s *shell.Session, p pick) (account, error) {
-	return find(ctx, s, "/v1/accounts", "Account", p, func(a client.EnterpriseAccount) (string, string) { return a.ID, a.Name })
+	return found, shell.Problemf("Several are named %s. Give --id with one of:\n  %s", p.name, strings.Join(ids, "\n  "))
 }
 
 // parent names the place of a node: a group, or the enterprise.
@@ -83,156 +135,94 @@ func (p *parent) crn(ctx context.Context, s *shell.Session) (string, error) {
 	if p.name != "" && p.id != "" {
 		return "", shell.Usagef("give --parent-account-group or --parent-account-group-id, not both")
 	}
-	g, err := findGroup(ctx, s, pick(*p))
+	g, err := accountGroups.find(ctx, s, pick(*p))
 	return g.Value.CRN, err
 }
 
 // short is the last part of a resource name: the ID.
 func short(crn string) string { return crn[strings.LastIndexByte(crn, ':')+1:] }
 
-// listVerb lists the nodes below a place.
-func listVerb[T any](use, noun, path string, header []string, row func(T) []string) shell.Verb {
+// list lists the nodes below a place.
+func (n node[T]) list(use string) shell.Verb {
 	var p parent
 	var recursive bool
 	return shell.Verb{
-		Use: use, Short: "List the " + noun + "s of the enterprise or of one account group", Output: true,
+		Use: use, Short: "List the " + n.noun + "s of the enterprise or of one account group", Output: true,
 		Flags: func(f *pflag.FlagSet) {
 			p.flags(f)
 			f.BoolVar(&recursive, "recursive", false, "with all that is further below")
 		},
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
-			c.Progress("Retrieving the %ss of the enterprise as %s", noun, s.User())
+			c.Progress("Retrieving the %ss of the enterprise as %s", n.noun, s.User())
 			crn, err := p.crn(ctx, s)
 			if err != nil {
 				return err
 			}
 			query := url.Values{"parent": {crn}}
 			if recursive {
-				e, err := own(ctx, s)
-				if err != nil {
+				if query, err = ofEnterprise(ctx, s); err != nil {
 					return err
 				}
-				query = url.Values{"enterprise_id": {e.Value.ID}}
 			}
-			list, err := client.List[T](ctx, s.API, client.ByDocument, path, "resources", query)
+			list, err := n.all(ctx, s, query)
 			if err != nil {
 				return err
 			}
 			if recursive && strings.Contains(crn, ":account-group:") {
-				list = below(list, short(crn))
+				list = slices.DeleteFunc(list, func(x client.Object[T]) bool { return !below(n.above(x.Value), short(crn)) })
 			}
-			return c.Show(list, func() {
-				if len(list) == 0 {
-					c.Say("No %ss found.", noun)
-					return
-				}
-				rows := make([][]string, len(list))
-				for i, x := range list {
-					rows[i] = row(x.Value)
-				}
-				c.Table(header, rows)
-			})
+			return object.Table(c, n.noun+"s", n.header, list, n.row)
 		},
 	}
 }
 
-// below keeps the nodes that have a group on their path.
-func below[T any](list []client.Object[T], groupID string) []client.Object[T] {
-	kept := []client.Object[T]{}
-	for _, x := range list {
-		var path string
-		switch v := any(x.Value).(type) {
-		case client.AccountGroup:
-			path = v.Path
-		case client.EnterpriseAccount:
-			path = v.Path
-		}
-		if strings.Contains(path+"/", "account-group:"+groupID+"/") {
-			kept = append(kept, x)
-		}
-	}
-	return kept
+// below tells whether a group is on a node's path.
+func below(path, groupID string) bool {
+	return strings.Contains(path+"/", "account-group:"+groupID+"/")
 }
 
-func groupRows(g client.AccountGroup) [][2]string {
-	return [][2]string{{"Name:", g.Name}, {"ID:", g.ID}, {"Parent:", g.Parent}, {"State:", g.State}, {"Contact:", g.ContactIAMID},
-		{"CRN:", g.CRN}, {"Created At:", g.CreatedAt}}
-}
-
-func groupVerbs() []shell.Verb {
-	return []shell.Verb{
-		listVerb("account-groups", "account group", "/v1/account-groups", []string{"Name", "ID", "Parent", "State", "Contact"},
-			func(g client.AccountGroup) []string {
-				return []string{g.Name, g.ID, short(g.Parent), g.State, g.ContactEmail}
-			}),
-		nodeVerb("account-group", "account group", findGroup, groupRows), groupCreateVerb(), groupUpdateVerb(),
-		deleteVerb("account-group-delete", "account group", "/v1/account-groups", findGroup,
-			func(g client.AccountGroup) (string, string) { return g.ID, g.Name }),
-	}
-}
-
-func accountRows(a client.EnterpriseAccount) [][2]string {
-	return [][2]string{{"Name:", a.Name}, {"ID:", a.ID}, {"Parent:", a.Parent}, {"State:", a.State}, {"Owner:", a.OwnerEmail},
-		{"CRN:", a.CRN}, {"Created At:", a.CreatedAt}}
-}
-
-func accountVerbs() []shell.Verb {
-	return []shell.Verb{
-		listVerb("accounts", "account", "/v1/accounts", []string{"Name", "ID", "Parent", "State", "Owner"},
-			func(a client.EnterpriseAccount) []string {
-				return []string{a.Name, a.ID, short(a.Parent), a.State, a.OwnerEmail}
-			}),
-		nodeVerb("account-show", "account", findAccount, accountRows), accountCreateVerb(), accountMoveVerb(),
-		deleteVerb("account-delete", "account", "/v1/accounts", findAccount,
-			func(a client.EnterpriseAccount) (string, string) { return a.ID, a.Name }),
-		accountImportVerb(),
-	}
-}
-
-type finder[T any] func(context.Context, *shell.Session, pick) (client.Object[T], error)
-
-// nodeVerb shows one node.
-func nodeVerb[T any](use, noun string, find finder[T], rows func(T) [][2]string) shell.Verb {
+// show shows one node.
+func (n node[T]) show(use string) shell.Verb {
 	var p pick
 	return shell.Verb{
-		Use: use, Short: "Show one " + noun, Output: true, Flags: p.flags,
+		Use: use, Short: "Show one " + n.noun, Output: true, Flags: p.flags,
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 			if err := p.check(); err != nil {
 				return err
 			}
-			c.Progress("Retrieving %s %s as %s", noun, p.name+p.id, s.User())
-			x, err := find(ctx, s, p)
+			c.Progress("Retrieving %s %s as %s", n.noun, p.name+p.id, s.User())
+			x, err := n.find(ctx, s, p)
 			if err != nil {
 				return err
 			}
-			return c.Show(x, func() { c.Details(rows(x.Value)) })
+			return c.Show(x, func() { c.Details(n.rows(x.Value)) })
 		},
 	}
 }
 
-// deleteVerb deletes one node.
-func deleteVerb[T any](use, noun, path string, find finder[T], key func(T) (id, name string)) shell.Verb {
+// delete deletes one node.
+func (n node[T]) delete(use string) shell.Verb {
 	var p pick
 	return shell.Verb{
-		Use: use, Short: "Delete one " + noun, Force: true, Flags: p.flags,
-		Long: "Delete one " + noun + ". An account that is deleted is cancelled and cannot come back.",
+		Use: use, Short: "Delete one " + n.noun, Force: true, Flags: p.flags,
+		Long: "Delete one " + n.noun + ". An account that is deleted is cancelled and cannot come back.",
 		Do: func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 			if err := p.check(); err != nil {
 				return err
 			}
-			x, err := find(ctx, s, p)
+			x, err := n.find(ctx, s, p)
 			if err != nil {
 				return err
 			}
-			nodeID, name := key(x.Value)
-			if err := c.Confirm("Really delete %s %s (%s)?", noun, name, nodeID); err != nil {
+			nodeID, name := n.key(x.Value)
+			if err := c.Confirm("Really delete %s %s (%s)?", n.noun, name, nodeID); err != nil {
 				return err
 			}
-			c.Progress("Deleting %s %s as %s", noun, name, s.User())
-			if err := s.API.Delete(ctx, path+client.Path(nodeID)); err != nil {
+			c.Progress("Deleting %s %s as %s", n.noun, name, s.User())
+			if err := s.API.Delete(ctx, n.path+client.Path(nodeID)); err != nil {
 				return err
 			}
-			c.Done("The %s %s is deleted successfully", noun, name)
+			c.Done("The %s %s is deleted successfully", n.noun, name)
 			return nil
 		},
 	}
@@ -296,7 +286,7 @@ func groupUpdateVerb() shell.Verb {
 			if len(body) == 0 {
 				return shell.Usagef("nothing to change: give --new-name or --primary-contact-id")
 			}
-			g, err := findGroup(ctx, s, p)
+			g, err := accountGroups.find(ctx, s, p)
 			if err != nil {
 				return err
 			}
@@ -365,7 +355,7 @@ func accountMoveVerb() shell.Verb {
 			if top == (to.name+to.id != "") {
 				return shell.Usagef("give one of --parent-account-group, --parent-account-group-id and --parent-enterprise")
 			}
-			a, err := findAccount(ctx, s, p)
+			a, err := accounts.find(ctx, s, p)
 			if err != nil {
 				return err
 			}

@@ -3,8 +3,6 @@ package enterprise
 import (
 	"strings"
 	"testing"
-
-	"github.com/kagiban/kagiban/internal/client"
 )
 
 func TestABarShowsHowMuchIsDone(t *testing.T) {
@@ -18,14 +16,12 @@ func TestABarShowsHowMuchIsDone(t *testing.T) {
 }
 
 func TestOnlyNodesBelowAGroupAreKept(t *testing.T) {
-	node := func(path string) account {
-		return account{Value: client.EnterpriseAccount{Path: path}}
-	}
-	list := []account{
-		node("enterprise:e/account-group:g"), node("enterprise:e/account-group:g/account-group:h"),
-		node("enterprise:e"), node("enterprise:e/account-group:gg"), node("enterprise:e/account-group:h"),
-	}
-	if got := below(list, "g"); len(got) != 2 {
-		t.Errorf("kept %+v", got)
+	for path, want := range map[string]bool{
+		"enterprise:e/account-group:g": true, "enterprise:e/account-group:g/account-group:h": true,
+		"enterprise:e": false, "enterprise:e/account-group:gg": false, "enterprise:e/account-group:h": false,
+	} {
+		if below(path, "g") != want {
+			t.Errorf("%s: %v", path, !want)
+		}
 	}
 }

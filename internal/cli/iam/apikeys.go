@@ -15,7 +15,12 @@ import (
 
 var apiKeys = object.Kind[client.APIKey]{
 	Noun: "API key", Prefix: "ApiKey-", Path: "/v1/apikeys", Array: "apikeys", Pages: client.ByToken,
-	Key: func(k client.APIKey) (string, string) { return k.ID, k.Name },
+	Key:    func(k client.APIKey) (string, string) { return k.ID, k.Name },
+	About:  func(k client.APIKey) string { return k.Description },
+	Header: []string{"Name", "ID", "Created At", "Last Updated", "Locked", "Disabled", "Description"},
+	Row: func(k client.APIKey) []string {
+		return []string{k.Name, k.ID, k.CreatedAt, k.ModifiedAt, yesNo(k.Locked), yesNo(k.Disabled), k.Description}
+	},
 }
 
 // owner is the identity whose keys a verb is about: the session's own, or a
@@ -82,31 +87,55 @@ func keyFacts(k client.APIKey) [][2]string {
 	return rows
 }
 
-func keyTable(c *shell.Call, list []client.Object[client.APIKey], match object.Filter, bare bool) error {
-	list = object.Keep(match, list, func(k client.APIKey) (string, string) { return k.Name, k.Description })
-	if bare {
-		return object.IDs(c, list, func(k client.APIKey) string { return k.ID })
-	}
-	header := []string{"Name", "ID", "Created At", "Last Updated", "Locked", "Disabled", "Description"}
-	return object.Table(c, "API keys", header, list, func(k client.APIKey) []string {
-		return []string{k.Name, k.ID, k.CreatedAt, k.ModifiedAt, yesNo(k.Locked), yesNo(k.Disabled), k.Description}
-	})
+// keyVerbs makes the verbs on one API key.
+type keyVerbs struct {
+	stem     string // of their names: "api-key"
+	key, new string // arguments that name a key, or one to be
+	args     int
+	whose    string // "of yours"
+	example  string // of making one
+	force    bool   // they take -f, those that ask nothing included
+	owner    func(context.Context, *shell.Call, *shell.Session) (owner, error)
 }
 
-func apiKeyVerbs() []shell.Verb {
-	verbs := []shell.Verb{apiKeysVerb(), apiKeyVerb(), apiKeyCreateVerb(), apiKeyUpdateVerb(), apiKeyDeleteVerb()}
+var ownKeys = keyVerbs{
+	stem: "api-key", key: "NAME|ID", new: "NAME", args: 1, whose: "of yours",
+	example: `  kagiban iam api-key-create ci --file ci-key.json`,
+	owner:   func(_ context.Context, _ *shell.Call, s *shell.Session) (owner, error) { return self(s), nil },
+}
+
+func (k keyVerbs) all() []shell.Verb {
+	var bare bool
+	var n newKey
+	show := func(ctx context.Context, c *shell.Call, s *shell.Session, o owner) error {
+		return showKey(ctx, c, s, o, bare)
+	}
+	create := k.verb("-create", "Create", shell.Verb{Example: k.example, Output: true, Flags: n.flags, Values: leakActions}, n.create)
+	create.Use = k.stem + "-create " + k.new
+	verbs := []shell.Verb{
+		k.verb("", "Show", shell.Verb{Output: true, Flags: func(f *pflag.FlagSet) { object.IDFlag(f, &bare) }}, show),
+		create,
+		k.verb("-update", "Change", shell.Verb{Output: true, Force: true, Flags: keyUpdateFlags, Values: leakActions}, updateKey),
+		k.verb("-delete", "Delete", shell.Verb{Force: true}, deleteKey),
+	}
 	for _, change := range keyChanges {
-		verbs = append(verbs, shell.Verb{
-			Use:   "api-key-" + change.verb + " NAME|ID",
-			Short: change.short + " an API key of yours",
-			Args:  cobra.ExactArgs(1),
-			Force: true,
-			Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-				return change.run(ctx, c, session, self(session))
-			},
-		})
+		verbs = append(verbs, k.verb("-"+change.verb, change.short, shell.Verb{Force: true}, change.run))
 	}
 	return verbs
+}
+
+// verb completes a verb that runs something for the owner of the keys.
+func (k keyVerbs) verb(suffix, does string, v shell.Verb, run func(context.Context, *shell.Call, *shell.Session, owner) error) shell.Verb {
+	v.Use, v.Short, v.Args = k.stem+suffix+" "+k.key, does+" an API key "+k.whose, cobra.ExactArgs(k.args)
+	v.Force = v.Force || k.force
+	v.Do = func(ctx context.Context, c *shell.Call, session *shell.Session) error {
+		o, err := k.owner(ctx, c, session)
+		if err != nil {
+			return err
+		}
+		return run(ctx, c, session, o)
+	}
+	return v
 }
 
 func apiKeysVerb() shell.Verb {
@@ -126,21 +155,7 @@ func apiKeysVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			return keyTable(c, list, match, bare)
-		},
-	}
-}
-
-func apiKeyVerb() shell.Verb {
-	var bare bool
-	return shell.Verb{
-		Use:    "api-key NAME|ID",
-		Short:  "Show an API key of yours",
-		Args:   cobra.ExactArgs(1),
-		Output: true,
-		Flags:  func(f *pflag.FlagSet) { object.IDFlag(f, &bare) },
-		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-			return showKey(ctx, c, session, self(session), bare)
+			return apiKeys.Print(c, list, match, bare)
 		},
 	}
 }
@@ -171,37 +186,6 @@ func (n *newKey) flags(f *pflag.FlagSet) {
 }
 
 var leakActions = map[string][]string{"action-if-leaked": {"NONE", "DISABLE", "DELETE"}}
-
-func apiKeyCreateVerb() shell.Verb {
-	var n newKey
-	return shell.Verb{
-		Use:     "api-key-create NAME",
-		Short:   "Create an API key of yours",
-		Example: `  kagiban iam api-key-create ci --file ci-key.json`,
-		Args:    cobra.ExactArgs(1),
-		Output:  true,
-		Flags:   n.flags,
-		Values:  leakActions,
-		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-			return n.create(ctx, c, session, self(session))
-		},
-	}
-}
-
-func apiKeyUpdateVerb() shell.Verb {
-	return shell.Verb{
-		Use:    "api-key-update NAME|ID",
-		Short:  "Change an API key of yours",
-		Args:   cobra.ExactArgs(1),
-		Output: true,
-		Force:  true,
-		Flags:  keyUpdateFlags,
-		Values: leakActions,
-		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-			return updateKey(ctx, c, session, self(session))
-		},
-	}
-}
 
 func keyUpdateFlags(f *pflag.FlagSet) {
 	f.StringP("name", "n", "", "new name")
@@ -237,18 +221,6 @@ func leakAction(text string) (string, error) {
 		return action, nil
 	}
 	return "", shell.Usagef("--action-if-leaked must be NONE, DISABLE or DELETE, not %q", text)
-}
-
-func apiKeyDeleteVerb() shell.Verb {
-	return shell.Verb{
-		Use:   "api-key-delete NAME|ID",
-		Short: "Delete an API key of yours",
-		Args:  cobra.ExactArgs(1),
-		Force: true,
-		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
-			return deleteKey(ctx, c, session, self(session))
-		},
-	}
 }
 
 func deleteKey(ctx context.Context, c *shell.Call, session *shell.Session, o owner) error {

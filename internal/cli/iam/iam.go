@@ -23,8 +23,8 @@ func Command(s *shell.Shell) *cobra.Command {
 	for _, g := range []group{
 		{"Session", slices.Concat(tokenVerbs(), assumeVerbs())},
 		{"Trusted profiles", slices.Concat(profileVerbs(), identityVerbs(), linkVerbs(), ruleVerbs())},
-		{"Service IDs", slices.Concat(serviceIDVerbs(), serviceKeyVerbs(), serviceGroupVerbs())},
-		{"Your API keys", apiKeyVerbs()},
+		{"Service IDs", slices.Concat(serviceIDVerbs(), []shell.Verb{serviceKeysVerb()}, serviceKeys.all(), serviceGroupVerbs())},
+		{"Your API keys", append([]shell.Verb{apiKeysVerb()}, ownKeys.all()...)},
 		{"Account settings", slices.Concat(settingsVerbs(), usageVerbs())},
 	} {
 		cmd.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})
