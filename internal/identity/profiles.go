@@ -82,10 +82,7 @@ type ProfileChange struct{ Name, Description, Email *string }
 
 // Validate checks what can be checked without the store.
 func (c ProfileChange) Validate() error {
-	if err := optionalName(c.Name); err != nil {
-		return err
-	}
-	if err := optionalText("description", c.Description, maxDescription); err != nil {
+	if err := described(c.Name, c.Description); err != nil {
 		return err
 	}
 	if c.Email == nil {

@@ -182,10 +182,7 @@ type ServiceIDChange struct {
 
 // Validate checks what can be checked without the store.
 func (c ServiceIDChange) Validate() error {
-	if err := optionalName(c.Name); err != nil {
-		return err
-	}
-	if err := optionalText("description", c.Description, maxDescription); err != nil {
+	if err := described(c.Name, c.Description); err != nil {
 		return err
 	}
 	if c.UniqueInstanceCRNs == nil {

@@ -63,6 +63,14 @@ func optionalText(field string, value *string, most int) error {
 	return text(field, *value, most)
 }
 
+// described checks name and description of a change.
+func described(name, description *string) error {
+	if err := optionalName(name); err != nil {
+		return err
+	}
+	return optionalText("description", description, maxDescription)
+}
+
 func oneOf(field, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil

@@ -280,6 +280,16 @@ func (p *IdP) isSAML() error {
 		Details: fmt.Sprintf("Object type '%s' with ID '%s' has type '%s'.", whatIdP, p.ID, p.Type)}
 }
 
+// saml opens the configuration of an identity provider of type saml.
+func (s *Service) saml(p *IdP) (properties SAMLProperties, secrets SAMLSecrets, err error) {
+	c, err := s.open(p)
+	if err != nil {
+		return properties, secrets, err
+	}
+	err = errors.Join(into("properties", c.properties, &properties), into("secrets", c.secrets, &secrets))
+	return properties, secrets, err
+}
+
 // Export prints the metadata of this side, the service provider, for a SAML
 // identity provider. base is the URL of this server, without slash at its end.
 // The error is fault.Conflict for another type.
@@ -287,13 +297,8 @@ func (s *Service) Export(p *IdP, base string) ([]byte, error) {
 	if err := p.isSAML(); err != nil {
 		return nil, err
 	}
-	c, err := s.open(p)
+	properties, secrets, err := s.saml(p)
 	if err != nil {
-		return nil, err
-	}
-	var properties SAMLProperties
-	var secrets SAMLSecrets
-	if err := errors.Join(into("properties", c.properties, &properties), into("secrets", c.secrets, &secrets)); err != nil {
 		return nil, err
 	}
 	sp := &xmlSP{

@@ -60,13 +60,8 @@ func (s *Service) steps(p *IdP) ([]Step, error) {
 	if p.Type != TypeSAML {
 		return out, nil
 	}
-	c, err := s.open(p)
+	properties, secrets, err := s.saml(p)
 	if err != nil {
-		return nil, err
-	}
-	var properties SAMLProperties
-	var secrets SAMLSecrets
-	if err := errors.Join(into("properties", c.properties, &properties), into("secrets", c.secrets, &secrets)); err != nil {
 		return nil, err
 	}
 	complete := properties.IdP.EntityID != "" && properties.IdP.RedirectBindingURL != ""

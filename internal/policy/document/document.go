@@ -108,6 +108,18 @@ func decode(data []byte, into any) error {
 	return policy.Problems{p}.Err()
 }
 
+// each converts a list; one that is absent stays so.
+func each[A, B any](list []A, convert func(A) B) []B {
+	if list == nil {
+		return nil
+	}
+	out := make([]B, len(list))
+	for i, a := range list {
+		out[i] = convert(a)
+	}
+	return out
+}
+
 // clip shortens what a client sent for a message.
 func clip(name string) string {
 	const longest = 50

@@ -104,23 +104,13 @@ func Placeholder(p *policy.Policy) *V1 {
 }
 
 func fromV1(list []V1Attribute) []policy.Attribute {
-	if list == nil {
-		return nil
-	}
-	out := make([]policy.Attribute, len(list))
-	for i, a := range list {
-		out[i] = policy.Attribute{Key: a.Name, Operator: policy.Operator(a.Operator), Value: a.Value}
-	}
-	return out
+	return each(list, func(a V1Attribute) policy.Attribute {
+		return policy.Attribute{Key: a.Name, Operator: policy.Operator(a.Operator), Value: a.Value}
+	})
 }
 
 func toV1(list []policy.Attribute) []V1Attribute {
-	if list == nil {
-		return nil
-	}
-	out := make([]V1Attribute, len(list))
-	for i, a := range list {
-		out[i] = V1Attribute{Name: a.Key, Operator: string(a.Operator), Value: a.Value}
-	}
-	return out
+	return each(list, func(a policy.Attribute) V1Attribute {
+		return V1Attribute{Name: a.Key, Operator: string(a.Operator), Value: a.Value}
+	})
 }

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"github.com/kagiban/kagiban/internal/policy"
@@ -122,29 +123,15 @@ func ToV2(p *policy.Policy) *V2 {
 }
 
 func fromV2(list []V2Attribute) []policy.Attribute {
-	if list == nil {
-		return nil
-	}
-	out := make([]policy.Attribute, len(list))
-	for i, a := range list {
-		out[i] = policy.Attribute{Key: a.Key, Operator: policy.Operator(a.Operator), Value: a.Value}
-	}
-	return out
+	return each(list, func(a V2Attribute) policy.Attribute {
+		return policy.Attribute{Key: a.Key, Operator: policy.Operator(a.Operator), Value: a.Value}
+	})
 }
 
 func toV2(list []policy.Attribute) []V2Attribute {
-	if list == nil {
-		return nil
-	}
-	out := make([]V2Attribute, len(list))
-	for i, a := range list {
-		op := a.Operator
-		if op == "" {
-			op = policy.OpStringEquals
-		}
-		out[i] = V2Attribute{Key: a.Key, Operator: string(op), Value: a.Value}
-	}
-	return out
+	return each(list, func(a policy.Attribute) V2Attribute {
+		return V2Attribute{Key: a.Key, Operator: string(cmp.Or(a.Operator, policy.OpStringEquals)), Value: a.Value}
+	})
 }
 
 func (r *V2Rule) rule() policy.Rule {
