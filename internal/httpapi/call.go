@@ -157,7 +157,8 @@ func writeEmpty(w http.ResponseWriter, c *Call) error {
 	return nil
 }
 
-func writeJSON(w http.ResponseWriter, c *Call, status int, v any) error {
+// WriteJSON answers with a JSON value. An Op does it itself, a Raw calls it.
+func WriteJSON(w http.ResponseWriter, c *Call, status int, v any) error {
 	c.finish(w)
 	w.Header().Set("Content-Type", "application/json")
 	c.Status = status
@@ -169,11 +170,6 @@ func writeJSON(w http.ResponseWriter, c *Call, status int, v any) error {
 		c.Err = fault.Wrap(err, "writing answer")
 	}
 	return nil
-}
-
-// WriteJSON answers a Raw operation with a JSON value.
-func WriteJSON(w http.ResponseWriter, c *Call, status int, v any) error {
-	return writeJSON(w, c, status, v)
 }
 
 func (c *Call) finish(w http.ResponseWriter) {

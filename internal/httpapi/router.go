@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -290,38 +291,27 @@ func (rt *Router) logCall(c *Call) {
 	_ = rt.cfg.Log.Handler().Handle(context.Background(), r) // as the logger does
 }
 
-// StatusOf maps a kind of fault to its HTTP status. A stale entity tag is 409,
-// not 412: the official service says so.
-func StatusOf(k fault.Kind) int {
-	switch k {
-	case fault.Unauthenticated:
-		return http.StatusUnauthorized
-	case fault.Invalid:
-		return http.StatusBadRequest
-	case fault.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case fault.ContentType:
-		return http.StatusUnsupportedMediaType
-	case fault.MethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case fault.NotFound:
-		return http.StatusNotFound
-	case fault.Forbidden:
-		return http.StatusForbidden
-	case fault.Conflict, fault.Stale, fault.Limit:
-		return http.StatusConflict
-	case fault.State:
-		return http.StatusUnprocessableEntity
-	case fault.RateLimited:
-		return http.StatusTooManyRequests
-	case fault.NotBuilt:
-		return http.StatusNotImplemented
-	case fault.Unavailable:
-		return http.StatusServiceUnavailable
-	case fault.Internal:
-	}
-	return http.StatusInternalServerError
+// statuses are those of the kinds of fault. A stale entity tag is 409, not 412:
+// the official service says so.
+var statuses = map[fault.Kind]int{
+	fault.Unauthenticated:  http.StatusUnauthorized,
+	fault.Invalid:          http.StatusBadRequest,
+	fault.TooLarge:         http.StatusRequestEntityTooLarge,
+	fault.ContentType:      http.StatusUnsupportedMediaType,
+	fault.MethodNotAllowed: http.StatusMethodNotAllowed,
+	fault.NotFound:         http.StatusNotFound,
+	fault.Forbidden:        http.StatusForbidden,
+	fault.Conflict:         http.StatusConflict,
+	fault.Stale:            http.StatusConflict,
+	fault.Limit:            http.StatusConflict,
+	fault.State:            http.StatusUnprocessableEntity,
+	fault.RateLimited:      http.StatusTooManyRequests,
+	fault.NotBuilt:         http.StatusNotImplemented,
+	fault.Unavailable:      http.StatusServiceUnavailable,
 }
+
+// StatusOf maps a kind of fault to its HTTP status.
+func StatusOf(k fault.Kind) int { return cmp.Or(statuses[k], http.StatusInternalServerError) }
 
 func (rt *Router) unknownPath(w http.ResponseWriter, r *http.Request) {
 	if family, methods := rt.otherMethods(r); family != nil {

@@ -136,7 +136,7 @@ func (op Operation) serving(input func() any, try round) Operation {
 		if out == nil {
 			return writeEmpty(w, c)
 		}
-		return writeJSON(w, c, c.status(), out)
+		return WriteJSON(w, c, c.status(), out)
 	}
 	return op
 }

@@ -18,17 +18,17 @@ func (t *Text) UnmarshalJSON(raw []byte) error {
 	}
 	var n json.Number
 	if err := json.Unmarshal(raw, &n); err != nil {
-		return wrongType("value other than a string or a whole number")
+		return WrongType("value other than a string or a whole number")
 	}
 	if _, err := n.Int64(); err != nil {
-		return wrongType("number that is not whole")
+		return WrongType("number that is not whole")
 	}
 	*t = Text(n)
 	return nil
 }
 
-// wrongType is the error of a property that holds another JSON value than it
+// WrongType is the error of a property that holds another JSON value than it
 // takes: the decoder adds the property's name.
-func wrongType(value string) error {
+func WrongType(value string) error {
 	return &json.UnmarshalTypeError{Value: value, Type: reflect.TypeFor[string]()}
 }

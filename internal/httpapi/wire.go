@@ -3,6 +3,9 @@ package httpapi
 import (
 	"net/http"
 	"time"
+
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/store"
 )
 
 // Millis prints a time as the policy and group APIs do:
@@ -18,4 +21,27 @@ func BaseURL(r *http.Request) string {
 		scheme = "https"
 	}
 	return scheme + "://" + r.Host
+}
+
+// Shown answers with an object that was read or written: under its entity tag,
+// in its form on the wire.
+func Shown[T store.Entity, W any](c *Call, object T, err error, wire func(T) *W) (*W, error) {
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(object.Base().Tag)
+	return wire(object), nil
+}
+
+// Conditional is the precondition of a request: the entity tag of what it changes.
+type Conditional struct {
+	IfMatch string `header:"If-Match"`
+}
+
+// Present is the check of rows that demand it.
+func (c Conditional) Present() error {
+	if c.IfMatch == "" {
+		return fault.Missing("If-Match")
+	}
+	return nil
 }

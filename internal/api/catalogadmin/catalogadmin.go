@@ -11,6 +11,7 @@ import (
 	"github.com/kagiban/kagiban/internal/catalog"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/valid"
 )
 
@@ -93,11 +94,12 @@ func (a *API) findNew(ctx context.Context, _ *httpapi.Call, in *createIn) (d def
 
 func (a *API) create(ctx context.Context, c *httpapi.Call, _ *createIn, d definition) (*service, error) {
 	o, err := a.registry.Create(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(o.Tag)
-	return wire(c, o), nil
+	return shown(c, o, err)
+}
+
+// shown words an own service that was read or written.
+func shown(c *httpapi.Call, o *catalog.Own, err error) (*service, error) {
+	return httpapi.Shown(c, o, err, func(o *catalog.Own) *service { return wire(c, o) })
 }
 
 type services struct {
@@ -114,11 +116,7 @@ func (a *API) list(ctx context.Context, c *httpapi.Call, _ *httpapi.None, _ http
 	if err != nil {
 		return nil, err
 	}
-	out := &services{Services: []*service{}}
-	for _, o := range own {
-		out.Services = append(out.Services, wire(c, o))
-	}
-	return out, nil
+	return &services{lists.Map(own, func(o *catalog.Own) *service { return wire(c, o) })}, nil
 }
 
 type nameIn struct {
@@ -144,17 +142,13 @@ func (a *API) find(ctx context.Context, _ *httpapi.Call, in *nameIn) (f found, t
 }
 
 func (a *API) get(_ context.Context, c *httpapi.Call, _ *nameIn, f found) (*service, error) {
-	if f.absent != nil {
-		return nil, f.absent
-	}
-	c.SetETag(f.own.Tag)
-	return wire(c, f.own), nil
+	return shown(c, f.own, f.absent)
 }
 
 type replaceIn struct {
 	nameIn
-	IfMatch string `header:"If-Match"`
-	Body    catalog.Service
+	httpapi.Conditional
+	Body catalog.Service
 }
 
 // replacement is a service and what is to stand in its place.
@@ -180,11 +174,7 @@ func (a *API) replace(ctx context.Context, c *httpapi.Call, in *replaceIn, r rep
 		return nil, r.absent
 	}
 	o, err := a.registry.Replace(ctx, r.own, in.IfMatch, r.by)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(o.Tag)
-	return wire(c, o), nil
+	return shown(c, o, err)
 }
 
 func (a *API) delete(ctx context.Context, _ *httpapi.Call, _ *nameIn, f found) (*httpapi.None, error) {

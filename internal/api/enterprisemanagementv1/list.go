@@ -44,11 +44,7 @@ func (a *API) listEnterprises(ctx context.Context, c *httpapi.Call, in *listEnte
 }
 
 func wireList[N, W any](nodes []*N, wire func(*N) *W) *list[W] {
-	out := &list[W]{RowsCount: len(nodes), Resources: make([]*W, len(nodes))}
-	for i, n := range nodes {
-		out.Resources[i] = wire(n)
-	}
-	return out
+	return &list[W]{RowsCount: len(nodes), Resources: lists.Map(nodes, wire)}
 }
 
 type listGroupsIn struct {

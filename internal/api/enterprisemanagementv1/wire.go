@@ -44,59 +44,54 @@ func wireEnterprise(e *enterprise.Enterprise) *enterpriseOut {
 		stamps: wireStamps(&e.Meta)}
 }
 
-// place words where a node stands: its parent's CRN and the path from the root.
-func place(root, ent string, above []string) (parent, path string) {
-	path = "enterprise:" + ent
-	if len(above) == 0 {
-		return enterprise.CRN(root, "enterprise", ent), path
+// child is what account groups and accounts have in common: nodes that stand
+// below another.
+type child struct {
+	URL                 string `json:"url"`
+	ID                  string `json:"id"`
+	CRN                 string `json:"crn"`
+	Parent              string `json:"parent"`
+	EnterpriseAccountID string `json:"enterprise_account_id"`
+	EnterpriseID        string `json:"enterprise_id"`
+	EnterprisePath      string `json:"enterprise_path"`
+	Name                string `json:"name"`
+	State               string `json:"state"`
+	stamps
+}
+
+// wireChild words a node of the collection at a path, below the enterprise and
+// the groups above it.
+func wireChild(path string, m *store.Meta, crn, ent string, above []string, state string) child {
+	parent, place := enterprise.CRN(m.Account, "enterprise", ent), "enterprise:"+ent
+	if len(above) > 0 {
+		parent = enterprise.CRN(m.Account, "account-group", above[len(above)-1])
+		place += "/account-group:" + strings.Join(above, "/account-group:")
 	}
-	return enterprise.CRN(root, "account-group", above[len(above)-1]), path + "/account-group:" + strings.Join(above, "/account-group:")
+	return child{URL: path + m.ID, ID: m.ID, CRN: crn, Parent: parent, EnterpriseAccountID: m.Account, EnterpriseID: ent,
+		EnterprisePath: place, Name: m.Name, State: state, stamps: wireStamps(m)}
 }
 
 type groupOut struct {
-	URL                 string `json:"url"`
-	ID                  string `json:"id"`
-	CRN                 string `json:"crn"`
-	Parent              string `json:"parent"`
-	EnterpriseAccountID string `json:"enterprise_account_id"`
-	EnterpriseID        string `json:"enterprise_id"`
-	EnterprisePath      string `json:"enterprise_path"`
-	Name                string `json:"name"`
-	State               string `json:"state"`
-	ContactIAMID        string `json:"primary_contact_iam_id"`
-	ContactEmail        string `json:"primary_contact_email"`
-	stamps
+	child
+	ContactIAMID string `json:"primary_contact_iam_id"`
+	ContactEmail string `json:"primary_contact_email"`
 }
 
 func wireGroup(g *enterprise.Group) *groupOut {
-	parent, path := place(g.Account, g.Enterprise, g.Above)
-	return &groupOut{URL: "/v1/account-groups/" + g.ID, ID: g.ID, CRN: g.CRN(), Parent: parent,
-		EnterpriseAccountID: g.Account, EnterpriseID: g.Enterprise, EnterprisePath: path, Name: g.Name, State: g.State,
-		ContactIAMID: g.Owner, ContactEmail: g.ContactEmail, stamps: wireStamps(&g.Meta)}
+	return &groupOut{wireChild("/v1/account-groups/", &g.Meta, g.CRN(), g.Enterprise, g.Above, g.State), g.Owner, g.ContactEmail}
 }
 
 type accountOut struct {
-	URL                 string `json:"url"`
-	ID                  string `json:"id"`
-	CRN                 string `json:"crn"`
-	Parent              string `json:"parent"`
-	EnterpriseAccountID string `json:"enterprise_account_id"`
-	EnterpriseID        string `json:"enterprise_id"`
-	EnterprisePath      string `json:"enterprise_path"`
-	Name                string `json:"name"`
-	State               string `json:"state"`
-	OwnerIAMID          string `json:"owner_iam_id"`
-	OwnerEmail          string `json:"owner_email"`
-	Paid                bool   `json:"paid"`
-	IsRoot              bool   `json:"is_enterprise_account"`
-	stamps
+	child
+	OwnerIAMID string `json:"owner_iam_id"`
+	OwnerEmail string `json:"owner_email"`
+	Paid       bool   `json:"paid"`
+	IsRoot     bool   `json:"is_enterprise_account"`
 }
 
 func wireAccount(m *enterprise.Member) *accountOut {
-	parent, path := place(m.Account, m.Enterprise, m.Above)
-	return &accountOut{URL: "/v1/accounts/" + m.ID, ID: m.ID, CRN: m.CRN(), Parent: parent,
-		EnterpriseAccountID: m.Account, EnterpriseID: m.Enterprise, EnterprisePath: path, Name: m.Name, State: m.State,
-		OwnerIAMID: m.Owner, OwnerEmail: m.OwnerEmail, Paid: true, IsRoot: m.Root, stamps: wireStamps(&m.Meta)}
+	return &accountOut{child: wireChild("/v1/accounts/", &m.Meta, m.CRN(), m.Enterprise, m.Above, m.State),
+		OwnerIAMID: m.Owner, OwnerEmail: m.OwnerEmail, Paid: true, IsRoot: m.Root}
 }
 
 // list is a page of nodes; next_url is absent on the last one.

@@ -8,7 +8,6 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/lists"
-	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
@@ -81,6 +80,16 @@ func (a *API) wireAssignment(ctx context.Context, c *httpapi.Call, x *template.A
 	return out, nil
 }
 
+// shownAssignment words one that was read or written, under its entity tag.
+func (a *API) shownAssignment(ctx context.Context, c *httpapi.Call, x *template.Assignment, err error, verbose bool) (*assignmentOut,
+	error) {
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(x.Tag)
+	return a.wireAssignment(ctx, c, x, verbose)
+}
+
 type assignIn struct {
 	Body struct {
 		TemplateID string              `json:"template_id"`
@@ -109,11 +118,7 @@ func (a *API) findAssigned(ctx context.Context, c *httpapi.Call, in *assignIn) (
 func (a *API) assign(ctx context.Context, c *httpapi.Call, in *assignIn, t *template.Template) (*assignmentOut, error) {
 	x, err := a.templates.Assign(ctx, c, t, template.Wish{Number: in.Body.Version.Int(), TargetType: in.Body.TargetType,
 		Target: in.Body.Target})
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(x.Tag)
-	return a.wireAssignment(ctx, c, x, false)
+	return a.shownAssignment(ctx, c, x, err, false)
 }
 
 type assignmentIn struct {
@@ -122,20 +127,19 @@ type assignmentIn struct {
 }
 
 func (a *API) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn, x *template.Assignment) (*assignmentOut, error) {
-	c.SetETag(x.Tag)
-	return a.wireAssignment(ctx, c, x, in.Verbose)
+	return a.shownAssignment(ctx, c, x, nil, in.Verbose)
 }
 
 type reassignIn struct {
 	assignmentIn
-	ifMatch
+	httpapi.Conditional
 	Body struct {
 		Version templatewire.Number `json:"template_version"`
 	}
 }
 
 func (in *reassignIn) check() error {
-	if err := in.present(); err != nil {
+	if err := in.Present(); err != nil {
 		return err
 	}
 	return in.Body.Version.Check()
@@ -143,15 +147,7 @@ func (in *reassignIn) check() error {
 
 func (a *API) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn, found *template.Assignment) (*assignmentOut, error) {
 	x, err := a.templates.Reassign(ctx, c, found, in.IfMatch, in.Body.Version.Int())
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(x.Tag)
-	return a.wireAssignment(ctx, c, x, false)
-}
-
-func (a *API) unassign(ctx context.Context, _ *httpapi.Call, _ *assignmentIn, x *template.Assignment) (*httpapi.None, error) {
-	return nil, a.templates.Unassign(ctx, x)
+	return a.shownAssignment(ctx, c, x, err, false)
 }
 
 type listAssignmentsIn struct {
@@ -174,17 +170,8 @@ func (a *API) listAssignments(ctx context.Context, c *httpapi.Call, in *listAssi
 	if err != nil {
 		return nil, err
 	}
-	head, part, err := lists.ByOffset(ctx, a.pages, lists.Sorted(all, store.ByCreated, false), in.OffsetIn, c.Base, c.URL)
-	if err != nil {
-		return nil, err
-	}
-	out := &assignmentList{Offsets: head, Assignments: []*assignmentOut{}}
-	for _, x := range part {
-		w, err := a.wireAssignment(ctx, c, x, false)
-		if err != nil {
-			return nil, err
-		}
-		out.Assignments = append(out.Assignments, w)
-	}
-	return out, nil
+	head, items, err := page(ctx, a, c, in.OffsetIn, all, func(x *template.Assignment) (*assignmentOut, error) {
+		return a.wireAssignment(ctx, c, x, false)
+	})
+	return &assignmentList{head, items}, err
 }

@@ -23,7 +23,7 @@ func (a *API) groupRows() []httpapi.Row {
 		httpapi.Op[getIn, *access.Group, group]{ID: "get_access_group", Method: http.MethodGet, Path: one, Status: 200,
 			Action: "iam-groups.groups.read", Find: findGroup[getIn](a), Do: a.get},
 		httpapi.Op[updateIn, toGroup[access.GroupChange], group]{ID: "update_access_group", Method: http.MethodPatch, Path: one, Status: 200,
-			Action: "iam-groups.groups.update", Check: (*updateIn).check, Find: findGroupFor[updateIn, access.GroupChange](a), Do: a.update},
+			Action: "iam-groups.groups.update", Check: (*updateIn).Present, Find: findGroupFor[updateIn, access.GroupChange](a), Do: a.update},
 		httpapi.Op[deleteIn, *access.Group, httpapi.None]{ID: "delete_access_group", Method: http.MethodDelete, Path: one, Status: 204,
 			Action: "iam-groups.groups.delete", Find: findGroup[deleteIn](a), Do: a.delete},
 		httpapi.Op[accountIn, httpapi.None, settingsOut]{ID: "get_account_settings", Method: http.MethodGet, Path: settings, Status: 200,
@@ -75,11 +75,12 @@ func (in createIn) spec() access.NewGroup {
 
 func (a *API) create(ctx context.Context, c *httpapi.Call, in *createIn, n valid.Of[access.NewGroup]) (*group, error) {
 	g, err := a.groups.CreateGroup(ctx, in.AccountID, n)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(g.Tag)
-	return wireGroup(c, g, false, nil), nil
+	return shownGroup(c, g, err)
+}
+
+// shownGroup words a group that was written.
+func shownGroup(c *httpapi.Call, g *access.Group, err error) (*group, error) {
+	return httpapi.Shown(c, g, err, func(g *access.Group) *group { return wireGroup(c, g, false, nil) })
 }
 
 type groupList struct {
@@ -123,15 +124,13 @@ func (a *API) list(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi.N
 	if err != nil {
 		return nil, err
 	}
-	out := &groupList{Offsets: head, Groups: []*group{}}
-	for _, g := range part {
+	return &groupList{head, lists.Map(part, func(g *access.GroupView) *group {
 		var federated *bool
 		if in.ShowFederated {
 			federated = &g.Federated
 		}
-		out.Groups = append(out.Groups, wireGroup(c, g.Group, in.ShowCRN, federated))
-	}
-	return out, nil
+		return wireGroup(c, g.Group, in.ShowCRN, federated)
+	})}, nil
 }
 
 type getIn struct {
@@ -156,18 +155,11 @@ func (a *API) get(ctx context.Context, c *httpapi.Call, in *getIn, g *access.Gro
 
 type updateIn struct {
 	groupParam
-	IfMatch string `header:"If-Match"`
-	Body    struct {
+	httpapi.Conditional
+	Body struct {
 		Name        *string `json:"name"`
 		Description *string `json:"description"`
 	}
-}
-
-func (in *updateIn) check() error {
-	if in.IfMatch == "" {
-		return fault.Missing("If-Match")
-	}
-	return nil
 }
 
 func (in updateIn) spec() access.GroupChange {
@@ -176,11 +168,7 @@ func (in updateIn) spec() access.GroupChange {
 
 func (a *API) update(ctx context.Context, c *httpapi.Call, in *updateIn, found toGroup[access.GroupChange]) (*group, error) {
 	g, err := a.groups.UpdateGroup(ctx, found.Group, in.IfMatch, found.sent)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(g.Tag)
-	return wireGroup(c, g, false, nil), nil
+	return shownGroup(c, g, err)
 }
 
 type deleteIn struct {

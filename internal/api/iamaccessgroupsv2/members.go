@@ -70,6 +70,10 @@ func wireOutcome(c *httpapi.Call, o access.Outcome, ok int) item {
 	return out
 }
 
+func wireOutcomes(c *httpapi.Call, outcomes []access.Outcome, ok int) []item {
+	return lists.Map(outcomes, func(o access.Outcome) item { return wireOutcome(c, o, ok) })
+}
+
 type memberIn struct {
 	groupParam
 	IAMID string `path:"iam_id"`
@@ -110,11 +114,7 @@ func (a *API) addMembers(ctx context.Context, c *httpapi.Call, _ *addMembersIn, 
 	if err != nil {
 		return nil, err
 	}
-	out := &membersOut{Members: make([]item, len(outcomes))}
-	for i, o := range outcomes {
-		out.Members[i] = wireOutcome(c, o, 200)
-	}
-	return out, nil
+	return &membersOut{wireOutcomes(c, outcomes, 200)}, nil
 }
 
 // member is an entry of a member list.
@@ -214,11 +214,7 @@ func (a *API) removeMembers(ctx context.Context, c *httpapi.Call, in *removeMemb
 	if err != nil {
 		return nil, err
 	}
-	out := &removedOut{GroupID: in.GroupID, Members: make([]item, len(outcomes))}
-	for i, o := range outcomes {
-		out.Members[i] = wireOutcome(c, o, 204)
-	}
-	return out, nil
+	return &removedOut{in.GroupID, wireOutcomes(c, outcomes, 204)}, nil
 }
 
 type allGroupsIn struct {
@@ -232,13 +228,11 @@ type groupsOut struct {
 }
 
 func wireGroupOutcomes(c *httpapi.Call, iamID string, outcomes []access.Outcome, ok int) *groupsOut {
-	out := &groupsOut{IAMID: iamID, Groups: make([]item, len(outcomes))}
+	items := wireOutcomes(c, outcomes, ok)
 	for i, o := range outcomes {
-		w := wireOutcome(c, o, ok)
-		w.IAMID, w.GroupID = "", o.Group
-		out.Groups[i] = w
+		items[i].IAMID, items[i].GroupID = "", o.Group
 	}
-	return out
+	return &groupsOut{iamID, items}
 }
 
 func (a *API) removeFromAll(ctx context.Context, c *httpapi.Call, in *allGroupsIn, _ httpapi.None) (*groupsOut, error) {

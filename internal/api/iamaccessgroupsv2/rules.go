@@ -6,6 +6,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 )
 
@@ -63,13 +64,12 @@ type rule struct {
 }
 
 func wireRule(r *access.GroupRule) *rule {
-	out := &rule{ID: r.ID, Name: r.Name, Expiration: r.Hours, RealmName: r.RealmName, GroupID: r.Parent, AccountID: r.Account,
-		Conditions: []condition{}, CreatedAt: httpapi.Millis(r.CreatedAt), CreatedByID: r.CreatedBy,
+	return &rule{ID: r.ID, Name: r.Name, Expiration: r.Hours, RealmName: r.RealmName, GroupID: r.Parent, AccountID: r.Account,
+		Conditions: lists.Map(r.Conditions, func(c policy.ClaimCondition) condition {
+			return condition{c.Claim, string(c.Operator), c.Value}
+		}),
+		CreatedAt: httpapi.Millis(r.CreatedAt), CreatedByID: r.CreatedBy,
 		LastModifiedAt: httpapi.Millis(r.ModifiedAt), LastModifiedBy: r.ModifiedBy}
-	for _, c := range r.Conditions {
-		out.Conditions = append(out.Conditions, condition{c.Claim, string(c.Operator), c.Value})
-	}
-	return out
 }
 
 type createRuleIn struct {
@@ -81,11 +81,7 @@ func (in createRuleIn) spec() access.RuleSpec { return in.Body.spec() }
 
 func (a *API) createRule(ctx context.Context, c *httpapi.Call, _ *createRuleIn, found toGroup[access.RuleSpec]) (*rule, error) {
 	r, err := a.groups.CreateRule(ctx, found.Group, found.sent)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(r.Tag)
-	return wireRule(r), nil
+	return httpapi.Shown(c, r, err, wireRule)
 }
 
 type groupIn struct{ groupParam }
@@ -99,11 +95,7 @@ func (a *API) listRules(ctx context.Context, _ *httpapi.Call, _ *groupIn, g *acc
 	if err != nil {
 		return nil, err
 	}
-	out := &ruleList{Rules: []*rule{}}
-	for _, r := range rules {
-		out.Rules = append(out.Rules, wireRule(r))
-	}
-	return out, nil
+	return &ruleList{lists.Map(rules, wireRule)}, nil
 }
 
 type ruleIn struct {
@@ -113,28 +105,20 @@ type ruleIn struct {
 
 func (a *API) getRule(ctx context.Context, c *httpapi.Call, in *ruleIn, g *access.Group) (*rule, error) {
 	r, err := a.groups.GetRule(ctx, g, in.RuleID)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(r.Tag)
-	return wireRule(r), nil
+	return httpapi.Shown(c, r, err, wireRule)
 }
 
 type replaceRuleIn struct {
 	ruleIn
-	IfMatch string `header:"If-Match"`
-	Body    ruleBody
+	httpapi.Conditional
+	Body ruleBody
 }
 
 func (in replaceRuleIn) spec() access.RuleSpec { return in.Body.spec() }
 
 func (a *API) replaceRule(ctx context.Context, c *httpapi.Call, in *replaceRuleIn, found toGroup[access.RuleSpec]) (*rule, error) {
 	r, err := a.groups.ReplaceRule(ctx, found.Group, in.RuleID, in.IfMatch, found.sent)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(r.Tag)
-	return wireRule(r), nil
+	return httpapi.Shown(c, r, err, wireRule)
 }
 
 func (a *API) deleteRule(ctx context.Context, _ *httpapi.Call, in *ruleIn, g *access.Group) (*httpapi.None, error) {

@@ -43,18 +43,18 @@ func (a *API) templateRows() []httpapi.Operation {
 			Action: on + "read", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, a.version)},
 		httpapi.Op[updateVersionIn, templatewire.Found, templateOut]{ID: "update_template_version", Method: http.MethodPut, Path: version,
 			Status: 201,
-			Action: on + "update", Check: (*updateVersionIn).check, Find: templatewire.FindVersion[updateVersionIn](k),
+			Action: on + "update", Check: (*updateVersionIn).Present, Find: templatewire.FindVersion[updateVersionIn](k),
 			Do: templatewire.Versioned(k, a.updateVersion)},
 		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_template_version", Method: http.MethodDelete, Path: version,
 			Status: 204,
-			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, a.deleteVersion)},
+			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.DeleteVersion[versionIn](k)},
 		httpapi.Op[commitIn, templatewire.Found, httpapi.None]{ID: "commit_template", Method: http.MethodPost, Path: version + "/commit",
 			Status: 204,
-			Action: on + "update", Check: (*commitIn).check, Find: templatewire.FindVersion[commitIn](k), Do: templatewire.Versioned(k, a.commit)},
+			Action: on + "update", Check: (*commitIn).Present, Find: templatewire.FindVersion[commitIn](k), Do: templatewire.Versioned(k, a.commit)},
 		httpapi.Op[templateIn, templatewire.Found, templateOut]{ID: "get_latest_template_version", Method: http.MethodGet, Path: one, Status: 200,
 			Action: on + "read", Find: templatewire.FindVersion[templateIn](k), Do: templatewire.Versioned(k, a.latest)},
 		httpapi.Op[templateIn, *template.Template, httpapi.None]{ID: "delete_template", Method: http.MethodDelete, Path: one, Status: 204,
-			Action: on + "delete", Find: templatewire.FindTemplate[templateIn](k), Do: a.deleteTemplate},
+			Action: on + "delete", Find: templatewire.FindTemplate[templateIn](k), Do: templatewire.Delete[templateIn](k)},
 		httpapi.Op[assignIn, *template.Template, assignmentOut]{ID: "create_assignment", Method: http.MethodPost, Path: assignments, Status: 202,
 			Action: as + "create", Check: (*assignIn).check, Find: a.findAssigned, Do: a.assign},
 		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_assignments", Method: http.MethodGet, Path: assignments,
@@ -67,7 +67,7 @@ func (a *API) templateRows() []httpapi.Operation {
 			Action: as + "update", Check: (*reassignIn).check, Find: templatewire.FindAssignment[reassignIn](k), Do: a.reassign},
 		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_assignment", Method: http.MethodDelete, Path: assigned,
 			Status: 202,
-			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k), Do: a.unassign},
+			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k), Do: templatewire.Unassign[assignmentIn](k)},
 	)
 }
 
@@ -139,7 +139,11 @@ func (a *API) wireTemplate(c *httpapi.Call, t *template.Template, v *template.Ve
 	return out, nil
 }
 
-func (a *API) shownTemplate(c *httpapi.Call, t *template.Template, v *template.Version) (*templateOut, error) {
+// shownTemplate words a version that was read or written, under its entity tag.
+func (a *API) shownTemplate(c *httpapi.Call, t *template.Template, v *template.Version, err error) (*templateOut, error) {
+	if err != nil {
+		return nil, err
+	}
 	c.SetETag(v.Tag)
 	return a.wireTemplate(c, t, v, true)
 }
@@ -168,10 +172,7 @@ func (a *API) findNewTemplate(_ context.Context, _ *httpapi.Call, in *createTemp
 
 func (a *API) createTemplate(ctx context.Context, c *httpapi.Call, in *createTemplateIn, found template.Checked) (*templateOut, error) {
 	t, v, err := a.templates.Create(ctx, in.Body.AccountID, found)
-	if err != nil {
-		return nil, err
-	}
-	return a.shownTemplate(c, t, v)
+	return a.shownTemplate(c, t, v, err)
 }
 
 type newVersionIn struct {
@@ -198,10 +199,7 @@ func (a *API) findNewVersion(ctx context.Context, c *httpapi.Call, in *newVersio
 
 func (a *API) addVersion(ctx context.Context, c *httpapi.Call, _ *newVersionIn, found newVersion) (*templateOut, error) {
 	t, v, err := a.templates.AddVersion(ctx, found.head, found.next)
-	if err != nil {
-		return nil, err
-	}
-	return a.shownTemplate(c, t, v)
+	return a.shownTemplate(c, t, v, err)
 }
 
 type versionIn struct {
@@ -214,32 +212,18 @@ type versionIn struct {
 func (in versionIn) VersionNumber() string { return in.Version }
 
 func (a *API) version(_ context.Context, c *httpapi.Call, _ *versionIn, found templatewire.Found) (*templateOut, error) {
-	return a.shownTemplate(c, found.Template, found.Version)
+	return a.shownTemplate(c, found.Template, found.Version, nil)
 }
 
 func (a *API) latest(_ context.Context, c *httpapi.Call, _ *templateIn, found templatewire.Found) (*templateOut, error) {
-	return a.shownTemplate(c, found.Template, found.Version)
-}
-
-// ifMatch is the precondition that updates and commits demand.
-type ifMatch struct {
-	IfMatch string `header:"If-Match"`
-}
-
-func (i ifMatch) present() error {
-	if i.IfMatch == "" {
-		return fault.Missing("If-Match")
-	}
-	return nil
+	return a.shownTemplate(c, found.Template, found.Version, nil)
 }
 
 type updateVersionIn struct {
 	versionIn
-	ifMatch
+	httpapi.Conditional
 	Body templateBody
 }
-
-func (in *updateVersionIn) check() error { return in.present() }
 
 // updateVersion reads the change here, after the decision: what it does not say
 // stays as the version has it.
@@ -253,35 +237,33 @@ func (a *API) updateVersion(ctx context.Context, c *httpapi.Call, in *updateVers
 		return nil, err
 	}
 	t, v, err := a.templates.UpdateVersion(ctx, found.Template, found.Version, in.IfMatch, change)
-	if err != nil {
-		return nil, err
-	}
-	return a.shownTemplate(c, t, v)
-}
-
-func (a *API) deleteVersion(ctx context.Context, _ *httpapi.Call, _ *versionIn, found templatewire.Found) (*httpapi.None, error) {
-	return nil, a.templates.DeleteVersion(ctx, found.Template, found.Version)
+	return a.shownTemplate(c, t, v, err)
 }
 
 type commitIn struct {
 	versionIn
-	ifMatch
+	httpapi.Conditional
 }
-
-func (in *commitIn) check() error { return in.present() }
 
 func (a *API) commit(ctx context.Context, _ *httpapi.Call, in *commitIn, found templatewire.Found) (*httpapi.None, error) {
 	return nil, a.templates.Commit(ctx, found.Template, found.Version, in.IfMatch)
-}
-
-func (a *API) deleteTemplate(ctx context.Context, _ *httpapi.Call, _ *templateIn, t *template.Template) (*httpapi.None, error) {
-	return nil, a.templates.Delete(ctx, t)
 }
 
 // offsetIn is the paging of the lists about templates.
 type offsetIn struct {
 	lists.OffsetIn
 	Verbose bool `query:"verbose"`
+}
+
+// page gives a page of templates, versions or assignments, oldest first, as wire
+// words them.
+func page[T, W any](ctx context.Context, a *API, c *httpapi.Call, in lists.OffsetIn, all []*T, wire func(*T) (*W, error)) (
+	head lists.Offsets, items []*W, err error) {
+	head, part, err := lists.ByOffset(ctx, a.pages, lists.Sorted(all, store.ByCreated, false), in, c.Base, c.URL)
+	if err == nil {
+		items, err = lists.TryMap(part, wire)
+	}
+	return head, items, err
 }
 
 type listTemplatesIn struct {
@@ -299,23 +281,14 @@ func (a *API) listTemplates(ctx context.Context, c *httpapi.Call, in *listTempla
 	if err != nil {
 		return nil, err
 	}
-	head, part, err := lists.ByOffset(ctx, a.pages, lists.Sorted(all, store.ByCreated, false), in.OffsetIn, c.Base, c.URL)
-	if err != nil {
-		return nil, err
-	}
-	out := &templateList{Offsets: head, Templates: []*templateOut{}}
-	for _, t := range part {
+	head, items, err := page(ctx, a, c, in.OffsetIn, all, func(t *template.Template) (*templateOut, error) {
 		v, err := a.templates.Version(ctx, t, 0)
 		if err != nil {
 			return nil, err
 		}
-		w, err := a.wireTemplate(c, t, v, in.Verbose)
-		if err != nil {
-			return nil, err
-		}
-		out.Templates = append(out.Templates, w)
-	}
-	return out, nil
+		return a.wireTemplate(c, t, v, in.Verbose)
+	})
+	return &templateList{head, items}, err
 }
 
 type listVersionsIn struct {
@@ -333,17 +306,8 @@ func (a *API) listVersions(ctx context.Context, c *httpapi.Call, in *listVersion
 	if err != nil {
 		return nil, err
 	}
-	head, part, err := lists.ByOffset(ctx, a.pages, lists.Sorted(all, store.ByCreated, false), in.OffsetIn, c.Base, c.URL)
-	if err != nil {
-		return nil, err
-	}
-	out := &versionList{Offsets: head, Versions: []*templateOut{}}
-	for _, v := range part {
-		w, err := a.wireTemplate(c, t, v, true)
-		if err != nil {
-			return nil, err
-		}
-		out.Versions = append(out.Versions, w)
-	}
-	return out, nil
+	head, items, err := page(ctx, a, c, in.OffsetIn, all, func(v *template.Version) (*templateOut, error) {
+		return a.wireTemplate(c, t, v, true)
+	})
+	return &versionList{head, items}, err
 }

@@ -84,6 +84,23 @@ type accountRef struct {
 
 func (r accountRef) accountID() string { return r.AccountID }
 
+// find is how rows find an N: it gives with it the resource to decide on.
+type find[In, N any] = func(context.Context, *httpapi.Call, *In) (N, httpapi.Target, error)
+
+// finding makes the Find of rows about an object that the path names; what is
+// the name of its type in errors.
+func finding[In any, N interface{ Resource() httpapi.Target }](what string, named func(In) string,
+	read func(ctx context.Context, objectID string) (N, error)) find[In, N] {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (object N, on httpapi.Target, err error) {
+		objectID := named(*in)
+		c.Seeks(what, objectID)
+		if object, err = read(ctx, objectID); err != nil {
+			return object, on, err
+		}
+		return object, object.Resource(), nil
+	}
+}
+
 // ifMatch is the precondition that most updates demand.
 type ifMatch struct {
 	IfMatch string `header:"If-Match"`

@@ -6,6 +6,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/valid"
 )
@@ -81,16 +82,8 @@ type keyRef struct {
 
 func (r keyRef) key() string { return r.ID }
 
-func findKey[In interface{ key() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.FoundKey, httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.FoundKey, httpapi.Target, error) {
-		keyID := (*in).key()
-		c.Seeks("ApiKey", keyID)
-		key, err := a.ids.APIKey(ctx, keyID)
-		if err != nil {
-			return nil, httpapi.Target{}, err
-		}
-		return key, key.Resource(), nil
-	}
+func findKey[In interface{ key() string }](a *API) find[In, *identity.FoundKey] {
+	return finding("ApiKey", In.key, a.ids.APIKey)
 }
 
 type getKeyIn struct {
@@ -151,7 +144,7 @@ type keyValue struct{ secret.Value }
 // UnmarshalJSON takes a string; the error never quotes it.
 func (v *keyValue) UnmarshalJSON(raw []byte) error {
 	if err := v.Value.UnmarshalJSON(raw); err != nil {
-		return wrongType("value other than a usable string")
+		return httpapi.WrongType("value other than a usable string")
 	}
 	return nil
 }
@@ -219,14 +212,12 @@ func (a *API) listKeys(ctx context.Context, c *httpapi.Call, in *listKeysIn, _ h
 	if err != nil {
 		return nil, err
 	}
-	out := &APIKeyList{Paging: paging(a, "/v1/apikeys", found), Keys: make([]*APIKey, len(found.Items))}
-	for i, k := range found.Items {
-		out.Keys[i] = wireKey(k)
-		if out.Keys[i].History, err = a.history(ctx, in.IncludeHistory, identity.APIKeys.Kind(), &k.Meta); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	keys, err := lists.TryMap(found.Items, func(k *identity.APIKey) (out *APIKey, err error) {
+		out = wireKey(k)
+		out.History, err = a.history(ctx, in.IncludeHistory, identity.APIKeys.Kind(), &k.Meta)
+		return out, err
+	})
+	return &APIKeyList{paging(a, "/v1/apikeys", found), keys}, err
 }
 
 type updateKeyIn struct {

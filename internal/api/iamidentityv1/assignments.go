@@ -129,8 +129,17 @@ type assignmentIn struct {
 }
 
 func (t *templated) assignment(ctx context.Context, c *httpapi.Call, in *assignmentIn, a *template.Assignment) (*assignmentOut, error) {
+	return t.shownAssignment(ctx, c, a, nil, in.IncludeHistory)
+}
+
+// shownAssignment words one that was read or written, under its entity tag.
+func (t *templated) shownAssignment(ctx context.Context, c *httpapi.Call, a *template.Assignment, err error, history bool) (*assignmentOut,
+	error) {
+	if err != nil {
+		return nil, err
+	}
 	c.SetETag(a.Tag)
-	return t.wireAssignment(ctx, a, true, in.IncludeHistory)
+	return t.wireAssignment(ctx, a, true, history)
 }
 
 type assignIn struct {
@@ -163,11 +172,7 @@ func (t *templated) findAssigned(ctx context.Context, c *httpapi.Call, in *assig
 func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn, head *template.Template) (*assignmentOut, error) {
 	a, err := t.templates.Assign(ctx, c, head, template.Wish{Number: int(*in.Body.Version), TargetType: in.Body.TargetType,
 		Target: in.Body.Target})
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(a.Tag)
-	return t.wireAssignment(ctx, a, true, false)
+	return t.shownAssignment(ctx, c, a, err, false)
 }
 
 type reassignIn struct {
@@ -187,15 +192,7 @@ func (in *reassignIn) check() error {
 
 func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn, found *template.Assignment) (*assignmentOut, error) {
 	a, err := t.templates.Reassign(ctx, c, found, in.IfMatch, int(*in.Body.Version))
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(a.Tag)
-	return t.wireAssignment(ctx, a, true, false)
-}
-
-func (t *templated) unassign(ctx context.Context, _ *httpapi.Call, _ *assignmentIn, a *template.Assignment) (*httpapi.None, error) {
-	return nil, t.templates.Unassign(ctx, a)
+	return t.shownAssignment(ctx, c, a, err, false)
 }
 
 type listAssignmentsIn struct {
@@ -217,17 +214,9 @@ func (t *templated) listAssignments(ctx context.Context, c *httpapi.Call, in *li
 	if err != nil {
 		return nil, err
 	}
-	part, paging, err := cut(ctx, t.API, c, t.assignments+"/", &in.listTemplatesIn, all)
-	if err != nil {
-		return nil, err
-	}
-	out := &assignmentList{Paging: paging, Assignments: []*assignmentOut{}}
-	for _, a := range part {
-		w, err := t.wireAssignment(ctx, a, false, in.IncludeHistory)
-		if err != nil {
-			return nil, err
-		}
-		out.Assignments = append(out.Assignments, w)
-	}
-	return out, nil
+	path := t.assignments + "/"
+	items, paging, err := page(ctx, t.API, c, path, &in.listTemplatesIn, all, func(a *template.Assignment) (*assignmentOut, error) {
+		return t.wireAssignment(ctx, a, false, in.IncludeHistory)
+	})
+	return &assignmentList{paging, items}, err
 }

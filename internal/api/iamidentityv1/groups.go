@@ -5,6 +5,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/valid"
 )
 
@@ -59,17 +60,8 @@ type groupRef struct {
 
 func (r groupRef) group() string { return r.ID }
 
-func findGroup[In interface{ group() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.ServiceIDGroup,
-	httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.ServiceIDGroup, httpapi.Target, error) {
-		groupID := (*in).group()
-		c.Seeks("ServiceIdGroup", groupID)
-		g, err := a.ids.Group(ctx, groupID)
-		if err != nil {
-			return nil, httpapi.Target{}, err
-		}
-		return g, g.Resource(), nil
-	}
+func findGroup[In interface{ group() string }](a *API) find[In, *identity.ServiceIDGroup] {
+	return finding("ServiceIdGroup", In.group, a.ids.Group)
 }
 
 type listGroupsIn struct {
@@ -89,7 +81,7 @@ func (a *API) listGroups(ctx context.Context, _ *httpapi.Call, in *listGroupsIn,
 	if err != nil {
 		return nil, err
 	}
-	return &ServiceIDGroupList{Groups: each(groups, wireGroup)}, nil
+	return &ServiceIDGroupList{Groups: lists.Map(groups, wireGroup)}, nil
 }
 
 type createGroupIn struct {
@@ -108,16 +100,11 @@ func (in createGroupIn) spec() identity.NewGroup {
 
 func (a *API) createGroup(ctx context.Context, c *httpapi.Call, _ *createGroupIn, n valid.Of[identity.NewGroup]) (*ServiceIDGroup, error) {
 	g, err := a.ids.CreateGroup(ctx, n)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(g.Tag)
-	return wireGroup(g), nil
+	return httpapi.Shown(c, g, err, wireGroup)
 }
 
 func (a *API) getGroup(_ context.Context, c *httpapi.Call, _ *groupRef, g *identity.ServiceIDGroup) (*ServiceIDGroup, error) {
-	c.SetETag(g.Tag)
-	return wireGroup(g), nil
+	return httpapi.Shown(c, g, nil, wireGroup)
 }
 
 type updateGroupIn struct {
@@ -137,11 +124,7 @@ type groupChange = httpapi.Given[*identity.ServiceIDGroup, identity.GroupChange]
 
 func (a *API) updateGroup(ctx context.Context, c *httpapi.Call, in *updateGroupIn, g groupChange) (*ServiceIDGroup, error) {
 	group, err := a.ids.UpdateGroup(ctx, g.Found, in.IfMatch, g.Spec)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(group.Tag)
-	return wireGroup(group), nil
+	return httpapi.Shown(c, group, err, wireGroup)
 }
 
 func (a *API) deleteGroup(ctx context.Context, _ *httpapi.Call, _ *groupRef, g *identity.ServiceIDGroup) (*httpapi.None, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/idp"
+	"github.com/kagiban/kagiban/internal/lists"
 )
 
 func (a *API) idpRows() []httpapi.Operation {
@@ -90,11 +91,11 @@ func (a *API) wireIdP(ctx context.Context, p *idp.IdP, includeHistory bool) (*Id
 }
 
 func wireScopes(list []idp.Scope) []ShareScope {
-	return each(list, func(s idp.Scope) ShareScope { return ShareScope(s) })
+	return lists.Map(list, func(s idp.Scope) ShareScope { return ShareScope(s) })
 }
 
 func scopes(list []ShareScope) []idp.Scope {
-	return each(list, func(s ShareScope) idp.Scope { return idp.Scope(s) })
+	return lists.Map(list, func(s ShareScope) idp.Scope { return idp.Scope(s) })
 }
 
 // idpRef names an identity provider in the path.
@@ -136,13 +137,8 @@ func (a *API) listIdPs(ctx context.Context, _ *httpapi.Call, in *listIdPsIn, _ h
 	if err != nil {
 		return nil, err
 	}
-	out := &IdPList{IdPs: make([]*IdP, len(found))}
-	for i, p := range found {
-		if out.IdPs[i], err = a.wireIdP(ctx, p, in.IncludeHistory); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	list, err := lists.TryMap(found, func(p *idp.IdP) (*IdP, error) { return a.wireIdP(ctx, p, in.IncludeHistory) })
+	return &IdPList{list}, err
 }
 
 type createIdPIn struct {
@@ -250,7 +246,7 @@ func (a *API) listConsumers(ctx context.Context, _ *httpapi.Call, _ *idpRef, p *
 	if err != nil {
 		return nil, err
 	}
-	return &Consumers{p.ID, each(found, func(c idp.Consumer) Consumer { return Consumer{c.Account, wireScopes(c.Shared)} })}, nil
+	return &Consumers{p.ID, lists.Map(found, func(c idp.Consumer) Consumer { return Consumer{c.Account, wireScopes(c.Shared)} })}, nil
 }
 
 // rawIdP finds the identity provider of an operation without typed request and

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 	"github.com/kagiban/kagiban/internal/valid"
 )
@@ -159,14 +160,14 @@ func wireLimits(l identity.Limits, n *identity.Counts) *Limits {
 	profile := func(c identity.Count) profileCount { return profileCount(c) }
 	return &Limits{
 		ServiceIDGroups:    LimitCount{l.ServiceIDGroups, n.ServiceIDGroups},
-		ServiceIDsPerGroup: groupsUse{l.ServiceIDsPerGroup, each(n.ServiceIDsOfGroups, group)},
+		ServiceIDsPerGroup: groupsUse{l.ServiceIDsPerGroup, lists.Map(n.ServiceIDsOfGroups, group)},
 		Profiles:           LimitCount{l.Profiles, n.Profiles},
-		APIKeysPerIdentity: idsUse{l.APIKeysPerIdentity, each(n.KeysOfIdentities, func(c identity.Count) idCount { return idCount(c) })},
-		RulesPerProfile:    profsUse{l.RulesPerProfile, each(n.RulesOf, profile)},
+		APIKeysPerIdentity: idsUse{l.APIKeysPerIdentity, lists.Map(n.KeysOfIdentities, func(c identity.Count) idCount { return idCount(c) })},
+		RulesPerProfile:    profsUse{l.RulesPerProfile, lists.Map(n.RulesOf, profile)},
 		CRLinks:            LimitCount{l.Links, n.Links},
-		CRLinksPerProfile:  profsUse{l.LinksPerProfile, each(n.LinksOf, profile)},
+		CRLinksPerProfile:  profsUse{l.LinksPerProfile, lists.Map(n.LinksOf, profile)},
 		CRRules:            LimitCount{l.ComputeRules(), n.ComputeRules},
-		CRRulesPerProfile:  profsUse{l.RulesPerProfile, each(n.ComputeRulesOf, profile)},
+		CRRulesPerProfile:  profsUse{l.RulesPerProfile, lists.Map(n.ComputeRulesOf, profile)},
 	}
 }
 
@@ -183,10 +184,10 @@ func (a *API) addForeign(ctx context.Context, out *Limits, asked *askedUsage) (e
 	if in.IdPs {
 		out.IdPs.Count = counted(&err, func() (int, error) { return a.idps.Count(ctx, asked.account) })
 	}
-	out.VersionsPerTemplate.List = each(in.VersionsOf, func(id string) templateCount {
+	out.VersionsPerTemplate.List = lists.Map(in.VersionsOf, func(id string) templateCount {
 		return templateCount{id, *counted(&err, func() (int, error) { return a.templates.CountVersions(ctx, asked.account, id) })}
 	})
-	out.RulesPerGroup.List = each(in.RulesOfGroups, func(id string) groupCount {
+	out.RulesPerGroup.List = lists.Map(in.RulesOfGroups, func(id string) groupCount {
 		return groupCount{id, *counted(&err, func() (int, error) { return a.access.CountRules(ctx, asked.account, id) })}
 	})
 	return err

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 )
 
 // What is said of a profile that was found.
@@ -81,11 +82,7 @@ func (in createLinkIn) spec() identity.LinkSpec {
 
 func (a *API) createLink(ctx context.Context, c *httpapi.Call, _ *createLinkIn, g linkSpec) (*Link, error) {
 	link, err := a.ids.CreateLink(ctx, g.Found, g.Spec)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(link.Tag)
-	return wireLink(link), nil
+	return httpapi.Shown(c, link, err, wireLink)
 }
 
 func (a *API) listLinks(ctx context.Context, _ *httpapi.Call, _ *profileRef, p *identity.Profile) (*LinkList, error) {
@@ -93,7 +90,7 @@ func (a *API) listLinks(ctx context.Context, _ *httpapi.Call, _ *profileRef, p *
 	if err != nil {
 		return nil, err
 	}
-	return &LinkList{Links: each(links, wireLink)}, nil
+	return &LinkList{Links: lists.Map(links, wireLink)}, nil
 }
 
 // linkRef names a link in the path; the decision is on its profile.
@@ -104,11 +101,7 @@ type linkRef struct {
 
 func (a *API) getLink(ctx context.Context, c *httpapi.Call, in *linkRef, p *identity.Profile) (*Link, error) {
 	link, err := a.ids.Link(ctx, p, in.LinkID)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(link.Tag)
-	return wireLink(link), nil
+	return httpapi.Shown(c, link, err, wireLink)
 }
 
 func (a *API) deleteLink(ctx context.Context, _ *httpapi.Call, in *linkRef, p *identity.Profile) (*httpapi.None, error) {

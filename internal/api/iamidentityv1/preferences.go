@@ -5,6 +5,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/valid"
 )
 
@@ -80,7 +81,7 @@ func (a *API) getPreferences(ctx context.Context, _ *httpapi.Call, _ *preference
 	if err != nil {
 		return nil, err
 	}
-	return &PreferenceList{Preferences: each(prefs, wirePreference)}, nil
+	return &PreferenceList{Preferences: lists.Map(prefs, wirePreference)}, nil
 }
 
 // preferenceRef names one preference in the path.

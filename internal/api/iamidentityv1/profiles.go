@@ -5,6 +5,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/valid"
 )
 
@@ -76,17 +77,8 @@ func (r profileRef) profile() string { return r.ProfileID }
 
 // findProfile finds the profile of the path. Parts of it are read after the
 // decision: who may not know of the profile must not learn of them.
-func findProfile[In interface{ profile() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.Profile,
-	httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.Profile, httpapi.Target, error) {
-		profileID := (*in).profile()
-		c.Seeks("Profile", profileID)
-		p, err := a.ids.Profile(ctx, profileID)
-		if err != nil {
-			return nil, httpapi.Target{}, err
-		}
-		return p, p.Resource(), nil
-	}
+func findProfile[In interface{ profile() string }](a *API) find[In, *identity.Profile] {
+	return finding("Profile", In.profile, a.ids.Profile)
 }
 
 type createProfileIn struct {
@@ -107,11 +99,7 @@ func (in createProfileIn) spec() identity.NewProfile {
 func (a *API) createProfile(ctx context.Context, c *httpapi.Call, _ *createProfileIn,
 	n valid.Of[identity.NewProfile]) (*TrustedProfile, error) {
 	p, err := a.ids.CreateProfile(ctx, n)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(p.Tag)
-	return WireProfile(p), nil
+	return httpapi.Shown(c, p, err, WireProfile)
 }
 
 type listProfilesIn struct {
@@ -136,14 +124,12 @@ func (a *API) listProfiles(ctx context.Context, _ *httpapi.Call, in *listProfile
 	if err != nil {
 		return nil, err
 	}
-	out := &TrustedProfileList{Paging: paging(a, "/v1/profiles", found), Profiles: make([]*TrustedProfile, len(found.Items))}
-	for i, p := range found.Items {
-		out.Profiles[i] = WireProfile(p)
-		if out.Profiles[i].History, err = a.history(ctx, in.IncludeHistory, identity.Profiles.Kind(), &p.Meta); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	profiles, err := lists.TryMap(found.Items, func(p *identity.Profile) (out *TrustedProfile, err error) {
+		out = WireProfile(p)
+		out.History, err = a.history(ctx, in.IncludeHistory, identity.Profiles.Kind(), &p.Meta)
+		return out, err
+	})
+	return &TrustedProfileList{paging(a, "/v1/profiles", found), profiles}, err
 }
 
 type getProfileIn struct {
@@ -180,11 +166,7 @@ type profileChange = httpapi.Given[*identity.Profile, identity.ProfileChange]
 
 func (a *API) updateProfile(ctx context.Context, c *httpapi.Call, in *updateProfileIn, g profileChange) (*TrustedProfile, error) {
 	p, err := a.ids.UpdateProfile(ctx, g.Found, in.IfMatch, g.Spec)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(p.Tag)
-	return WireProfile(p), nil
+	return httpapi.Shown(c, p, err, WireProfile)
 }
 
 func (a *API) deleteProfile(ctx context.Context, _ *httpapi.Call, _ *profileRef, p *identity.Profile) (*httpapi.None, error) {

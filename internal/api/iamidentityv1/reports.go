@@ -8,6 +8,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/report"
 	"github.com/kagiban/kagiban/internal/valid"
 )
@@ -103,8 +104,8 @@ func wireReport(r *report.Report) *Report {
 	in := r.Inactive
 	return &Report{
 		CreatedBy: r.Owner, Reference: r.ID, Duration: strconv.Itoa(r.Hours), StartTime: stamp(r.Start()), EndTime: stamp(r.CreatedAt),
-		Users: each(in.Users, users), APIKeys: each(in.APIKeys, keys),
-		ServiceIDs: each(in.ServiceIDs, entities), Profiles: each(in.Profiles, entities),
+		Users: lists.Map(in.Users, users), APIKeys: lists.Map(in.APIKeys, keys),
+		ServiceIDs: lists.Map(in.ServiceIDs, entities), Profiles: lists.Map(in.Profiles, entities),
 	}
 }
 
@@ -274,7 +275,7 @@ func findMFAOrder(ctx context.Context, c *httpapi.Call, in *createMFAReportIn) (
 func wireMFAReport(r *report.Report) *MFAReport {
 	return &MFAReport{
 		CreatedBy: r.Owner, Reference: r.ID, ReportTime: stamp(r.CreatedAt), AccountID: r.Account,
-		Users: each(r.MFA, func(u report.UserMFA) MFAReportOfAUser {
+		Users: lists.Map(r.MFA, func(u report.UserMFA) MFAReportOfAUser {
 			return MFAReportOfAUser{wireMFA(u), u.Name, u.Email, u.Email}
 		}),
 	}

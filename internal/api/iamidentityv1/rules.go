@@ -5,6 +5,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 )
 
 func (a *API) ruleRows() []httpapi.Operation {
@@ -46,14 +47,11 @@ type Condition struct {
 }
 
 func wireRule(r *identity.ClaimRule) *ClaimRule {
-	out := &ClaimRule{
+	return &ClaimRule{
 		ID: r.ID, EntityTag: r.Tag, CreatedAt: stamp(r.CreatedAt), ModifiedAt: stamp(r.ModifiedAt), Name: r.Name,
-		Type: r.Type, RealmName: r.RealmName, Expiration: r.Expiration, CRType: r.CRType, Conditions: make([]Condition, len(r.Conditions)),
+		Type: r.Type, RealmName: r.RealmName, Expiration: r.Expiration, CRType: r.CRType,
+		Conditions: lists.Map(r.Conditions, func(c identity.Condition) Condition { return Condition(c) }),
 	}
-	for i, c := range r.Conditions {
-		out.Conditions[i] = Condition(c)
-	}
-	return out
 }
 
 // ClaimRuleList holds the claim rules of a profile.
@@ -90,11 +88,7 @@ type ruleSpec = httpapi.Given[*identity.Profile, identity.RuleSpec]
 
 func (a *API) createRule(ctx context.Context, c *httpapi.Call, _ *createRuleIn, g ruleSpec) (*ClaimRule, error) {
 	rule, err := a.ids.CreateRule(ctx, g.Found, g.Spec)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(rule.Tag)
-	return wireRule(rule), nil
+	return httpapi.Shown(c, rule, err, wireRule)
 }
 
 func (a *API) listRules(ctx context.Context, _ *httpapi.Call, _ *profileRef, p *identity.Profile) (*ClaimRuleList, error) {
@@ -102,7 +96,7 @@ func (a *API) listRules(ctx context.Context, _ *httpapi.Call, _ *profileRef, p *
 	if err != nil {
 		return nil, err
 	}
-	return &ClaimRuleList{Rules: each(rules, wireRule)}, nil
+	return &ClaimRuleList{Rules: lists.Map(rules, wireRule)}, nil
 }
 
 // ruleRef names a claim rule in the path; the decision is on its profile.
@@ -113,11 +107,7 @@ type ruleRef struct {
 
 func (a *API) getRule(ctx context.Context, c *httpapi.Call, in *ruleRef, p *identity.Profile) (*ClaimRule, error) {
 	rule, err := a.ids.Rule(ctx, p, in.RuleID)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(rule.Tag)
-	return wireRule(rule), nil
+	return httpapi.Shown(c, rule, err, wireRule)
 }
 
 type updateRuleIn struct {
@@ -130,11 +120,7 @@ func (in updateRuleIn) spec() identity.RuleSpec { return in.Body.spec() }
 
 func (a *API) updateRule(ctx context.Context, c *httpapi.Call, in *updateRuleIn, g ruleSpec) (*ClaimRule, error) {
 	rule, err := a.ids.UpdateRule(ctx, g.Found, in.RuleID, in.IfMatch, g.Spec)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(rule.Tag)
-	return wireRule(rule), nil
+	return httpapi.Shown(c, rule, err, wireRule)
 }
 
 func (a *API) deleteRule(ctx context.Context, _ *httpapi.Call, in *ruleRef, p *identity.Profile) (*httpapi.None, error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/valid"
 )
 
@@ -76,17 +77,8 @@ type serviceIDRef struct {
 
 func (r serviceIDRef) serviceID() string { return r.ID }
 
-func findServiceID[In interface{ serviceID() string }](a *API) func(context.Context, *httpapi.Call, *In) (*identity.ServiceID,
-	httpapi.Target, error) {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (*identity.ServiceID, httpapi.Target, error) {
-		objectID := (*in).serviceID()
-		c.Seeks("ServiceId", objectID)
-		v, err := a.ids.ServiceID(ctx, objectID)
-		if err != nil {
-			return nil, httpapi.Target{}, err
-		}
-		return v, v.Resource(), nil
-	}
+func findServiceID[In interface{ serviceID() string }](a *API) find[In, *identity.ServiceID] {
+	return finding("ServiceId", In.serviceID, a.ids.ServiceID)
 }
 
 type listServiceIDsIn struct {
@@ -113,14 +105,12 @@ func (a *API) listServiceIDs(ctx context.Context, _ *httpapi.Call, in *listServi
 	if err != nil {
 		return nil, err
 	}
-	out := &ServiceIDList{Paging: paging(a, "/v1/serviceids/", found), ServiceIDs: make([]*ServiceID, len(found.Items))}
-	for i, v := range found.Items {
-		out.ServiceIDs[i] = wireServiceID(v, in.ShowGroupID)
-		if out.ServiceIDs[i].History, err = a.history(ctx, in.IncludeHistory, identity.ServiceIDs.Kind(), &v.Meta); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	list, err := lists.TryMap(found.Items, func(v *identity.ServiceID) (out *ServiceID, err error) {
+		out = wireServiceID(v, in.ShowGroupID)
+		out.History, err = a.history(ctx, in.IncludeHistory, identity.ServiceIDs.Kind(), &v.Meta)
+		return out, err
+	})
+	return &ServiceIDList{paging(a, "/v1/serviceids/", found), list}, err
 }
 
 type createServiceIDIn struct {

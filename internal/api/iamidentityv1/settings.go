@@ -7,6 +7,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
 
@@ -84,8 +85,8 @@ type AssignedTemplate struct {
 func wireSettings(s *account.Settings, history []HistoryRecord) *AccountSettings {
 	out := &AccountSettings{AccountID: s.ID, EntityTag: s.Tag, History: append([]HistoryRecord{}, history...)}
 	account.CopyTexts(&out.Values, (*rules)(&s.Rules), show)
-	out.UserMFA = each(s.UserMFA, wireUserMFA)
-	out.RestrictUserDomains = each(s.RestrictUserDomains, func(d account.DomainRestriction) DomainRestriction {
+	out.UserMFA = lists.Map(s.UserMFA, wireUserMFA)
+	out.RestrictUserDomains = lists.Map(s.RestrictUserDomains, func(d account.DomainRestriction) DomainRestriction {
 		return DomainRestriction{d.RealmID, append([]string{}, d.InvitationEmailAllowPatterns...), d.RestrictInvitation}
 	})
 	return out
@@ -93,7 +94,7 @@ func wireSettings(s *account.Settings, history []HistoryRecord) *AccountSettings
 
 func wireValues(r *account.Rules) (out SettingValues) {
 	account.CopyTexts((*account.Values[shown, shownUserMFA, httpapi.None])(&out), (*rules)(r), show)
-	out.UserMFA = each(r.UserMFA, wireUserMFA)
+	out.UserMFA = lists.Map(r.UserMFA, wireUserMFA)
 	return out
 }
 
@@ -193,10 +194,10 @@ func (in updateSettingsIn) spec() account.SettingsChange {
 	account.CopyTexts((*account.Values[*string, []account.UserMFA, []account.DomainChange])(&out),
 		(*account.Values[*Text, []UserMFA, []domainsBody])(b), func(t *Text) *string { return (*string)(t) })
 	if b.UserMFA != nil {
-		out.UserMFA = each(b.UserMFA, func(u UserMFA) account.UserMFA { return account.UserMFA{IAMID: u.IAMID, MFA: u.MFA} })
+		out.UserMFA = lists.Map(b.UserMFA, func(u UserMFA) account.UserMFA { return account.UserMFA{IAMID: u.IAMID, MFA: u.MFA} })
 	}
 	if b.RestrictUserDomains != nil {
-		out.RestrictUserDomains = each(b.RestrictUserDomains, func(d domainsBody) account.DomainChange {
+		out.RestrictUserDomains = lists.Map(b.RestrictUserDomains, func(d domainsBody) account.DomainChange {
 			return account.DomainChange{RealmID: d.RealmID, Patterns: d.Patterns, Restrict: d.RestrictInvitation}
 		})
 	}

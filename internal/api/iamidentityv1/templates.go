@@ -58,7 +58,7 @@ func (t *templated) rows(one, assignment string) []httpapi.Operation {
 			Action: on + "read", Find: templatewire.FindVersion[latestIn](k), Do: templatewire.Versioned(k, t.latest)},
 		httpapi.Op[latestIn, *template.Template, httpapi.None]{ID: "delete_all_versions_of_" + one, Method: http.MethodDelete, Path: single,
 			Status: 204,
-			Action: on + "delete", Find: templatewire.FindTemplate[latestIn](k), Do: t.deleteAll},
+			Action: on + "delete", Find: templatewire.FindTemplate[latestIn](k), Do: templatewire.Delete[latestIn](k)},
 		httpapi.Op[versionsIn, *template.Template, templateList]{ID: "list_versions_of_" + one, Method: http.MethodGet, Path: versions,
 			Status: 200,
 			Action: on + "read", Check: (*versionsIn).check, Find: templatewire.FindTemplate[versionsIn](k), Do: t.listVersions},
@@ -68,14 +68,14 @@ func (t *templated) rows(one, assignment string) []httpapi.Operation {
 			Action: on + "read", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.version)},
 		httpapi.Op[updateVersionIn, templatewire.Found, templateOut]{ID: "update_" + one + "_version", Method: http.MethodPut, Path: version,
 			Status: 200,
-			Action: on + "update", Check: (*updateVersionIn).check, Find: templatewire.FindVersion[updateVersionIn](k),
+			Action: on + "update", Check: (*updateVersionIn).present, Find: templatewire.FindVersion[updateVersionIn](k),
 			Do: templatewire.Versioned(k, t.update)},
 		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_" + one + "_version", Method: http.MethodDelete, Path: version,
 			Status: 204,
-			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.deleteVersion)},
+			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.DeleteVersion[versionIn](k)},
 		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "commit_" + one, Method: http.MethodPost, Path: version + "/commit",
 			Status: 204,
-			Action: on + "update", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.commit)},
+			Action: on + "update", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Commit[versionIn](k)},
 		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_" + assignment + "s", Method: http.MethodGet, Path: t.assignments,
 			Status: 200,
 			Action: as + "read", Check: (*listAssignmentsIn).check, Find: findList[listAssignmentsIn](t), Do: t.listAssignments},
@@ -87,7 +87,7 @@ func (t *templated) rows(one, assignment string) []httpapi.Operation {
 			Action: as + "read", Find: templatewire.FindAssignment[assignmentIn](k), Do: t.assignment},
 		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_" + assignment, Method: http.MethodDelete, Path: assigned,
 			Status: 202,
-			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k), Do: t.unassign},
+			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k), Do: templatewire.Unassign[assignmentIn](k)},
 		httpapi.Op[reassignIn, *template.Assignment, assignmentOut]{ID: "update_" + assignment, Method: http.MethodPatch, Path: assigned,
 			Status: 202,
 			Action: as + "update", Check: (*reassignIn).check, Find: templatewire.FindAssignment[reassignIn](k), Do: t.reassign},
@@ -190,9 +190,12 @@ func (t *templated) wire(ctx context.Context, head *template.Template, v *templa
 	return out, err
 }
 
-// shown sets the entity tag and words a version.
-func (t *templated) shown(ctx context.Context, c *httpapi.Call, head *template.Template, v *template.Version, history bool) (*templateOut,
-	error) {
+// shown words a version that was read or written, under its entity tag.
+func (t *templated) shown(ctx context.Context, c *httpapi.Call, head *template.Template, v *template.Version, err error, history bool) (
+	*templateOut, error) {
+	if err != nil {
+		return nil, err
+	}
 	c.SetETag(v.Tag)
 	return t.wire(ctx, head, v, history)
 }
@@ -215,10 +218,7 @@ func (t *templated) findNew(_ context.Context, c *httpapi.Call, in *createTempla
 
 func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTemplateIn, found template.Checked) (*templateOut, error) {
 	head, v, err := t.templates.Create(ctx, cmp.Or(in.Body.AccountID, c.Caller.Account), found)
-	if err != nil {
-		return nil, err
-	}
-	return t.shown(ctx, c, head, v, false)
+	return t.shown(ctx, c, head, v, err, false)
 }
 
 type latestIn struct {
@@ -230,11 +230,7 @@ type latestIn struct {
 func (latestIn) VersionNumber() string { return "" }
 
 func (t *templated) latest(ctx context.Context, c *httpapi.Call, in *latestIn, found templatewire.Found) (*templateOut, error) {
-	return t.shown(ctx, c, found.Template, found.Version, in.IncludeHistory)
-}
-
-func (t *templated) deleteAll(ctx context.Context, _ *httpapi.Call, _ *latestIn, head *template.Template) (*httpapi.None, error) {
-	return nil, t.templates.Delete(ctx, head)
+	return t.shown(ctx, c, found.Template, found.Version, nil, in.IncludeHistory)
 }
 
 type versionIn struct {
@@ -247,15 +243,7 @@ type versionIn struct {
 func (in versionIn) VersionNumber() string { return in.Version }
 
 func (t *templated) version(ctx context.Context, c *httpapi.Call, in *versionIn, found templatewire.Found) (*templateOut, error) {
-	return t.shown(ctx, c, found.Template, found.Version, in.IncludeHistory)
-}
-
-func (t *templated) deleteVersion(ctx context.Context, _ *httpapi.Call, _ *versionIn, found templatewire.Found) (*httpapi.None, error) {
-	return nil, t.templates.DeleteVersion(ctx, found.Template, found.Version)
-}
-
-func (t *templated) commit(ctx context.Context, _ *httpapi.Call, _ *versionIn, found templatewire.Found) (*httpapi.None, error) {
-	return nil, t.templates.Commit(ctx, found.Template, found.Version, "")
+	return t.shown(ctx, c, found.Template, found.Version, nil, in.IncludeHistory)
 }
 
 type newVersionIn struct {
@@ -283,10 +271,7 @@ func (t *templated) findNewVersion(ctx context.Context, c *httpapi.Call, in *new
 
 func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, _ *newVersionIn, found newVersion) (*templateOut, error) {
 	head, v, err := t.templates.AddVersion(ctx, found.head, found.next)
-	if err != nil {
-		return nil, err
-	}
-	return t.shown(ctx, c, head, v, false)
+	return t.shown(ctx, c, head, v, err, false)
 }
 
 type updateVersionIn struct {
@@ -294,8 +279,6 @@ type updateVersionIn struct {
 	ifMatch
 	Body templateBody
 }
-
-func (in *updateVersionIn) check() error { return in.present() }
 
 // update reads the change here, after the decision: what it does not say stays
 // as the version has it.
@@ -309,10 +292,7 @@ func (t *templated) update(ctx context.Context, c *httpapi.Call, in *updateVersi
 		return nil, err
 	}
 	head, v, err := t.templates.UpdateVersion(ctx, found.Template, found.Version, in.IfMatch, change)
-	if err != nil {
-		return nil, err
-	}
-	return t.shown(ctx, c, head, v, false)
+	return t.shown(ctx, c, head, v, err, false)
 }
 
 // listTemplatesIn is the paging of the lists of this file; limit is a text in
@@ -370,12 +350,10 @@ func (in *listTemplatesIn) place(m *store.Meta) store.Cursor {
 	return at
 }
 
-// cut gives one page of a list that is held whole: templates, versions and
-// assignments are few.
-func cut[T any, P interface {
-	*T
-	store.Entity
-}](ctx context.Context, a *API, c *httpapi.Call, path string, in *listTemplatesIn, list []*T) ([]*T, Paging, error) {
+// page gives one page of a list that is held whole, as wire words it: templates,
+// versions and assignments are few.
+func page[T, W any](ctx context.Context, a *API, c *httpapi.Call, path string, in *listTemplatesIn, list []*T, wire func(*T) (*W, error)) (
+	[]*W, Paging, error) {
 	size := lists.DefaultSize
 	if in.Limit != nil {
 		size = *in.Limit
@@ -385,13 +363,14 @@ func cut[T any, P interface {
 	if in.AccountID != "" {
 		q.Set("account_id", in.AccountID)
 	}
-	src := lists.Held(list, in.Order == "desc", func(x *T) store.Cursor { return in.place(P(x).Base()) })
+	src := lists.Held(list, in.Order == "desc", func(x *T) store.Cursor { return in.place(any(x).(store.Entity).Base()) })
 	p, links, err := lists.ByToken(ctx, a.pages, src, lists.Asked{
 		Base: a.base, URL: &url.URL{Path: path, RawQuery: q.Encode()}, Param: "pagetoken", Token: in.PageToken, Size: size})
 	if err != nil {
 		return nil, Paging{}, err
 	}
-	return p.Items, Paging{Offset: p.Offset, Limit: size, First: links.First, Previous: links.Previous, Next: links.Next}, nil
+	items, err := lists.TryMap(p.Items, wire)
+	return items, Paging{Offset: p.Offset, Limit: size, First: links.First, Previous: links.Previous, Next: links.Next}, err
 }
 
 // templateList is a page of templates or versions; list is the array's name.
@@ -403,15 +382,7 @@ type templateList struct {
 
 // MarshalJSON puts the array under the kind's own name.
 func (l *templateList) MarshalJSON() ([]byte, error) {
-	head, err := json.Marshal(l.Paging)
-	if err != nil {
-		return nil, err
-	}
-	items, err := json.Marshal(l.items)
-	if err != nil {
-		return nil, err
-	}
-	return append(head[:len(head)-1], fmt.Sprintf(",%q:%s}", l.name, items)...), nil
+	return templatewire.WithArray(l.Paging, l.name, l.items)
 }
 
 func (t *templated) listTemplates(ctx context.Context, c *httpapi.Call, in *listTemplatesIn, _ httpapi.None) (*templateList, error) {
@@ -419,23 +390,14 @@ func (t *templated) listTemplates(ctx context.Context, c *httpapi.Call, in *list
 	if err != nil {
 		return nil, err
 	}
-	part, paging, err := cut(ctx, t.API, c, t.path, in, heads)
-	if err != nil {
-		return nil, err
-	}
-	out := &templateList{Paging: paging, name: t.list, items: []*templateOut{}}
-	for _, h := range part {
+	items, paging, err := page(ctx, t.API, c, t.path, in, heads, func(h *template.Template) (*templateOut, error) {
 		v, err := t.templates.Version(ctx, h, 0)
 		if err != nil {
 			return nil, err
 		}
-		w, err := t.wire(ctx, h, v, in.IncludeHistory)
-		if err != nil {
-			return nil, err
-		}
-		out.items = append(out.items, w)
-	}
-	return out, nil
+		return t.wire(ctx, h, v, in.IncludeHistory)
+	})
+	return &templateList{paging, t.list, items}, err
 }
 
 type versionsIn struct {
@@ -448,17 +410,9 @@ func (t *templated) listVersions(ctx context.Context, c *httpapi.Call, in *versi
 	if err != nil {
 		return nil, err
 	}
-	part, paging, err := cut(ctx, t.API, c, t.path+"/"+head.ID+"/versions", &in.listTemplatesIn, versions)
-	if err != nil {
-		return nil, err
-	}
-	out := &templateList{Paging: paging, name: t.list, items: []*templateOut{}}
-	for _, v := range part {
-		w, err := t.wire(ctx, head, v, in.IncludeHistory)
-		if err != nil {
-			return nil, err
-		}
-		out.items = append(out.items, w)
-	}
-	return out, nil
+	path := t.path + "/" + head.ID + "/versions"
+	items, paging, err := page(ctx, t.API, c, path, &in.listTemplatesIn, versions, func(v *template.Version) (*templateOut, error) {
+		return t.wire(ctx, head, v, in.IncludeHistory)
+	})
+	return &templateList{paging, t.list, items}, err
 }

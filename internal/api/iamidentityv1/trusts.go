@@ -6,6 +6,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/lists"
 )
 
 // What is said of a profile that was found.
@@ -56,7 +57,7 @@ type ProfileIdentities struct {
 
 func wireTrusts(c *httpapi.Call, head *identity.TrustList, trusts []*identity.Trust) *ProfileIdentities {
 	c.SetETag(head.Tag)
-	return &ProfileIdentities{EntityTag: head.Tag, Identities: each(trusts, wireTrust)}
+	return &ProfileIdentities{EntityTag: head.Tag, Identities: lists.Map(trusts, wireTrust)}
 }
 
 func (a *API) getTrusts(ctx context.Context, c *httpapi.Call, _ *profileRef, p *identity.Profile) (*ProfileIdentities, error) {

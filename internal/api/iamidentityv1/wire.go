@@ -2,9 +2,7 @@ package iamidentityv1
 
 import (
 	"context"
-	"encoding/json"
 	"net/url"
-	"reflect"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/httpapi"
@@ -18,12 +16,6 @@ func stamp(t time.Time) string { return t.UTC().Format(identity.Stamp) }
 
 // Text is a text that clients may send as a JSON number too.
 type Text = httpapi.Text
-
-// wrongType is the error of a property that holds another JSON value than it
-// takes: the decoder adds the property's name.
-func wrongType(value string) error {
-	return &json.UnmarshalTypeError{Value: value, Type: reflect.TypeFor[string]()}
-}
 
 // HistoryRecord tells of one change of an object.
 type HistoryRecord struct {
@@ -83,15 +75,6 @@ func (a *API) activity(ctx context.Context, c *httpapi.Call, wanted bool, m *sto
 		out.LastAuthn = stamp(read.Last)
 	}
 	return out, nil
-}
-
-// each maps a list; it is never null in an answer.
-func each[From, To any](list []From, as func(From) To) []To {
-	out := make([]To, len(list))
-	for i, one := range list {
-		out[i] = as(one)
-	}
-	return out
 }
 
 // listIn are the query parameters that every paged list takes.

@@ -96,6 +96,15 @@ func (t *templated) wireAssignment(ctx context.Context, c *httpapi.Call, a *temp
 	return out, nil
 }
 
+// shownAssignment words one that was read or written, under its entity tag.
+func (t *templated) shownAssignment(ctx context.Context, c *httpapi.Call, a *template.Assignment, err error) (*assignmentOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	c.SetETag(a.Tag)
+	return t.wireAssignment(ctx, c, a)
+}
+
 type assignIn struct {
 	Version string `query:"version"`
 	Body    struct {
@@ -142,15 +151,8 @@ type assignmentsOut struct {
 func (t *templated) assign(ctx context.Context, c *httpapi.Call, in *assignIn, head *template.Template) (*assignmentsOut, error) {
 	a, err := t.templates.Assign(ctx, c, head, template.Wish{Number: in.Body.Templates[0].Version.Int(), TargetType: in.Body.Target.Type,
 		Target: in.Body.Target.ID})
-	if err != nil {
-		return nil, err
-	}
-	w, err := t.wireAssignment(ctx, c, a)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(a.Tag)
-	return &assignmentsOut{[]*assignmentOut{w}}, nil
+	w, err := t.shownAssignment(ctx, c, a, err)
+	return &assignmentsOut{[]*assignmentOut{w}}, err
 }
 
 type assignmentIn struct {
@@ -159,14 +161,13 @@ type assignmentIn struct {
 }
 
 func (t *templated) assignment(ctx context.Context, c *httpapi.Call, _ *assignmentIn, a *template.Assignment) (*assignmentOut, error) {
-	c.SetETag(a.Tag)
-	return t.wireAssignment(ctx, c, a)
+	return t.shownAssignment(ctx, c, a, nil)
 }
 
 type reassignIn struct {
 	assignmentIn
-	IfMatch string `header:"If-Match"`
-	Body    struct {
+	httpapi.Conditional
+	Body struct {
 		Version templatewire.Number `json:"template_version"`
 	}
 }
@@ -175,20 +176,12 @@ func (in *reassignIn) check() error {
 	if err := in.Body.Version.Check(); err != nil {
 		return err
 	}
-	return needTag(in.IfMatch)
+	return in.Present()
 }
 
 func (t *templated) reassign(ctx context.Context, c *httpapi.Call, in *reassignIn, found *template.Assignment) (*assignmentOut, error) {
 	a, err := t.templates.Reassign(ctx, c, found, in.IfMatch, in.Body.Version.Int())
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(a.Tag)
-	return t.wireAssignment(ctx, c, a)
-}
-
-func (t *templated) unassign(ctx context.Context, _ *httpapi.Call, _ *assignmentIn, a *template.Assignment) (*httpapi.None, error) {
-	return nil, t.templates.Unassign(ctx, a)
+	return t.shownAssignment(ctx, c, a, err)
 }
 
 type listAssignmentsIn struct {
@@ -218,17 +211,8 @@ func (t *templated) listAssignments(ctx context.Context, c *httpapi.Call, in *li
 	if err != nil {
 		return nil, err
 	}
-	part, page, err := cutHeld(ctx, t.API, c, &in.pageIn, found)
-	if err != nil {
-		return nil, err
-	}
-	out := &assignmentList{pageHead: page, Assignments: []*assignmentOut{}}
-	for _, a := range part {
-		w, err := t.wireAssignment(ctx, c, a)
-		if err != nil {
-			return nil, err
-		}
-		out.Assignments = append(out.Assignments, w)
-	}
-	return out, nil
+	items, head, err := page(ctx, t.API, c, &in.pageIn, found, func(a *template.Assignment) (*assignmentOut, error) {
+		return t.wireAssignment(ctx, c, a)
+	})
+	return &assignmentList{head, items}, err
 }

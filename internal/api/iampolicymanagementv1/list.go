@@ -99,11 +99,7 @@ func (a *API) listV1(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi
 	if err != nil {
 		return nil, err
 	}
-	out := &v1List{pageHead: head, Policies: make([]*v1Policy, len(found))}
-	for i, p := range found {
-		out.Policies[i] = wireV1(c, p, roles)
-	}
-	return out, nil
+	return &v1List{head, lists.Map(found, func(p *access.Policy) *v1Policy { return wireV1(c, p, roles) })}, nil
 }
 
 func (a *API) listV2(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi.None) (*v2List, error) {
@@ -111,10 +107,7 @@ func (a *API) listV2(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi
 	if err != nil {
 		return nil, err
 	}
-	out := &v2List{pageHead: head, Policies: make([]*v2Policy, len(found))}
-	for i, p := range found {
-		out.Policies[i] = a.wireV2(c, p)
-	}
+	out := &v2List{head, lists.Map(found, func(p *access.Policy) *v2Policy { return a.wireV2(c, p) })}
 	return out, a.decorate(ctx, in.Format, in.AccountID, found, out.Policies)
 }
 

@@ -99,30 +99,19 @@ func (in createV2In) document() (*policy.Policy, error) { return document.Decode
 
 type replaceV1In struct {
 	policyRef
-	IfMatch string `header:"If-Match"`
-	Body    raw
+	httpapi.Conditional
+	Body raw
 }
 
 func (in replaceV1In) document() (*policy.Policy, error) { return document.DecodeV1(in.Body) }
 
-func (in *replaceV1In) check() error { return needTag(in.IfMatch) }
-
 type replaceV2In struct {
 	policyRef
-	IfMatch string `header:"If-Match"`
-	Body    raw
+	httpapi.Conditional
+	Body raw
 }
 
 func (in replaceV2In) document() (*policy.Policy, error) { return document.DecodeV2(in.Body) }
-
-func (in *replaceV2In) check() error { return needTag(in.IfMatch) }
-
-func needTag(ifMatch string) error {
-	if ifMatch == "" {
-		return fault.Missing("If-Match")
-	}
-	return nil
-}
 
 func (a *API) createV1(ctx context.Context, c *httpapi.Call, _ *createV1In, spec newPolicy) (*v1Policy, error) {
 	p, err := a.access.CreatePolicy(ctx, c, spec)
@@ -185,14 +174,14 @@ func (a *API) deletePolicy(ctx context.Context, _ *httpapi.Call, _ *policyRef, p
 
 type stateIn struct {
 	policyRef
-	IfMatch string `header:"If-Match"`
-	Body    struct {
+	httpapi.Conditional
+	Body struct {
 		State string `json:"state"`
 	}
 }
 
 func (in *stateIn) check() error {
-	if err := needTag(in.IfMatch); err != nil {
+	if err := in.Present(); err != nil {
 		return err
 	}
 	if in.Body.State != string(policy.StateActive) {

@@ -128,11 +128,7 @@ func (a *API) createRole(ctx context.Context, c *httpapi.Call, in *createRoleIn,
 
 // shownRole words a role with its entity tag.
 func shownRole(c *httpapi.Call, r *access.CustomRole, err error) (*customRole, error) {
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(r.Tag)
-	return wireRole(c, r), nil
+	return httpapi.Shown(c, r, err, func(r *access.CustomRole) *customRole { return wireRole(c, r) })
 }
 
 type roleRef struct {
@@ -161,15 +157,13 @@ func (a *API) getRole(_ context.Context, c *httpapi.Call, _ *roleRef, r *access.
 
 type replaceRoleIn struct {
 	roleRef
-	IfMatch string `header:"If-Match"`
-	Body    struct {
+	httpapi.Conditional
+	Body struct {
 		DisplayName string   `json:"display_name"`
 		Description *string  `json:"description"`
 		Actions     []string `json:"actions"`
 	}
 }
-
-func (in *replaceRoleIn) check() error { return needTag(in.IfMatch) }
 
 func (a *API) replaceRole(ctx context.Context, c *httpapi.Call, in *replaceRoleIn, old *access.CustomRole) (*customRole, error) {
 	r, err := a.access.UpdateRole(ctx, c, old, in.IfMatch, access.RolePatch{

@@ -62,19 +62,18 @@ func (a *API) findSettings(ctx context.Context, _ *httpapi.Call, in *settingsRef
 }
 
 func (a *API) getSettings(_ context.Context, c *httpapi.Call, _ *settingsRef, s *access.Settings) (*settings, error) {
-	c.SetETag(s.Tag)
-	return wireSettings(s), nil
+	return httpapi.Shown(c, s, nil, wireSettings)
 }
 
 type updateSettingsIn struct {
 	settingsRef
-	IfMatch string `header:"If-Match"`
-	Body    settings
+	httpapi.Conditional
+	Body settings
 }
 
 // check asks for the precondition, and that each type that is sent is sent whole.
 func (in *updateSettingsIn) check() error {
-	if err := needTag(in.IfMatch); err != nil {
+	if err := in.Present(); err != nil {
 		return err
 	}
 	types := in.Body.Interaction.IdentityTypes
@@ -113,9 +112,5 @@ func findSettingsPatch(_ context.Context, _ *httpapi.Call, in *updateSettingsIn)
 
 func (a *API) updateSettings(ctx context.Context, c *httpapi.Call, in *updateSettingsIn, patch settingsPatch) (*settings, error) {
 	s, err := a.access.SetExternal(ctx, in.AccountID, in.IfMatch, patch)
-	if err != nil {
-		return nil, err
-	}
-	c.SetETag(s.Tag)
-	return wireSettings(s), nil
+	return httpapi.Shown(c, s, err, wireSettings)
 }

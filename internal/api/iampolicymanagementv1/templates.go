@@ -75,7 +75,7 @@ func (t *templated) rows() []httpapi.Operation {
 			Action: on + "read", Find: templatewire.FindVersion[templateIn](k), Do: templatewire.Versioned(k, t.latest)},
 		httpapi.Op[templateIn, *template.Template, httpapi.None]{ID: "delete_" + t.Name + "_template", Method: http.MethodDelete, Path: one,
 			Status: 204,
-			Action: on + "delete", Find: templatewire.FindTemplate[templateIn](k), Do: templatewire.Worded(k, templatewire.Template, t.deleteAll)},
+			Action: on + "delete", Find: templatewire.FindTemplate[templateIn](k), Do: templatewire.Delete[templateIn](k)},
 		httpapi.Op[newVersionIn, templatewire.Found, templateOut]{ID: "create_" + t.Name + "_template_version", Method: http.MethodPost,
 			Path: one + "/versions", Status: 201,
 			Action: on + "create", Find: templatewire.FindVersion[newVersionIn](k), Do: templatewire.Versioned(k, t.addVersion)},
@@ -85,17 +85,17 @@ func (t *templated) rows() []httpapi.Operation {
 			Do: templatewire.Worded(k, templatewire.Template, t.listVersions)},
 		httpapi.Op[replaceVersionIn, templatewire.Found, templateOut]{ID: "replace_" + t.Name + "_template", Method: http.MethodPut,
 			Path: version, Status: 200,
-			Action: on + "update", Check: (*replaceVersionIn).check, Find: templatewire.FindVersion[replaceVersionIn](k),
+			Action: on + "update", Check: (*replaceVersionIn).Present, Find: templatewire.FindVersion[replaceVersionIn](k),
 			Do: templatewire.Versioned(k, t.replaceVersion)},
 		httpapi.Op[versionIn, templatewire.Found, templateOut]{ID: "get_" + t.Name + "_template_version", Method: http.MethodGet, Path: version,
 			Status: 200,
 			Action: on + "read", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.version)},
 		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "delete_" + t.Name + "_template_version", Method: http.MethodDelete,
 			Path: version, Status: 204,
-			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.deleteVersion)},
+			Action: on + "delete", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.DeleteVersion[versionIn](k)},
 		httpapi.Op[versionIn, templatewire.Found, httpapi.None]{ID: "commit_" + t.Name + "_template", Method: http.MethodPost,
 			Path: version + "/commit", Status: 204,
-			Action: on + "update", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.commit)},
+			Action: on + "update", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Commit[versionIn](k)},
 		httpapi.Op[listAssignmentsIn, httpapi.None, assignmentList]{ID: "list_" + t.Name + "_assignments", Method: http.MethodGet,
 			Path: assignments, Status: 200,
 			Action: as + "read", Check: (*listAssignmentsIn).check, Find: findList[listAssignmentsIn](t), Do: t.listAssignments},
@@ -113,7 +113,7 @@ func (t *templated) rows() []httpapi.Operation {
 		httpapi.Op[assignmentIn, *template.Assignment, httpapi.None]{ID: "delete_" + t.Name + "_assignment", Method: http.MethodDelete,
 			Path: assigned, Status: 204,
 			Action: as + "delete", Find: templatewire.FindAssignment[assignmentIn](k),
-			Do: templatewire.Worded(k, templatewire.Assignment, t.unassign)},
+			Do: templatewire.Unassign[assignmentIn](k)},
 	)
 }
 
@@ -200,8 +200,11 @@ func (t *templated) wire(c *httpapi.Call, head *template.Template, v *template.V
 	return out, nil
 }
 
-// shown sets the entity tag and words a version.
-func (t *templated) shown(c *httpapi.Call, head *template.Template, v *template.Version) (*templateOut, error) {
+// shown words a version that was read or written, under its entity tag.
+func (t *templated) shown(c *httpapi.Call, head *template.Template, v *template.Version, err error) (*templateOut, error) {
+	if err != nil {
+		return nil, err
+	}
 	c.SetETag(v.Tag)
 	return t.wire(c, head, v)
 }
@@ -232,15 +235,13 @@ func (t *templated) findNew(_ context.Context, _ *httpapi.Call, in *createTempla
 
 func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTemplateIn, found template.Checked) (*templateOut, error) {
 	head, v, err := t.templates.Create(ctx, in.Body.AccountID, found)
-	if err != nil {
-		return nil, err
-	}
-	return t.counted(ctx, c, head, v)
+	return t.counted(ctx, c, head, v, err)
 }
 
 // counted words a new version with what is left of the limits.
-func (t *templated) counted(ctx context.Context, c *httpapi.Call, head *template.Template, v *template.Version) (*templateOut, error) {
-	out, err := t.shown(c, head, v)
+func (t *templated) counted(ctx context.Context, c *httpapi.Call, head *template.Template, v *template.Version, err error) (*templateOut,
+	error) {
+	out, err := t.shown(c, head, v, err)
 	if err != nil {
 		return nil, err
 	}
@@ -251,11 +252,7 @@ func (t *templated) counted(ctx context.Context, c *httpapi.Call, head *template
 }
 
 func (t *templated) latest(_ context.Context, c *httpapi.Call, _ *templateIn, found templatewire.Found) (*templateOut, error) {
-	return t.shown(c, found.Template, found.Version)
-}
-
-func (t *templated) deleteAll(ctx context.Context, _ *httpapi.Call, _ *templateIn, head *template.Template) (*httpapi.None, error) {
-	return nil, t.templates.Delete(ctx, head)
+	return t.shown(c, found.Template, found.Version, nil)
 }
 
 type versionIn struct {
@@ -268,15 +265,7 @@ type versionIn struct {
 func (in versionIn) VersionNumber() string { return in.Version }
 
 func (t *templated) version(_ context.Context, c *httpapi.Call, _ *versionIn, found templatewire.Found) (*templateOut, error) {
-	return t.shown(c, found.Template, found.Version)
-}
-
-func (t *templated) deleteVersion(ctx context.Context, _ *httpapi.Call, _ *versionIn, found templatewire.Found) (*httpapi.None, error) {
-	return nil, t.templates.DeleteVersion(ctx, found.Template, found.Version)
-}
-
-func (t *templated) commit(ctx context.Context, _ *httpapi.Call, _ *versionIn, found templatewire.Found) (*httpapi.None, error) {
-	return nil, t.templates.Commit(ctx, found.Template, found.Version, "")
+	return t.shown(c, found.Template, found.Version, nil)
 }
 
 type newVersionIn struct {
@@ -296,19 +285,14 @@ func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, in *newVers
 		return nil, err
 	}
 	head, v, err := t.templates.AddVersion(ctx, found.Template, next)
-	if err != nil {
-		return nil, err
-	}
-	return t.counted(ctx, c, head, v)
+	return t.counted(ctx, c, head, v, err)
 }
 
 type replaceVersionIn struct {
 	versionIn
-	IfMatch string `header:"If-Match"`
-	Body    templateBody
+	httpapi.Conditional
+	Body templateBody
 }
-
-func (in *replaceVersionIn) check() error { return needTag(in.IfMatch) }
 
 // replaceVersion reads the change here, after the decision: what it does not say
 // stays as the version has it.
@@ -326,10 +310,7 @@ func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *rep
 		return nil, err
 	}
 	head, v, err := t.templates.UpdateVersion(ctx, found.Template, found.Version, in.IfMatch, change)
-	if err != nil {
-		return nil, err
-	}
-	return t.shown(c, head, v)
+	return t.shown(c, head, v, err)
 }
 
 // pageIn is the optional paging of the lists about templates.
@@ -349,12 +330,18 @@ func (in *pageIn) check() error {
 	return nil
 }
 
-// cutHeld is cut for templates, versions and assignments, oldest first.
-func cutHeld[T any](ctx context.Context, a *API, c *httpapi.Call, in *pageIn, list []*T) ([]*T, pageHead, error) {
+// page is cut for templates, versions and assignments, oldest first, and words
+// those that are on the page.
+func page[T, W any](ctx context.Context, a *API, c *httpapi.Call, in *pageIn, list []*T, wire func(*T) (*W, error)) (items []*W,
+	head pageHead, err error) {
 	if in.State == string(policy.StateDeleted) { // deleted templates are gone
 		list = nil
 	}
-	return cut(ctx, a, c, in.Limit, in.Start, lists.Sorted(list, store.ByCreated, false))
+	part, head, err := cut(ctx, a, c, in.Limit, in.Start, lists.Sorted(list, store.ByCreated, false))
+	if err == nil {
+		items, err = lists.TryMap(part, wire)
+	}
+	return items, head, err
 }
 
 type listTemplatesIn struct {
@@ -388,20 +375,8 @@ type templateList struct {
 }
 
 // MarshalJSON puts the array under its own name.
-func (l *templateList) MarshalJSON() ([]byte, error) { return marshalList(l.pageHead, l.name, l.items) }
-
-func marshalList[T any](head pageHead, name string, items []T) ([]byte, error) {
-	fields := map[string]any{name: items}
-	if head.Limit != 0 {
-		fields["limit"] = head.Limit
-	}
-	if head.First != nil {
-		fields["first"] = head.First
-	}
-	if head.Next != nil {
-		fields["next"] = head.Next
-	}
-	return json.Marshal(fields)
+func (l *templateList) MarshalJSON() ([]byte, error) {
+	return templatewire.WithArray(l.pageHead, l.name, l.items)
 }
 
 func (t *templated) list(ctx context.Context, c *httpapi.Call, in *listTemplatesIn, _ httpapi.None) (*templateList, error) {
@@ -420,19 +395,10 @@ func (t *templated) list(ctx context.Context, c *httpapi.Call, in *listTemplates
 			all, latest[h.ID] = append(all, h), v
 		}
 	}
-	part, page, err := cutHeld(ctx, t.API, c, &in.pageIn, all)
-	if err != nil {
-		return nil, err
-	}
-	out := &templateList{page, t.Name + "_templates", []*templateOut{}}
-	for _, h := range part {
-		w, err := t.wire(c, h, latest[h.ID])
-		if err != nil {
-			return nil, err
-		}
-		out.items = append(out.items, w)
-	}
-	return out, nil
+	items, head, err := page(ctx, t.API, c, &in.pageIn, all, func(h *template.Template) (*templateOut, error) {
+		return t.wire(c, h, latest[h.ID])
+	})
+	return &templateList{head, t.Name + "_templates", items}, err
 }
 
 // matches applies the filters on name and payload.
@@ -487,17 +453,8 @@ func (t *templated) listVersions(ctx context.Context, c *httpapi.Call, in *listV
 	if err != nil {
 		return nil, err
 	}
-	part, page, err := cutHeld(ctx, t.API, c, &in.pageIn, versions)
-	if err != nil {
-		return nil, err
-	}
-	out := &templateList{pageHead: page, name: "versions", items: []*templateOut{}}
-	for _, v := range part {
-		w, err := t.wire(c, head, v)
-		if err != nil {
-			return nil, err
-		}
-		out.items = append(out.items, w)
-	}
-	return out, nil
+	items, paging, err := page(ctx, t.API, c, &in.pageIn, versions, func(v *template.Version) (*templateOut, error) {
+		return t.wire(c, head, v)
+	})
+	return &templateList{paging, "versions", items}, err
 }

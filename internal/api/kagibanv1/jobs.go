@@ -72,15 +72,13 @@ func (a *API) listJobs(ctx context.Context, c *httpapi.Call, in *jobsIn, _ httpa
 	if err != nil {
 		return nil, err
 	}
-	out := &JobList{Jobs: []Job{}}
+	out := &JobList{}
 	if len(found) > limit {
 		found = found[:limit]
 		last := found[limit-1]
 		out.Next = a.cfg.Pages.Seal(lists.Token{Cursor: store.Cursor{Account: last.Account, Text: last.Kind, ID: last.ID}, Query: in.query()})
 	}
-	for _, j := range found {
-		out.Jobs = append(out.Jobs, wireJob(j, c.Now()))
-	}
+	out.Jobs = lists.Map(found, func(j *store.Job) Job { return wireJob(j, c.Now()) })
 	return out, nil
 }
 

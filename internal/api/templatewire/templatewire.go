@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"reflect"
 	"strconv"
 
 	"github.com/kagiban/kagiban/internal/fault"
@@ -165,6 +164,37 @@ func Worded[In, Found, Out any](k *Kind, about string, do func(context.Context, 
 	}
 }
 
+// doing is how a row does what has no answer.
+type doing[In, Found any] = func(context.Context, *httpapi.Call, *In, Found) (*httpapi.None, error)
+
+// Delete deletes a template with all of its versions.
+func Delete[In any](k *Kind) doing[In, *template.Template] {
+	return Worded(k, Template, func(ctx context.Context, _ *httpapi.Call, _ *In, t *template.Template) (*httpapi.None, error) {
+		return nil, k.Templates.Delete(ctx, t)
+	})
+}
+
+// DeleteVersion deletes one version.
+func DeleteVersion[In any](k *Kind) doing[In, Found] {
+	return Versioned(k, func(ctx context.Context, _ *httpapi.Call, _ *In, found Found) (*httpapi.None, error) {
+		return nil, k.Templates.DeleteVersion(ctx, found.Template, found.Version)
+	})
+}
+
+// Commit makes a version final, whatever its entity tag.
+func Commit[In any](k *Kind) doing[In, Found] {
+	return Versioned(k, func(ctx context.Context, _ *httpapi.Call, _ *In, found Found) (*httpapi.None, error) {
+		return nil, k.Templates.Commit(ctx, found.Template, found.Version, "")
+	})
+}
+
+// Unassign takes an assignment back.
+func Unassign[In any](k *Kind) doing[In, *template.Assignment] {
+	return Worded(k, Assignment, func(ctx context.Context, _ *httpapi.Call, _ *In, a *template.Assignment) (*httpapi.None, error) {
+		return nil, k.Templates.Unassign(ctx, a)
+	})
+}
+
 // Number is the number of a version in a body: a text that clients may send as a
 // number.
 type Number httpapi.Text
@@ -201,7 +231,7 @@ func (w *Whole) UnmarshalJSON(raw []byte) error {
 	}
 	n, err := strconv.Atoi(string(t))
 	if err != nil {
-		return &json.UnmarshalTypeError{Value: "string that is no whole number", Type: reflect.TypeFor[int]()}
+		return httpapi.WrongType("string that is no whole number")
 	}
 	*w = Whole(n)
 	return nil
@@ -237,6 +267,20 @@ func Shown(v *template.Version) []Reference {
 		out = append(out, Reference{r.ID, Number(strconv.Itoa(r.Version))})
 	}
 	return out
+}
+
+// WithArray encodes the head of a list with the list itself, which each kind of
+// template has under a name of its own.
+func WithArray(head any, name string, items any) ([]byte, error) {
+	raw, err := json.Marshal(head)
+	if err != nil {
+		return nil, err
+	}
+	list, err := json.Marshal(map[string]any{name: items})
+	if err != nil || string(raw) == "{}" {
+		return list, err
+	}
+	return append(append(raw[:len(raw)-1], ','), list[1:]...), nil
 }
 
 // Filter selects assignments; empty fields do not restrict.
