@@ -3,6 +3,7 @@ package template
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -125,11 +126,7 @@ func (s *Service) todo(ctx context.Context, a *Assignment) (out todo, err error)
 // others are not held up and none is half made. It gives the accounts that were
 // put off; the error is about all of them: the store does not answer.
 func (s *Service) settleAll(ctx context.Context, root string, accounts []string, templateID string) (off []string, err error) {
-	err = s.db.Update(ctx, func(tx store.Tx) error {
-		p, err := newPlan(ctx, tx, root, templateID)
-		if err != nil {
-			return err
-		}
+	err = s.planned(ctx, root, templateID, func(p *plan) error {
 		for _, accountID := range accounts {
 			if err := s.settleAccount(ctx, p, accountID); err != nil {
 				return err
@@ -159,13 +156,7 @@ func (s *Service) settleAll(ctx context.Context, root string, accounts []string,
 
 // settleOne settles one account and writes a refusal down.
 func (s *Service) settleOne(ctx context.Context, root, accountID, templateID string) error {
-	err := s.db.Update(ctx, func(tx store.Tx) error {
-		p, err := newPlan(ctx, tx, root, templateID)
-		if err != nil {
-			return err
-		}
-		return s.settleAccount(ctx, p, accountID)
-	})
+	err := s.planned(ctx, root, templateID, func(p *plan) error { return s.settleAccount(ctx, p, accountID) })
 	var refusal accountFault
 	if err == nil {
 		s.meter.Settled(1, 0)
@@ -174,11 +165,7 @@ func (s *Service) settleOne(ctx context.Context, root, accountID, templateID str
 		return err
 	}
 	s.meter.Settled(0, 1)
-	return s.db.Update(ctx, func(tx store.Tx) error {
-		p, err := newPlan(ctx, tx, root, templateID)
-		if err != nil {
-			return err
-		}
+	return s.planned(ctx, root, templateID, func(p *plan) error {
 		return s.refused(ctx, p, accountID, wireError(refusal.cause))
 	})
 }
@@ -348,7 +335,7 @@ func (s *Service) settleMoved(ctx context.Context, root string, moved []*enterpr
 			accounts[templateID] = append(accounts[templateID], m.ID)
 		}
 	}
-	for _, templateID := range sorted(accounts) {
+	for _, templateID := range slices.Sorted(maps.Keys(accounts)) {
 		touched[templateID] = true
 		late, err := s.settleAll(ctx, root, accounts[templateID], templateID)
 		if err != nil {
@@ -382,15 +369,6 @@ func (s *Service) concerns(ctx context.Context, m *enterprise.Member, assigned [
 		}
 	}
 	return out, nil
-}
-
-func sorted[V any](set map[string]V) []string {
-	out := make([]string, 0, len(set))
-	for x := range set {
-		out = append(out, x)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // finishTouched brings the statuses of assignments up to date: of the templates

@@ -7,7 +7,6 @@ import (
 
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
-	"github.com/kagiban/kagiban/internal/store"
 )
 
 // What an internal error keeps from being done is tried again after firstRetry,
@@ -54,12 +53,8 @@ func general(ctx context.Context, err error) bool {
 func (s *Service) putOff(ctx context.Context, root, accountID, templateID string, cause error) error {
 	s.trouble(accountID, cause)
 	s.meter.PutOff(1)
-	return s.db.Update(ctx, func(tx store.Tx) error {
-		p, err := newPlan(ctx, tx, root, templateID)
-		if err != nil {
-			return err
-		}
-		m, err := enterprise.Members.Get(ctx, tx, root, accountID)
+	return s.planned(ctx, root, templateID, func(p *plan) error {
+		m, err := enterprise.Members.Get(ctx, p.tx, root, accountID)
 		if err != nil {
 			return err
 		}
@@ -67,7 +62,7 @@ func (s *Service) putOff(ctx context.Context, root, accountID, templateID string
 		if a == nil || err != nil {
 			return err
 		}
-		held, err := Helds.Get(ctx, tx, accountID, templateID)
+		held, err := Helds.Get(ctx, p.tx, accountID, templateID)
 		if err != nil && !errors.Is(err, fault.NotFound) {
 			return err
 		}
@@ -75,14 +70,14 @@ func (s *Service) putOff(ctx context.Context, root, accountID, templateID string
 			return nil // another node did it meanwhile
 		}
 		r := Result{Revision: a.Revision, Status: InProgress, Error: wireError(&fault.Error{Kind: fault.Internal})}
-		old, err := Results.Get(ctx, tx, root, ResultID(a.ID, accountID))
+		old, err := Results.Get(ctx, p.tx, root, ResultID(a.ID, accountID))
 		if err == nil && old.Revision == a.Revision && old.Status == InProgress {
 			r.Retry = old.Retry
 		} else if err != nil && !errors.Is(err, fault.NotFound) {
 			return err
 		}
 		r.Retry = r.Retry.next(s.now())
-		return putResult(ctx, tx, a, accountID, r)
+		return putResult(ctx, p.tx, a, accountID, r)
 	})
 }
 

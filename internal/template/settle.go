@@ -34,9 +34,15 @@ type plan struct {
 	sources  map[Reference]*Source
 }
 
-func newPlan(ctx context.Context, tx store.Tx, root, templateID string) (*plan, error) {
-	assigned, err := Assignments.List(ctx, tx, store.Query{Account: root, Parent: templateID})
-	return &plan{tx: tx, root: root, template: templateID, assigned: assigned, sources: map[Reference]*Source{}}, err
+// planned runs f in a transaction, with what it knows.
+func (s *Service) planned(ctx context.Context, root, templateID string, f func(*plan) error) error {
+	return s.db.Update(ctx, func(tx store.Tx) error {
+		assigned, err := Assignments.List(ctx, tx, store.Query{Account: root, Parent: templateID})
+		if err != nil {
+			return err
+		}
+		return f(&plan{tx: tx, root: root, template: templateID, assigned: assigned, sources: map[Reference]*Source{}})
+	})
 }
 
 // source gives a version with its template and what it says.

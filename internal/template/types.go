@@ -132,7 +132,6 @@ type Part struct {
 	Reference
 	Status Status `json:"status"`
 	Made   string `json:"made,omitempty"`
-	Error  *Error `json:"error,omitempty"`
 }
 
 // ResultID is the id of a Result object.

@@ -99,11 +99,8 @@ func (a *API) answer(ctx context.Context, c *httpapi.Call, out *writer, q *quest
 		out.text(q.requestID)
 		out.raw(`,`)
 	}
-	if q.bad == "" && q.Action == "" {
-		q.bad = "Property 'action' is missing or empty."
-	}
-	if q.bad != "" {
-		out.refusal(c, "400", "invalid_body", q.bad)
+	if bad := q.wrong(); bad != "" {
+		out.refusal(c, "400", "invalid_body", bad)
 		return nil
 	}
 	yes, err := a.mayAsk(ctx, c, q)
@@ -279,11 +276,8 @@ func join(q *question, unique []question) ([]policy.Resource, error) {
 	q.Resource = policy.Resource{Account: list[0].Account, ServiceName: list[0].ServiceName, ServiceType: list[0].ServiceType,
 		ServiceGroupID: list[0].ServiceGroupID}
 	q.finish()
-	if q.bad == "" && q.Action == "" {
-		q.bad = "Property 'action' is missing or empty."
-	}
-	if q.bad != "" {
-		return nil, errBody("%s", q.bad)
+	if bad := q.wrong(); bad != "" {
+		return nil, errBody("%s", bad)
 	}
 	for i := range list {
 		if l := &list[i]; l.Account != list[0].Account || l.ServiceName != list[0].ServiceName || l.ResourceType != list[0].ResourceType {

@@ -8,6 +8,7 @@ import (
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 )
 
@@ -110,11 +111,8 @@ func (a *API) explain(ctx context.Context, c *httpapi.Call, in *explainIn, _ htt
 	if err != nil {
 		return nil, err
 	}
-	if q.bad == "" && q.Action == "" {
-		q.bad = "Property 'action' is missing or empty."
-	}
-	if q.bad != "" {
-		return nil, errBody("%s", q.bad)
+	if bad := q.wrong(); bad != "" {
+		return nil, errBody("%s", bad)
 	}
 	// A realm opens dynamic groups: only the one that the caller logged in with.
 	self := asksAboutItself(c, q) && (q.Subject.Realm == "" || q.Subject.Realm == c.Caller.Realm) && c.Caller.Account == q.Resource.Account
@@ -145,8 +143,9 @@ func explanation(s *policy.Snapshot, q *question, active bool) *Explanation {
 		Permitted: d.Allowed && active, Reason: d.Reason.String(),
 		PolicyID: d.PolicyID, RoleID: d.RoleID, GroupID: d.GroupID, ControlID: d.ControlID,
 		Seq: d.Seq, MaxAge: int64(d.MaxAge(q.Environment.Now) / time.Second), Owner: e.Owner, Inactive: !active,
-		Groups: []Group{}, Candidates: []Candidate{}, Controls: []Control{},
-		Roles: append([]string{}, e.Roles...), Nearest: append([]string{}, e.Nearest...),
+		Groups: []Group{}, Candidates: []Candidate{},
+		Controls: lists.Map(e.Controls, func(c policy.ActionControl) Control { return Control{c.ID, c.Service, c.Actions} }),
+		Roles:    append([]string{}, e.Roles...), Nearest: append([]string{}, e.Nearest...),
 	}
 	if !active {
 		out.Reason = "inactive"
@@ -172,9 +171,6 @@ func explanation(s *policy.Snapshot, q *question, active bool) *Explanation {
 			w.Checks = append(w.Checks, Check{k.Part, k.Key, string(operator), append([]string{}, k.Want...), k.Got, k.Present, k.OK})
 		}
 		out.Candidates = append(out.Candidates, w)
-	}
-	for _, c := range e.Controls {
-		out.Controls = append(out.Controls, Control{c.ID, c.Service, c.Actions})
 	}
 	return out
 }

@@ -356,6 +356,14 @@ func (q *question) finish() {
 	}
 }
 
+// wrong says what is wrong with a question about an action, "" for nothing.
+func (q *question) wrong() string {
+	if q.bad == "" && q.Action == "" {
+		return "Property 'action' is missing or empty."
+	}
+	return q.bad
+}
+
 // named takes the attributes of the resource's name; they count more than
 // those that were sent beside it.
 func (q *question) named() {

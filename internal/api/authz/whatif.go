@@ -9,6 +9,7 @@ import (
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/httpapi"
+	"github.com/kagiban/kagiban/internal/lists"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/policy/document"
 )
@@ -259,22 +260,18 @@ func (a *API) whatIf(ctx context.Context, _ *httpapi.Call, _ *whatIfIn, found ch
 		}
 		changes = append(changes, policy.PutPolicy(&next))
 	}
-	out := &Shifts{Changes: []Shift{}, Seq: before.Seq()}
 	shifts := policy.Diff(before, before.With(changes...))
 	names, err := a.peopleOf(ctx, accountID, len(shifts))
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range shifts {
+	list, err := lists.TryMap(shifts, func(s policy.Shift) (Shift, error) {
 		g, _, err := names.grantee(ctx, s.Grantee)
-		if err != nil {
-			return nil, err
-		}
-		out.Changes = append(out.Changes, Shift{Grantee: g, Resource: wireScope(&s.Resource),
+		return Shift{Grantee: g, Resource: wireScope(&s.Resource),
 			Gained: append([]string{}, s.Gained...), Lost: append([]string{}, s.Lost...),
-			GainedWhen: append([]string{}, s.GainedWhen...), LostWhen: append([]string{}, s.LostWhen...)})
-	}
-	return out, nil
+			GainedWhen: append([]string{}, s.GainedWhen...), LostWhen: append([]string{}, s.LostWhen...)}, err
+	})
+	return &Shifts{list, before.Seq()}, err
 }
 
 // wireScope gives everything that a policy covers as attributes.

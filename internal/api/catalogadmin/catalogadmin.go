@@ -113,10 +113,7 @@ func (a *API) findAll(ctx context.Context, _ *httpapi.Call, _ *httpapi.None) (_ 
 
 func (a *API) list(ctx context.Context, c *httpapi.Call, _ *httpapi.None, _ httpapi.None) (*services, error) {
 	own, err := a.registry.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &services{lists.Map(own, func(o *catalog.Own) *service { return wire(c, o) })}, nil
+	return &services{lists.Map(own, func(o *catalog.Own) *service { return wire(c, o) })}, err
 }
 
 type nameIn struct {

@@ -92,10 +92,7 @@ type ruleList struct {
 
 func (a *API) listRules(ctx context.Context, _ *httpapi.Call, _ *groupIn, g *access.Group) (*ruleList, error) {
 	rules, err := a.groups.ListRules(ctx, g)
-	if err != nil {
-		return nil, err
-	}
-	return &ruleList{lists.Map(rules, wireRule)}, nil
+	return &ruleList{lists.Map(rules, wireRule)}, err
 }
 
 type ruleIn struct {

@@ -107,7 +107,7 @@ func (t *templated) wireResult(r *template.Result) assignmentResource {
 		out.Settings = d
 	}
 	for _, p := range r.Parts {
-		part := assignmentDetail{ID: p.ID, Version: strconv.Itoa(p.Version), Status: string(p.Status), Error: wireAssignmentError(p.Error)}
+		part := assignmentDetail{ID: p.ID, Version: strconv.Itoa(p.Version), Status: string(p.Status)}
 		if p.Made != "" {
 			part.Created = &createdRef{p.Made}
 		}

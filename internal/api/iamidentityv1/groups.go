@@ -78,10 +78,7 @@ func (a *API) findGroups(_ context.Context, c *httpapi.Call, in *listGroupsIn) (
 
 func (a *API) listGroups(ctx context.Context, _ *httpapi.Call, in *listGroupsIn, _ httpapi.None) (*ServiceIDGroupList, error) {
 	groups, err := a.ids.Groups(ctx, in.AccountID)
-	if err != nil {
-		return nil, err
-	}
-	return &ServiceIDGroupList{Groups: lists.Map(groups, wireGroup)}, nil
+	return &ServiceIDGroupList{Groups: lists.Map(groups, wireGroup)}, err
 }
 
 type createGroupIn struct {

@@ -87,10 +87,7 @@ func (a *API) createLink(ctx context.Context, c *httpapi.Call, _ *createLinkIn, 
 
 func (a *API) listLinks(ctx context.Context, _ *httpapi.Call, _ *profileRef, p *identity.Profile) (*LinkList, error) {
 	links, err := a.ids.Links(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return &LinkList{Links: lists.Map(links, wireLink)}, nil
+	return &LinkList{Links: lists.Map(links, wireLink)}, err
 }
 
 // linkRef names a link in the path; the decision is on its profile.

@@ -78,10 +78,7 @@ func findPreference[In interface {
 func (a *API) getPreferences(ctx context.Context, _ *httpapi.Call, _ *preferencesRef,
 	o valid.Of[identity.PreferenceOwner]) (*PreferenceList, error) {
 	prefs, err := a.ids.Preferences(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	return &PreferenceList{Preferences: lists.Map(prefs, wirePreference)}, nil
+	return &PreferenceList{Preferences: lists.Map(prefs, wirePreference)}, err
 }
 
 // preferenceRef names one preference in the path.

@@ -93,10 +93,7 @@ func (a *API) createRule(ctx context.Context, c *httpapi.Call, _ *createRuleIn, 
 
 func (a *API) listRules(ctx context.Context, _ *httpapi.Call, _ *profileRef, p *identity.Profile) (*ClaimRuleList, error) {
 	rules, err := a.ids.Rules(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return &ClaimRuleList{Rules: lists.Map(rules, wireRule)}, nil
+	return &ClaimRuleList{Rules: lists.Map(rules, wireRule)}, err
 }
 
 // ruleRef names a claim rule in the path; the decision is on its profile.
