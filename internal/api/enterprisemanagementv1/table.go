@@ -125,50 +125,35 @@ func (a *API) Operations() []httpapi.Operation {
 // find is how rows find an N: it gives with it the resource to decide on.
 type find[In, N any] = func(context.Context, *httpapi.Call, *In) (N, httpapi.Target, error)
 
-// reached gives a node that was found with the resource on which the row's action
-// on it is decided.
-func reached[N enterprise.Node](ctx context.Context, c *httpapi.Call, n N, err error) (N, httpapi.Target, error) {
-	if err != nil {
-		return n, httpapi.Target{}, err
+// finding makes the Find of rows about a node that the request names: the row's
+// action is decided on all that reaches the node. what is its name in errors.
+func finding[In any, N enterprise.Node](what string, named func(In) string, read func(ctx context.Context, nodeID string) (N, error),
+) find[In, N] {
+	return func(ctx context.Context, c *httpapi.Call, in *In) (n N, on httpapi.Target, err error) {
+		nodeID := named(*in)
+		c.SeeksOr(enterprise.NoNode(what, nodeID))
+		if n, err = read(ctx, nodeID); err != nil {
+			return n, on, err
+		}
+		on, err = enterprise.Reach(ctx, c, c.Op.Access.Action, n)
+		return n, on, err
 	}
-	on, err := enterprise.Reach(ctx, c, c.Op.Access.Action, n)
-	return n, on, err
 }
 
 func findEnterprise[In interface{ enterpriseID() string }](a *API) find[In, *enterprise.Enterprise] {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (*enterprise.Enterprise, httpapi.Target, error) {
-		entID := (*in).enterpriseID()
-		c.SeeksOr(enterprise.NoNode("enterprise", entID))
-		e, err := a.tree.Enterprise(ctx, entID)
-		return reached(ctx, c, e, err)
-	}
+	return finding("enterprise", In.enterpriseID, a.tree.Enterprise)
 }
 
 func findGroup[In interface{ groupID() string }](a *API) find[In, *enterprise.Group] {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (*enterprise.Group, httpapi.Target, error) {
-		groupID := (*in).groupID()
-		c.SeeksOr(enterprise.NoNode("account-group", groupID))
-		g, err := a.tree.Group(ctx, groupID)
-		return reached(ctx, c, g, err)
-	}
+	return finding("account-group", In.groupID, a.tree.Group)
 }
 
 func findAccount[In interface{ accountID() string }](a *API) find[In, *enterprise.Member] {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (*enterprise.Member, httpapi.Target, error) {
-		accountID := (*in).accountID()
-		c.SeeksOr(enterprise.NoNode("account", accountID))
-		m, err := a.tree.Member(ctx, accountID)
-		return reached(ctx, c, m, err)
-	}
+	return finding("account", In.accountID, a.tree.Member)
 }
 
 func findPlace[In interface{ parent() string }](a *API) find[In, enterprise.Place] {
-	return func(ctx context.Context, c *httpapi.Call, in *In) (enterprise.Place, httpapi.Target, error) {
-		parent := (*in).parent()
-		c.SeeksOr(enterprise.NoNode("parent", parent))
-		p, err := a.tree.Place(ctx, parent)
-		return reached(ctx, c, p, err)
-	}
+	return finding("parent", In.parent, a.tree.Place)
 }
 
 func findScope[In interface {

@@ -33,7 +33,7 @@ func (a *API) templateRows() []httpapi.Operation {
 			Action: on + "create", Find: a.findNewTemplate, Do: a.createTemplate},
 		httpapi.Op[listTemplatesIn, httpapi.None, templateList]{ID: "list_templates", Method: http.MethodGet, Path: all, Status: 200,
 			Action: on + "read", Find: inAccount[listTemplatesIn], Do: a.listTemplates},
-		httpapi.Op[newVersionIn, newVersion, templateOut]{ID: "create_template_version", Method: http.MethodPost, Path: one + "/versions",
+		httpapi.Op[newVersionIn, templatewire.Next, templateOut]{ID: "create_template_version", Method: http.MethodPost, Path: one + "/versions",
 			Status: 201,
 			Action: on + "create", Find: a.findNewVersion, Do: a.addVersion},
 		httpapi.Op[listVersionsIn, *template.Template, versionList]{ID: "list_template_versions", Method: http.MethodGet,
@@ -180,25 +180,17 @@ type newVersionIn struct {
 	Body templateBody
 }
 
-// newVersion is a template and its next version.
-type newVersion struct {
-	head *template.Template
-	next template.Checked
-}
-
-func (a *API) findNewVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (found newVersion, target httpapi.Target, err error) {
+func (a *API) findNewVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (next templatewire.Next, target httpapi.Target,
+	err error) {
 	d, err := in.Body.draft(nil)
-	if err == nil {
-		found.next, err = a.templates.Check(kinds.Group, d)
+	if err != nil {
+		return next, target, err
 	}
-	if err == nil {
-		found.head, target, err = a.kind().Find(ctx, c, in.TemplateID)
-	}
-	return found, target, err
+	return a.kind().FindNext(ctx, c, in.TemplateID, d)
 }
 
-func (a *API) addVersion(ctx context.Context, c *httpapi.Call, _ *newVersionIn, found newVersion) (*templateOut, error) {
-	t, v, err := a.templates.AddVersion(ctx, found.head, found.next)
+func (a *API) addVersion(ctx context.Context, c *httpapi.Call, _ *newVersionIn, next templatewire.Next) (*templateOut, error) {
+	t, v, err := a.templates.AddVersion(ctx, next.Template, next.Version)
 	return a.shownTemplate(c, t, v, err)
 }
 
@@ -232,11 +224,7 @@ func (a *API) updateVersion(ctx context.Context, c *httpapi.Call, in *updateVers
 	if err != nil {
 		return nil, err
 	}
-	change, err := a.templates.Check(kinds.Group, d)
-	if err != nil {
-		return nil, err
-	}
-	t, v, err := a.templates.UpdateVersion(ctx, found.Template, found.Version, in.IfMatch, change)
+	t, v, err := a.kind().Update(ctx, found, in.IfMatch, d)
 	return a.shownTemplate(c, t, v, err)
 }
 

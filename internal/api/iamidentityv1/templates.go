@@ -62,7 +62,8 @@ func (t *templated) rows(one, assignment string) []httpapi.Operation {
 		httpapi.Op[versionsIn, *template.Template, templateList]{ID: "list_versions_of_" + one, Method: http.MethodGet, Path: versions,
 			Status: 200,
 			Action: on + "read", Check: (*versionsIn).check, Find: templatewire.FindTemplate[versionsIn](k), Do: t.listVersions},
-		httpapi.Op[newVersionIn, newVersion, templateOut]{ID: "create_" + one + "_version", Method: http.MethodPost, Path: versions, Status: 201,
+		httpapi.Op[newVersionIn, templatewire.Next, templateOut]{ID: "create_" + one + "_version", Method: http.MethodPost, Path: versions,
+			Status: 201,
 			Action: on + "create", Find: t.findNewVersion, Do: t.addVersion},
 		httpapi.Op[versionIn, templatewire.Found, templateOut]{ID: "get_" + one + "_version", Method: http.MethodGet, Path: version, Status: 200,
 			Action: on + "read", Find: templatewire.FindVersion[versionIn](k), Do: templatewire.Versioned(k, t.version)},
@@ -251,26 +252,17 @@ type newVersionIn struct {
 	Body templateBody
 }
 
-// newVersion is a template and its next version.
-type newVersion struct {
-	head *template.Template
-	next template.Checked
-}
-
-func (t *templated) findNewVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (found newVersion, target httpapi.Target,
+func (t *templated) findNewVersion(ctx context.Context, c *httpapi.Call, in *newVersionIn) (next templatewire.Next, target httpapi.Target,
 	err error) {
 	d, err := in.Body.draft(nil)
-	if err == nil {
-		found.next, err = t.templates.Check(t.Name, d)
+	if err != nil {
+		return next, target, err
 	}
-	if err == nil {
-		found.head, target, err = t.Find(ctx, c, in.TemplateID)
-	}
-	return found, target, err
+	return t.FindNext(ctx, c, in.TemplateID, d)
 }
 
-func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, _ *newVersionIn, found newVersion) (*templateOut, error) {
-	head, v, err := t.templates.AddVersion(ctx, found.head, found.next)
+func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, _ *newVersionIn, next templatewire.Next) (*templateOut, error) {
+	head, v, err := t.templates.AddVersion(ctx, next.Template, next.Version)
 	return t.shown(ctx, c, head, v, err, false)
 }
 
@@ -287,11 +279,7 @@ func (t *templated) update(ctx context.Context, c *httpapi.Call, in *updateVersi
 	if err != nil {
 		return nil, err
 	}
-	change, err := t.templates.Check(t.Name, d)
-	if err != nil {
-		return nil, err
-	}
-	head, v, err := t.templates.UpdateVersion(ctx, found.Template, found.Version, in.IfMatch, change)
+	head, v, err := t.Kind.Update(ctx, found, in.IfMatch, d)
 	return t.shown(ctx, c, head, v, err, false)
 }
 

@@ -305,11 +305,7 @@ func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *rep
 	if d.Payload == nil {
 		d.Payload = found.Version.Payload
 	}
-	change, err := t.templates.Check(t.Name, d)
-	if err != nil {
-		return nil, err
-	}
-	head, v, err := t.templates.UpdateVersion(ctx, found.Template, found.Version, in.IfMatch, change)
+	head, v, err := t.Kind.Update(ctx, found, in.IfMatch, d)
 	return t.shown(c, head, v, err)
 }
 

@@ -164,6 +164,30 @@ func Worded[In, Found, Out any](k *Kind, about string, do func(context.Context, 
 	}
 }
 
+// Next is a template and its next version.
+type Next struct {
+	Template *template.Template
+	Version  template.Checked
+}
+
+// FindNext judges the draft of another version of a template, and finds the template.
+func (k *Kind) FindNext(ctx context.Context, c *httpapi.Call, templateID string, d template.Draft) (next Next, target httpapi.Target,
+	err error) {
+	if next.Version, err = k.Templates.Check(k.Name, d); err == nil {
+		next.Template, target, err = k.Find(ctx, c, templateID)
+	}
+	return next, target, err
+}
+
+// Update changes a version to what a draft says, after the precondition.
+func (k *Kind) Update(ctx context.Context, found Found, ifMatch string, d template.Draft) (*template.Template, *template.Version, error) {
+	change, err := k.Templates.Check(k.Name, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	return k.Templates.UpdateVersion(ctx, found.Template, found.Version, ifMatch, change)
+}
+
 // doing is how a row does what has no answer.
 type doing[In, Found any] = func(context.Context, *httpapi.Call, *In, Found) (*httpapi.None, error)
 
