@@ -12,6 +12,11 @@ func errInvalid(details string) error {
 // ErrExpired refuses a refresh token, or a login, whose time is over.
 var ErrExpired error = &fault.Error{Kind: fault.Invalid, Number: "BXNIM0408E", Message: "Provided refresh token is expired."}
 
+func errChain() error {
+	return &fault.Error{Kind: fault.Invalid, Number: "BXNIM0407E", Message: "Provided token is invalid.",
+		Details: "It came of too many other logins for one more. Log in anew."}
+}
+
 func errIdle(id string) error {
 	return &fault.Error{Kind: fault.Invalid, Number: "BXNIM0439E", Message: "Session '" + fault.Echo(id) +
 		"' is invalidated due to inactivity."}

@@ -1,6 +1,9 @@
 package session
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Lineage says how a login began and as whom it continues. It is what a
 // refresh token, a delegated one and a passcode stand for.
@@ -20,10 +23,49 @@ type Lineage struct {
 	// in the profile's list.
 	Rule string `json:"rule,omitempty"`
 	// Roots are the sessions and families of refresh tokens that the login came
-	// of: it ends when one of them is revoked.
+	// of: it ends when one of them is ended on purpose.
 	Roots []string `json:"roots,omitempty"`
+	// Within are the sessions that it came of and lives in: it ends with them,
+	// however they end. A delegation has none; its end was chosen.
+	Within []string `json:"within,omitempty"`
 	// Until ends everything that comes of the login; zero: lifetimes alone do.
 	Until time.Time `json:"until,omitzero"`
+}
+
+// maxRoots bounds how long a chain of grants may be: each link that is a login
+// of its own adds one or two roots, and tokens carry them.
+const maxRoots = 16
+
+// add takes roots into the lineage that are not in it.
+func (l *Lineage) add(roots ...string) {
+	for _, root := range roots {
+		if !slices.Contains(l.Roots, root) {
+			l.Roots = append(slices.Clip(l.Roots), root)
+		}
+	}
+}
+
+// Heir is the lineage of what comes of a refresh token and is a login of its
+// own: it ends with the login of the token, and no later than the token would
+// have. Session still names the one that it comes out of.
+func (t *RefreshToken) Heir() Lineage {
+	l := t.Lineage
+	l.Until = l.within(t.Valid)
+	l.add(t.Family)
+	if t.Session != "" {
+		l.add(t.Session)
+		l.Within = []string{t.Session} // which knows what it lives in
+	}
+	return l
+}
+
+// Heir is the lineage of what comes of a token of the session.
+func (se *Session) Heir(l Lineage) Lineage {
+	l.Session, l.Within = se.ID, []string{se.ID}
+	l.add(se.Roots...)
+	l.add(se.ID)
+	l.Until = l.within(se.Ends)
+	return l
 }
 
 // Authn names the identity that proved who it is: the original one behind a

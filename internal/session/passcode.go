@@ -28,14 +28,15 @@ func (s *Service) NewPasscode(ctx context.Context, l Lineage) (secret.Value, err
 	}
 	now := s.now()
 	err = s.db.Tokens().Put(ctx, store.Token{Space: passcodeSpace, Key: s.passcodeHash.Lookup(code), Account: store.System,
-		Owner: l.IAMID, Created: now, Expires: now.Add(PasscodeLife), Body: body})
+		Owner: l.IAMID, Created: now, Expires: l.within(now.Add(PasscodeLife)), Body: body})
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("storing a passcode: %w", err)
 	}
 	return code, nil
 }
 
-// TakePasscode uses a passcode up and gives the login that it stands for.
+// TakePasscode uses a passcode up and gives the login that it stands for, unless
+// that has ended.
 func (s *Service) TakePasscode(ctx context.Context, code secret.Value) (*Lineage, error) {
 	if len(code.Reveal()) > maxPasscode {
 		return nil, errPasscode()
@@ -51,5 +52,11 @@ func (s *Service) TakePasscode(ctx context.Context, code secret.Value) (*Lineage
 	if err := json.Unmarshal(rec.Body, l); err != nil {
 		return nil, fmt.Errorf("decoding a passcode: %w", err)
 	}
-	return l, nil
+	if err = notRevoked(ctx, s.db.Tokens(), l.Roots); err == nil {
+		err = s.Holds(ctx, l)
+	}
+	if errors.Is(err, fault.Invalid) {
+		return nil, errPasscode()
+	}
+	return l, err
 }

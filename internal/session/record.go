@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
@@ -45,6 +44,8 @@ type Recorded struct {
 	Refresh, Delegated string // "" for none
 	RefreshExpires     time.Time
 	Session            *Session // nil without a login session
+	// Roots are those of an access token of the login.
+	Roots []string
 }
 
 // Record begins or continues the session and stores the refresh tokens, in one
@@ -63,6 +64,9 @@ func (s *Service) Record(ctx context.Context, e Entry, now time.Time) (out Recor
 	}
 	if e.Family == "" {
 		e.Family = s.ids.UUID()
+	}
+	if len(w.roots()) > maxRoots {
+		return out, errChain()
 	}
 	err = s.db.Update(ctx, func(tx store.Tx) (err error) {
 		out, err = w.write(ctx, tx)
@@ -97,7 +101,11 @@ type writer struct {
 }
 
 func (w *writer) write(ctx context.Context, tx store.Tx) (out Recorded, err error) {
-	out.Session = w.session
+	out.Session, out.Roots = w.session, w.roots()
+	// What it comes of may have ended since it was presented.
+	if err = notRevoked(ctx, tx.Tokens(), w.e.Roots); err != nil {
+		return out, err
+	}
 	if w.begins {
 		if out.Session, w.ended, err = w.s.begin(ctx, tx, w.e, w.now); err != nil {
 			return out, err
@@ -123,7 +131,7 @@ func (w *writer) write(ctx context.Context, tx store.Tx) (out Recorded, err erro
 	if len(w.e.Receivers) > 0 {
 		d := delegatedToken{Lineage: w.e.Lineage, Receivers: w.e.Receivers}
 		// It outlives the login session, unless that is ended on purpose.
-		d.Session, d.Roots = "", w.roots()
+		d.Session, d.Roots, d.Within = "", w.roots(), nil
 		d.Until = w.e.within(w.now.Add(w.e.DelegatedLife))
 		value, err := w.s.putDelegated(ctx, tx.Tokens(), d, w.now)
 		if err != nil {
@@ -136,14 +144,14 @@ func (w *writer) write(ctx context.Context, tx store.Tx) (out Recorded, err erro
 
 // roots are what ends everything that comes of the login when it is revoked.
 func (w *writer) roots() []string {
-	roots := slices.Clone(w.e.Roots)
+	l := Lineage{Roots: w.e.Roots}
 	if w.e.Session != "" {
-		roots = append(roots, w.e.Session)
+		l.add(w.e.Session)
 	}
 	if w.e.Refreshing || !w.e.Redeems.IsZero() {
-		roots = append(roots, w.e.Family)
+		l.add(w.e.Family)
 	}
-	return roots
+	return l.Roots
 }
 
 // refreshEnd is when a refresh token expires: with a session no later than it.

@@ -19,9 +19,6 @@ import (
 const (
 	refreshSpace   = "refresh"
 	delegatedSpace = "delegated"
-	// revokedSpace marks families of refresh tokens and sessions that were ended
-	// on purpose, by id: nothing that came of them works any more.
-	revokedSpace = "refresh-revoked"
 )
 
 const (
@@ -94,7 +91,7 @@ func (s *Service) redeemable(ctx context.Context, tokens store.Tokens, value sec
 	if t.ClientID != clientID {
 		return nil, errInvalid("The refresh token belongs to another client.")
 	}
-	if err := notRevoked(ctx, tokens, append(t.Roots, t.Family)); err != nil {
+	if err := notRevoked(ctx, tokens, append(slices.Clone(t.Roots), t.Family)); err != nil {
 		return nil, err
 	}
 	if !now.Before(t.Valid) {
@@ -104,16 +101,17 @@ func (s *Service) redeemable(ctx context.Context, tokens store.Tokens, value sec
 }
 
 // Check refuses a refresh token that was used before the grace, upon which its
-// login is ended, and one whose session is over.
+// login is ended, and one whose session is over, or one that its login came of.
 func (s *Service) Check(ctx context.Context, t *RefreshToken) error {
 	if now := s.now(); s.replayed(t, now) {
 		return s.refuseReplay(ctx, t, now)
 	}
-	if t.Session == "" {
-		return nil
+	if t.Session != "" {
+		if _, err := s.Get(ctx, t.Session); err != nil {
+			return err
+		}
 	}
-	_, err := s.Get(ctx, t.Session)
-	return err
+	return s.Holds(ctx, &t.Lineage)
 }
 
 // notRevoked refuses what came of a login that was ended on purpose.
@@ -127,12 +125,6 @@ func notRevoked(ctx context.Context, tokens store.Tokens, roots []string) error 
 		}
 	}
 	return nil
-}
-
-// revocation marks a family or session as ended on purpose.
-func revocation(root, accountID, owner string, now time.Time) store.Token {
-	return store.Token{Space: revokedSpace, Key: root, Account: accountID, Owner: owner, Created: now, Expires: now.Add(maxFamilyLife),
-		Body: []byte("{}")}
 }
 
 // errReplay is what rotate gives when a used token comes again.
@@ -174,13 +166,23 @@ func (s *Service) refuseReplay(ctx context.Context, t *RefreshToken, now time.Ti
 	return errInvalid("The refresh token was used before.")
 }
 
-// revokeFamily stops all refresh tokens that descend from one login.
+// revokeFamily ends a login: all refresh tokens that descend from it, its
+// session, and what came of either.
 func (s *Service) revokeFamily(ctx context.Context, t *RefreshToken, now time.Time) error {
-	if err := s.db.Tokens().Put(ctx, revocation(t.Family, t.Account, t.IAMID, now)); err != nil {
+	err := s.db.Update(ctx, func(tx store.Tx) error {
+		if t.Session != "" {
+			if err := endIn(ctx, tx.Tokens(), t.Session, now); err != nil {
+				return err
+			}
+		}
+		return revoke(ctx, tx.Tokens(), t.Family, t.Account, t.IAMID, now)
+	})
+	if err != nil {
 		return fmt.Errorf("revoking refresh tokens: %w", err)
 	}
+	s.endings.note(t.Family, now)
 	if t.Session != "" {
-		return s.End(ctx, t.Session)
+		s.forget(t.Session, now)
 	}
 	return nil
 }

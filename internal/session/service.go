@@ -61,6 +61,7 @@ type Service struct {
 	refreshHash, passcodeHash *secret.Hasher
 
 	tracker *tracker
+	endings *endings
 	people  *loginIndex
 	cancel  func()
 }
@@ -77,7 +78,7 @@ func New(cfg Config) (*Service, error) {
 	if err := errors.Join(refresh, passcode); err != nil {
 		return nil, fmt.Errorf("making the session service: %w", err)
 	}
-	s.tracker = newTracker(cfg.DB, kept)
+	s.tracker, s.endings = newTracker(cfg.DB, kept), newEndings(cfg.DB)
 	s.people = newLoginIndex(kept)
 	s.cancel = cfg.DB.Subscribe(s.observe)
 	return s, nil
@@ -88,6 +89,7 @@ func (s *Service) observe(events []store.Event) {
 	for i := range events {
 		if events[i].Op == store.Reset {
 			s.tracker.clear()
+			s.endings.clear()
 			s.people.clear()
 		}
 	}

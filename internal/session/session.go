@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
 )
@@ -32,6 +34,11 @@ type Session struct {
 	Active time.Time `json:"active"`
 	// Inactivity ends the session when it was not seen for as long, in seconds.
 	Inactivity int64 `json:"inactivity"`
+	// KeyID is the API key that it came of, "" if none; Roots and Within are
+	// those of its lineage.
+	KeyID  string   `json:"key_id,omitempty"`
+	Roots  []string `json:"roots,omitempty"`
+	Within []string `json:"within,omitempty"`
 	// Realm and Claims are who vouched for the person at the login and what it
 	// said; without claims both are empty.
 	Realm  string          `json:"realm,omitempty"`
@@ -84,7 +91,7 @@ func (s *Service) begin(ctx context.Context, tx store.Tx, e *Entry, now time.Tim
 	}
 	se := &Session{ID: e.Session, IAMID: e.IAMID, Account: e.Account, ClientID: e.ClientID, Grant: e.Origin,
 		Created: now, Ends: e.within(now.Add(e.Limits.Session)), Active: now, Inactivity: int64(e.Limits.Inactivity / time.Second),
-		Realm: e.Realm, Claims: e.Claims}
+		KeyID: e.KeyID, Roots: e.Roots, Within: e.Within, Realm: e.Realm, Claims: e.Claims}
 	rec, err := se.record()
 	if err != nil {
 		return nil, nil, err
@@ -105,7 +112,11 @@ func (s *Service) makeRoom(ctx context.Context, tx store.Tx, e *Entry, now time.
 		if err != nil {
 			return nil, err
 		}
-		if s.tracker.merged(se).alive(now) {
+		alive, err := s.aliveIn(ctx, tx, se, now)
+		if err != nil {
+			return nil, err
+		}
+		if alive {
 			live = append(live, se)
 		}
 	}
@@ -120,24 +131,58 @@ func (s *Service) makeRoom(ctx context.Context, tx store.Tx, e *Entry, now time.
 	return ended, nil
 }
 
-// End ends a session: its refresh tokens and those that were delegated
-// from it stop at once, its access tokens within Trust on other nodes and at
-// once on this one. It is no error when there is none.
+// aliveIn tells inside a transaction whether a session lives, and all that it
+// lives in.
+func (s *Service) aliveIn(ctx context.Context, tx store.Tx, se *Session, now time.Time) (bool, error) {
+	if !s.tracker.merged(se).alive(now) {
+		return false, nil
+	}
+	for _, sessionID := range se.Within {
+		rec, err := tx.Tokens().Get(ctx, space, sessionID)
+		if errors.Is(err, fault.NotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		outer, err := sessionOf(rec)
+		if err != nil {
+			return false, err
+		}
+		if alive, err := s.aliveIn(ctx, tx, outer, now); err != nil || !alive {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// End ends a session on purpose: its refresh tokens and all that came of it stop
+// at once, access tokens within Trust on other nodes and at once on this one. It
+// is no error when there is none.
 func (s *Service) End(ctx context.Context, sessionID string) error {
 	if !isID(sessionID) {
 		return nil
 	}
-	err := s.db.Update(ctx, func(tx store.Tx) error {
-		if err := tx.Tokens().Delete(ctx, space, sessionID); err != nil {
-			return err
-		}
-		return tx.Tokens().Put(ctx, revocation(sessionID, store.System, "", s.now()))
-	})
+	now := s.now()
+	err := s.db.Update(ctx, func(tx store.Tx) error { return endIn(ctx, tx.Tokens(), sessionID, now) })
 	if err != nil {
 		return fmt.Errorf("ending session %s: %w", sessionID, err)
 	}
-	s.tracker.drop(sessionID)
+	s.forget(sessionID, now)
 	return nil
+}
+
+func endIn(ctx context.Context, tokens store.Tokens, sessionID string, now time.Time) error {
+	if err := tokens.Delete(ctx, space, sessionID); err != nil {
+		return err
+	}
+	return revoke(ctx, tokens, sessionID, store.System, "", now)
+}
+
+// forget makes this node know that a session was ended on purpose.
+func (s *Service) forget(sessionID string, now time.Time) {
+	s.tracker.drop(sessionID)
+	s.endings.note(sessionID, now)
 }
 
 // KeepAlive marks a session as active, which the command line asks for while a
@@ -155,7 +200,8 @@ func (s *Service) KeepAlive(ctx context.Context, clientID, sessionID string) err
 	return s.tracker.flush(ctx)
 }
 
-// Get gives a living session, or BXNIM0439E.
+// Get gives a living session, or BXNIM0439E. A session that came of another
+// lives as long as that one.
 func (s *Service) Get(ctx context.Context, sessionID string) (*Session, error) {
 	if !isID(sessionID) {
 		return nil, errIdle(sessionID)
@@ -167,8 +213,41 @@ func (s *Service) Get(ctx context.Context, sessionID string) (*Session, error) {
 	if se == nil || !se.alive(s.now()) {
 		return nil, errIdle(sessionID)
 	}
+	err = s.Holds(ctx, &Lineage{Roots: se.Roots, Within: se.Within})
+	if errors.Is(err, fault.Invalid) {
+		err = errIdle(sessionID)
+	}
+	if err != nil {
+		return nil, err
+	}
 	return se, nil
 }
 
-// Touch notes that a token of a session was seen. It costs no database.
-func (s *Service) Touch(sessionID string) { s.tracker.touch(sessionID, s.now()) }
+// Holds refuses a login when something that it came of has ended. It costs no
+// database as long as it asks for the same every few seconds.
+func (s *Service) Holds(ctx context.Context, l *Lineage) error {
+	ended, err := s.endings.any(ctx, l.Roots, s.now())
+	if err != nil {
+		return err
+	}
+	if ended {
+		return errInvalid("The login that it came of was ended.")
+	}
+	for _, sessionID := range l.Within {
+		if _, err := s.Get(ctx, sessionID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Touch notes that a token was seen that lives in sessions: they and those that
+// they came of are in use. It costs no database.
+func (s *Service) Touch(sessions ...string) {
+	for _, sessionID := range sessions {
+		s.tracker.touch(sessionID, s.now())
+		if se := s.tracker.known(sessionID); se != nil {
+			s.Touch(se.Within...)
+		}
+	}
+}

@@ -219,6 +219,66 @@ func TestASessionThatEndedElsewhereIsBelievedForSecondsOnly(t *testing.T) {
 	}
 }
 
+// TestAnEndingIsKnownElsewhereWithinSeconds: what the tokens of a login without
+// session came of is asked of memory, which reads what was ended on other nodes.
+func TestAnEndingIsKnownElsewhereWithinSeconds(t *testing.T) {
+	w := newWorld(t)
+	e := unbound()
+	a := w.record(e)
+	other := w.node()
+	holds := func(n *world) bool {
+		err := n.Holds(t.Context(), &session.Lineage{Roots: a.Roots})
+		if err != nil && !errors.Is(err, fault.Invalid) {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	if !holds(w) || !holds(other) {
+		t.Fatal("it ended before it began")
+	}
+	if _, err := w.Logout(t.Context(), secret.New(a.Refresh), "bx"); err != nil {
+		t.Fatal(err)
+	}
+	if holds(w) {
+		t.Error("it goes on where it was ended")
+	}
+	if w.pass(session.Trust); holds(other) {
+		t.Errorf("it goes on elsewhere after %s", session.Trust)
+	}
+	if holds(w.node()) {
+		t.Error("a node that has just started does not know it")
+	}
+	for range 14 { // an access token lives for an hour
+		if w.pass(5 * time.Minute); holds(other) || holds(w) {
+			t.Fatal("it is forgotten while its tokens live")
+		}
+	}
+}
+
+func TestEndingsAreBelievedForAMinuteWithoutTheStore(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.record(unbound()), w.record(unbound())
+	if _, err := w.Logout(t.Context(), secret.New(a.Refresh), "bx"); err != nil {
+		t.Fatal(err)
+	}
+	holds := func(r session.Recorded) error { return w.Holds(t.Context(), &session.Lineage{Roots: r.Roots}) }
+	if err := holds(b); err != nil {
+		t.Fatal(err)
+	}
+	w.db.Close()
+	for age := time.Duration(0); age < session.Unconfirmed-session.Trust; age += session.Trust {
+		w.pass(session.Trust)
+		if err := holds(b); err != nil {
+			t.Fatalf("after %s: %v", age, err)
+		}
+		refused(t, "what was ended", holds(a), "BXNIM0407E")
+	}
+	w.pass(2 * session.Trust)
+	if err := holds(b); err == nil || errors.Is(err, fault.Invalid) {
+		t.Errorf("a node out of contact believes for ever: %v", err)
+	}
+}
+
 func TestAResetForgetsEverything(t *testing.T) {
 	w := newWorld(t)
 	e := login()

@@ -59,6 +59,14 @@ func (t *tracker) load(ctx context.Context, sessionID string, now time.Time) (*S
 	return t.merged(se), nil
 }
 
+// known gives a session from memory, however old, nil when it is not there.
+func (t *tracker) known(sessionID string) *Session {
+	if hit, ok := t.cache.Get(sessionID); ok {
+		return hit.session
+	}
+	return nil
+}
+
 // merged adds activity that is not written yet.
 func (t *tracker) merged(se *Session) *Session {
 	if se == nil {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/session"
@@ -50,11 +52,13 @@ const maxBearer = signing.MaxTokenLength
 // fault.Unauthenticated and code invalid_access_token, are tokens of another
 // issuer, with a wrong or unknown key, without signature, expired or not valid
 // yet (within the leeway), ID tokens, and tokens whose account is not
-// active, whose identity is gone, or whose session has ended or is idle.
-// Deleting or disabling an API key does not end its tokens.
+// active, whose identity or one that it was got through is gone, or whose login,
+// or one that it came of, was ended or has a session that is over or idle.
+// Deleting or disabling an API key ends its sessions and not its other tokens.
 //
 // A token that was seen before costs neither cryptography nor JSON, and no
-// database as long as its account has not changed.
+// database as long as its account has not changed; what has ended on other
+// nodes is read once in session.Trust for all tokens together.
 func (s *Service) Authenticate(ctx context.Context, token string) (*Principal, error) {
 	b, err := s.bearer(ctx, token)
 	if err != nil {
@@ -79,18 +83,51 @@ func (s *Service) bearer(ctx context.Context, token string) (*bearer, error) {
 		}
 		b.checked.Store(now)
 	}
-	if b.claims.SessionID != "" {
-		se, err := s.sessions.Get(ctx, b.claims.SessionID)
-		if err != nil {
-			if errors.Is(err, fault.Invalid) {
-				return nil, errBearer(err, "The session of the token has ended.")
-			}
-			return nil, err
-		}
-		s.sessions.Touch(b.claims.SessionID)
-		b.hear(se)
+	return b, s.goesOn(ctx, b)
+}
+
+// goesOn refuses a token when something that it came of has ended.
+func (s *Service) goesOn(ctx context.Context, b *bearer) error {
+	c := b.claims
+	err := s.sessions.Holds(ctx, &session.Lineage{Roots: c.Roots, Within: c.Within})
+	if errors.Is(err, fault.Invalid) {
+		return errBearer(err, "The login that the token came of has ended.")
 	}
-	return b, nil
+	if err != nil || c.SessionID == "" && len(c.Within) == 0 {
+		return err
+	}
+	if c.KeyID != "" {
+		err = s.keyStillGood(ctx, c.KeyID)
+	}
+	if err == nil && c.SessionID != "" {
+		var se *session.Session
+		if se, err = s.sessions.Get(ctx, c.SessionID); err == nil {
+			s.sessions.Touch(c.SessionID)
+			b.hear(se)
+		}
+	}
+	if errors.Is(err, fault.Invalid) {
+		return errBearer(err, "The session of the token has ended.")
+	}
+	s.sessions.Touch(c.Within...)
+	return err
+}
+
+// heir is the lineage of a login that comes of an access token.
+func (s *Service) heir(ctx context.Context, b *bearer) (session.Lineage, error) {
+	c := b.claims
+	l := session.Lineage{IAMID: c.IAMID, Account: c.Account.BSS, KeyID: c.KeyID, Roots: c.Roots, Within: c.Within}
+	if c.Until != 0 {
+		l.Until = time.Unix(c.Until, 0).UTC()
+	}
+	if c.SessionID == "" {
+		return l, nil
+	}
+	se, err := s.sessions.Get(ctx, c.SessionID)
+	if err != nil {
+		return l, err
+	}
+	return se.Heir(l), nil
 }
 
 // holder gives the token's principal with all that is known of it.
@@ -159,39 +196,13 @@ func reason(err error) string {
 	return "The token is malformed."
 }
 
-// alive checks that the subject of a token still exists in an active account.
+// alive checks that the subject of a token, and whoever it was got through,
+// still exist in active accounts.
 func (s *Service) alive(ctx context.Context, c *FixedClaims) (*stamps, error) {
-	held := s.state.begin(c.Account.BSS)
-	if c.Account.BSS == "" {
-		// A person's login without account rests on the memberships.
-		st, err := s.userIn(ctx, c.IAMID, "")
-		if errors.Is(err, fault.Invalid) {
-			return nil, errBearer(err, "The user of the token is not active.")
-		}
-		if err != nil {
-			return nil, err
-		}
-		return &st.stamps, nil
-	}
-	a, err := get(ctx, s.state, account.Accounts, c.Account.BSS, c.Account.BSS)
-	if err == nil && a.State != account.Active {
-		err = fault.NotFound
-	}
-	if err == nil {
-		switch c.Kind() {
-		case policy.KindServiceID:
-			err = present(get(ctx, s.state, identity.ServiceIDs, c.Account.BSS, c.Identifier))
-		case policy.KindProfile:
-			err = present(get(ctx, s.state, identity.Profiles, c.Account.BSS, c.Identifier))
-		case policy.KindUser:
-			var u *account.User
-			if u, err = get(ctx, s.state, account.Users, c.Account.BSS, c.IAMID); err == nil && u.State != account.Active {
-				err = fault.NotFound
-			}
-		case policy.KindService: // lives as long as its account
-		default:
-			err = fault.NotFound
-		}
+	var held stamps
+	err := s.exists(ctx, &held, c.Kind(), Actor{c.IAMID, c.Account.BSS})
+	for i := 0; err == nil && i < len(c.Actors); i++ {
+		err = s.exists(ctx, &held, kindOf(c.Actors[i].IAMID), c.Actors[i])
 	}
 	if errors.Is(err, fault.NotFound) {
 		return nil, errBearer(err, "The identity or the account of the token is not active.")
@@ -200,6 +211,57 @@ func (s *Service) alive(ctx context.Context, c *FixedClaims) (*stamps, error) {
 		return nil, fmt.Errorf("checking the subject of a token: %w", err)
 	}
 	return &held, nil
+}
+
+// kindOf tells what an IAM id is of.
+func kindOf(iamID string) policy.SubjectKind {
+	objectID, isObject := id.OfIAM(iamID)
+	switch {
+	case isObject && strings.HasPrefix(objectID, id.Profile):
+		return policy.KindProfile
+	case isObject:
+		return policy.KindServiceID
+	}
+	return policy.KindUser
+}
+
+// exists gives fault.NotFound unless an identity is in its account, and active.
+func (s *Service) exists(ctx context.Context, held *stamps, kind policy.SubjectKind, who Actor) error {
+	if who.Account == "" {
+		// A person's login without account rests on the memberships.
+		st, err := s.userIn(ctx, who.IAMID, "")
+		if errors.Is(err, fault.Invalid) {
+			return fault.NotFound
+		}
+		if err == nil {
+			held.join(&st.stamps)
+		}
+		return err
+	}
+	s.state.watch(held, who.Account)
+	a, err := get(ctx, s.state, account.Accounts, who.Account, who.Account)
+	if err == nil && a.State != account.Active {
+		err = fault.NotFound
+	}
+	if err != nil {
+		return err
+	}
+	objectID, _ := id.OfIAM(who.IAMID)
+	switch kind {
+	case policy.KindServiceID:
+		return present(get(ctx, s.state, identity.ServiceIDs, who.Account, objectID))
+	case policy.KindProfile:
+		return present(get(ctx, s.state, identity.Profiles, who.Account, objectID))
+	case policy.KindUser:
+		u, err := get(ctx, s.state, account.Users, who.Account, who.IAMID)
+		if err == nil && u.State != account.Active {
+			err = fault.NotFound
+		}
+		return err
+	case policy.KindService: // lives as long as its account
+		return nil
+	}
+	return fault.NotFound
 }
 
 func present[T any](_ *T, err error) error { return err }

@@ -45,6 +45,10 @@ type FixedClaims struct {
 	// KeyID is the API key behind the login, so that what comes of it ends with
 	// the key. It is a claim of our own.
 	KeyID string `json:"apikey_id,omitempty"`
+	// Actors are the identities that the token was got through: who assumed the
+	// profile, who acts for the service. It works as long as all of them are
+	// there. A claim of our own, too.
+	Actors []Actor `json:"actors,omitempty"`
 	// Audience is set in ID tokens only; it is what tells them from access tokens.
 	Audience string `json:"aud,omitempty"`
 	// service is the name of a service that acts for itself.
@@ -61,12 +65,27 @@ type AccountClaims struct {
 	Frozen bool `json:"frozen,omitempty"`
 }
 
+// Actor is an identity in an account.
+type Actor struct {
+	IAMID   string `json:"iam_id"`
+	Account string `json:"account,omitempty"`
+}
+
 // StampClaims differ from token to token.
 type StampClaims struct {
 	JTI       string `json:"jti"`
 	SessionID string `json:"session_id,omitempty"`
 	IssuedAt  int64  `json:"iat"` // seconds since 1970
 	Expires   int64  `json:"exp"`
+	Origins
+}
+
+// Origins are claims of our own that say what a token came of; see
+// session.Lineage. With a login session it is the session that knows.
+type Origins struct {
+	Roots  []string `json:"login_roots,omitempty"`
+	Within []string `json:"login_within,omitempty"`
+	Until  int64    `json:"login_until,omitempty"` // seconds since 1970
 }
 
 // Subject types of the claim sub_type.
@@ -137,7 +156,28 @@ func (set claimSet) appendTo(buf []byte, s StampClaims) []byte {
 	buf = strconv.AppendInt(buf, s.IssuedAt, 10)
 	buf = append(buf, `,"exp":`...)
 	buf = strconv.AppendInt(buf, s.Expires, 10)
+	buf = appendIDs(buf, "login_roots", s.Roots)
+	buf = appendIDs(buf, "login_within", s.Within)
+	if s.Until != 0 {
+		buf = append(buf, `,"login_until":`...)
+		buf = strconv.AppendInt(buf, s.Until, 10)
+	}
 	return append(buf, '}')
+}
+
+// appendIDs appends a list of ids of ours, which need no escapes.
+func appendIDs(buf []byte, name string, ids []string) []byte {
+	if len(ids) == 0 {
+		return buf
+	}
+	buf = append(append(append(buf, `,"`...), name...), `":["`...)
+	for i, one := range ids {
+		if i > 0 {
+			buf = append(buf, `","`...)
+		}
+		buf = append(buf, one...)
+	}
+	return append(buf, `"]`...)
 }
 
 // decodeClaims reads the payload of a verified token.

@@ -63,7 +63,7 @@ func (apiKeyGrant) login(ctx context.Context, s *Service, r *Request, client *oa
 	l := &login{
 		Lineage:  session.Lineage{IAMID: k.standing.iamID, Account: k.standing.account, Origin: GrantAPIKey, KeyID: k.keyID},
 		standing: k.standing, grant: GrantAPIKey, action: "iam-identity.serviceid-apikey.login", claims: k.claims,
-		presented: k.keyID, fresh: k.sessions,
+		presented: k.keyID, keyEnds: k.expires, fresh: k.sessions,
 	}
 	if k.user {
 		l.action = "iam-identity.user-apikey.login"

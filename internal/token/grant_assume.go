@@ -61,20 +61,19 @@ func (assumeGrant) login(ctx context.Context, s *Service, r *Request, client *oa
 	if err != nil {
 		return nil, err
 	}
-	st, authn := by.standing, who.authn
-	roots := who.origin.Roots
-	if who.origin.Session != "" {
-		roots = append(roots, who.origin.Session)
-	}
+	st, authn, from := by.standing, who.authn, &who.origin
 	l := &login{
-		Lineage: session.Lineage{IAMID: st.iamID, Account: st.account, Origin: GrantAssume, KeyID: who.origin.KeyID,
-			Authn: &authn, AuthnAccount: who.account, Roots: roots},
+		Lineage: session.Lineage{IAMID: st.iamID, Account: st.account, Origin: GrantAssume, KeyID: from.KeyID,
+			Authn: &authn, AuthnAccount: who.account, Roots: from.Roots, Within: from.Within, Until: from.Until},
 		standing: st, grant: GrantAssume, action: "iam-identity.trustedprofile-apikey.login",
 		// A profile assumed out of a login session gets a session of its own.
-		fresh: who.origin.Session != "",
+		fresh: from.Session != "",
 	}
 	if by.rule != nil {
-		l.Rule, l.Until = by.rule.ID, s.cfg.Now().Add(time.Duration(by.rule.Expiration)*time.Second)
+		end := s.cfg.Now().Add(time.Duration(by.rule.Expiration) * time.Second)
+		if l.Rule = by.rule.ID; l.Until.IsZero() || end.Before(l.Until) {
+			l.Until = end
+		}
 	}
 	return l, nil
 }
@@ -96,7 +95,7 @@ func (s *Service) assumer(ctx context.Context, r *Request, client *oauth.Client)
 		if err != nil {
 			return nil, err
 		}
-		who := &assumer{iamID: st.iamID, account: st.account, kind: st.kind, authn: st.claims.Authn, origin: t.Lineage}
+		who := &assumer{iamID: st.iamID, account: st.account, kind: st.kind, authn: st.claims.Authn, origin: t.Heir()}
 		return who, s.recall(ctx, who)
 	}
 	b, err := s.bearer(ctx, r.AccessToken.Reveal())
@@ -104,11 +103,10 @@ func (s *Service) assumer(ctx context.Context, r *Request, client *oauth.Client)
 		return nil, tokenFault(err)
 	}
 	c := b.claims
-	who := &assumer{iamID: c.IAMID, account: c.Account.BSS, kind: c.Kind(), authn: c.Authn,
-		origin: session.Lineage{Account: c.Account.BSS, Session: c.SessionID, KeyID: c.KeyID}, login: b.holder().Subject}
-	if c.KeyID != "" && who.kind != policy.KindProfile { // which may assume nothing anyway
+	who := &assumer{iamID: c.IAMID, account: c.Account.BSS, kind: c.Kind(), authn: c.Authn, login: b.holder().Subject}
+	if who.origin, err = s.heir(ctx, b); err == nil && c.KeyID != "" && who.kind != policy.KindProfile { // which may assume nothing anyway
 		// The token works on without its key, and begins nothing new.
-		err = s.keyStillGood(ctx, &who.origin)
+		err = s.keyStillGood(ctx, c.KeyID)
 	}
 	return who, err
 }

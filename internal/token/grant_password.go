@@ -122,10 +122,14 @@ func (passcodeGrant) login(ctx context.Context, s *Service, r *Request, client *
 	const action = "iam-identity.user-passcode.login"
 	if !bound(lin) {
 		l, err := s.personLogin(ctx, lin.IAMID, r.Account, GrantPasscode, action)
-		if err == nil && lin.Origin == GrantPassword {
+		if err != nil {
+			return nil, err
+		}
+		if lin.Origin == GrantPassword {
 			l.Origin = lin.Origin // what forbids passwords forbids what they open
 		}
-		return l, err
+		l.Roots, l.Within, l.Until = lin.Roots, lin.Within, lin.Until
+		return l, nil
 	}
 	// The passcode came from a login that is bound to its account, by an API key
 	// or a profile. It must not become one that may choose.

@@ -66,7 +66,7 @@ func (s *Service) presentRefresh(ctx context.Context, r *Request, client *oauth.
 // everything that it rests on: key, identity, trust.
 func (s *Service) resume(ctx context.Context, l *session.Lineage) (*standing, error) {
 	if l.KeyID != "" {
-		if err := s.keyStillGood(ctx, l); err != nil {
+		if err := s.keyStillGood(ctx, l.KeyID); err != nil {
 			return nil, err
 		}
 	}
@@ -81,20 +81,26 @@ func (s *Service) resume(ctx context.Context, l *session.Lineage) (*standing, er
 }
 
 // keyStillGood refuses logins whose API key is gone, disabled or expired:
-// changes of a key reach its tokens when they are refreshed.
-func (s *Service) keyStillGood(ctx context.Context, l *session.Lineage) error {
-	accountID := l.Account
-	if l.Authn != nil {
-		accountID = l.AuthnAccount
-	}
-	key, err := get(ctx, s.state, identity.APIKeys, accountID, l.KeyID)
-	if errors.Is(err, fault.NotFound) {
-		return errKeyUnknown()
-	}
+// changes of a key reach its tokens when they are refreshed, and its sessions at
+// once.
+func (s *Service) keyStillGood(ctx context.Context, keyID string) error {
+	key, err := s.key(ctx, keyID)
 	if err != nil {
-		return fmt.Errorf("reading API key %s: %w", l.KeyID, err)
+		return err
 	}
 	return usable(key, s.cfg.Now())
+}
+
+// key gives an API key by its id.
+func (s *Service) key(ctx context.Context, keyID string) (*identity.APIKey, error) {
+	key, err := get(ctx, s.state, identity.APIKeys, "", keyID)
+	if errors.Is(err, fault.NotFound) {
+		return nil, errKeyUnknown()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading API key %s: %w", keyID, err)
+	}
+	return key, nil
 }
 
 // delegatedGrant lets a service that a delegated refresh token was made for act
@@ -144,7 +150,7 @@ func (s *Service) Passcode(ctx context.Context, r *Request) (secret.Value, error
 	if st.kind == policy.KindServiceID {
 		return secret.Value{}, errSubjectType(st.claims.SubType)
 	}
-	return s.sessions.NewPasscode(ctx, t.Lineage)
+	return s.sessions.NewPasscode(ctx, t.Heir())
 }
 
 // Logout ends the login of a refresh token: all tokens that descend from it and
@@ -171,6 +177,13 @@ func (s *Service) KeepAlive(ctx context.Context, c oauth.Credentials, from netip
 		return errClientMissing("session state")
 	}
 	client, err := s.clients.Authenticate(c, from)
+	if err != nil {
+		return err
+	}
+	se, err := s.sessions.Get(ctx, sessionID)
+	if err == nil && se.KeyID != "" {
+		err = s.keyStillGood(ctx, se.KeyID)
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,13 @@ func (serviceGrant) login(ctx context.Context, s *Service, r *Request, _ *oauth.
 	if err := s.mayActAs(ctx, &b.principal.Subject, name); err != nil {
 		return nil, err
 	}
+	from, err := s.heir(ctx, b)
+	if err == nil && from.KeyID != "" {
+		err = s.keyStillGood(ctx, from.KeyID) // a token without its key begins nothing new
+	}
+	if err != nil {
+		return nil, err
+	}
 	st, err := s.serviceIn(ctx, name)
 	if err != nil {
 		return nil, err
@@ -44,10 +52,15 @@ func (serviceGrant) login(ctx context.Context, s *Service, r *Request, _ *oauth.
 	if err := s.bindAddresses(ctx, st, b.claims.Kind(), b.claims.IAMID, b.claims.Account.BSS); err != nil {
 		return nil, err
 	}
-	return &login{
-		Lineage:  session.Lineage{IAMID: st.iamID, Account: st.account, Origin: GrantIAMAuthz, Until: b.principal.Expires},
-		standing: st, grant: GrantIAMAuthz, action: "iam-identity.service-token.login", once: true,
-	}, nil
+	l := &login{
+		Lineage: session.Lineage{IAMID: st.iamID, Account: st.account, Origin: GrantIAMAuthz, KeyID: from.KeyID, Roots: from.Roots,
+			Within: from.Within, Until: b.principal.Expires},
+		standing: st, grant: GrantIAMAuthz, action: "iam-identity.service-token.login", once: true, actors: b.claims.Actors,
+	}
+	if b.claims.Kind() != policy.KindService {
+		l.actors = append(slices.Clip(l.actors), Actor{b.claims.IAMID, b.claims.Account.BSS})
+	}
+	return l, nil
 }
 
 // desired reads the identity that a service wants to act as: "crn-" and the

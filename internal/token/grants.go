@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -54,6 +55,10 @@ type login struct {
 	idToken bool
 	// once forbids refresh tokens and sessions.
 	once bool
+	// actors are the identities that it goes through, beside who assumed a profile.
+	actors []Actor
+	// keyEnds is when the API key behind it expires, zero for never.
+	keyEnds time.Time
 	// realm vouches for a person who logs in and said these claims.
 	realm string
 	said  []account.Claim

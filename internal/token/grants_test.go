@@ -50,7 +50,13 @@ type world struct {
 
 func newWorld(t testing.TB, change ...func(*apitest.TokenConfig)) *world {
 	t.Helper()
-	s := apitest.New(t, nil)
+	return newWorldOver(t, nil, change...)
+}
+
+// newWorldOver makes a world over a store, nil for one in memory.
+func newWorldOver(t testing.TB, db store.DB, change ...func(*apitest.TokenConfig)) *world {
+	t.Helper()
+	s := apitest.New(t, nil, func(o *apitest.Options) { o.DB = db })
 	var cfg apitest.TokenConfig
 	for _, c := range change {
 		c(&cfg)
@@ -202,11 +208,11 @@ func TestEveryWayToATokenEndsWithWhatItRestsOn(t *testing.T) {
 			_, err := w.server.Accounts.PutUser(w.t.Context(), apitest.Account,
 				account.NewUser{ID: apitest.Owner, Email: email, State: account.UserDisabled})
 			return err
-		}, map[string][]string{inactive: append(slices.Clone(ofUser), "user as profile, refreshed"), bad: {"user's token", "password's token"},
-			void: {"user as profile"}}},
+		}, map[string][]string{inactive: append(slices.Clone(ofUser), "user as profile, refreshed"),
+			bad: {"user's token", "password's token", "profile's token"}, void: {"user as profile"}}},
 		"the account is suspended": {func(w *world) error { w.set(apitest.Account, account.Suspended); return nil },
 			map[string][]string{inactive: slices.Concat(ofUser, ofService, []string{"user as profile, refreshed", "service as profile, refreshed"}),
-				bad: {"user's token", "service's token", "password's token"}, void: {"user as profile"}}},
+				bad: {"user's token", "service's token", "password's token", "profile's token"}, void: {"user as profile"}}},
 		"the profile's account is suspended": {func(w *world) error { w.set(apitest.Other, account.Suspended); return nil },
 			map[string][]string{inactive: profiles, bad: {"profile's token"}}},
 		"the profile is deleted": {func(w *world) error { return w.server.Identity.DeleteProfile(w.t.Context(), w.profile) },

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,6 +53,13 @@ func (s *Service) issue(ctx context.Context, r *Request) (*Response, error) {
 	now := s.cfg.Now()
 	if !l.Until.IsZero() && !now.Before(l.Until) {
 		return nil, session.ErrExpired
+	}
+	if l.KeyID != "" && l.presented == "" {
+		key, err := s.key(ctx, l.KeyID)
+		if err != nil {
+			return nil, err
+		}
+		l.keyEnds = key.ExpiresAt
 	}
 	kept, err := s.persist(ctx, l, client, want, now)
 	if err != nil {
@@ -123,12 +131,15 @@ func (s *Service) mint(ctx context.Context, l *login, client *oauth.Client, kept
 	if kept.Session != nil {
 		life = min(sessionAccessLife, kept.Session.Ends.Sub(now))
 	}
-	if !l.Until.IsZero() {
-		life = min(life, l.Until.Sub(now))
+	for _, end := range []time.Time{l.Until, l.keyEnds} {
+		if !end.IsZero() {
+			life = min(life, end.Sub(now))
+		}
 	}
 	// exp - iat must equal expires_in to the second.
 	iat := now.Unix()
-	stamp := StampClaims{JTI: s.cfg.IDs.UUID(), SessionID: l.Session, IssuedAt: iat, Expires: iat + int64(life/time.Second)}
+	stamp := StampClaims{JTI: s.cfg.IDs.UUID(), SessionID: l.Session, IssuedAt: iat, Expires: iat + int64(life/time.Second),
+		Origins: l.origins(kept)}
 	set := l.claims
 	if set == nil {
 		var err error
@@ -154,6 +165,25 @@ func (s *Service) mint(ctx context.Context, l *login, client *oauth.Client, kept
 		out.RefreshExpiration = kept.RefreshExpires.Unix()
 	}
 	return nil
+}
+
+// origins are the claims that say what the tokens of a login came of.
+func (l *login) origins(kept *session.Recorded) (o Origins) {
+	if l.Session != "" {
+		return o
+	}
+	o.Roots, o.Within = l.Roots, l.Within
+	if kept.Roots != nil {
+		o.Roots = kept.Roots
+	}
+	until := l.Until
+	if !kept.RefreshExpires.IsZero() {
+		until = kept.RefreshExpires // which is no later
+	}
+	if !until.IsZero() {
+		o.Until = until.Unix()
+	}
+	return o
 }
 
 func (s *Service) sign(ctx context.Context, set claimSet, stamp StampClaims) (string, error) {
@@ -191,7 +221,10 @@ func (l *login) prepare(issuer string, client *oauth.Client, audience string) (c
 	if l.standing.kind == policy.KindService {
 		c.ACR, c.AMR = 0, []string{} // nobody logged in
 	}
-	c.Account.Frozen, c.KeyID = bound(&l.Lineage), l.KeyID
+	c.Account.Frozen, c.KeyID, c.Actors = bound(&l.Lineage), l.KeyID, l.actors
+	if l.Authn != nil {
+		c.Actors = append(slices.Clip(c.Actors), Actor{l.Authn.IAMID, l.AuthnAccount})
+	}
 	return prepareClaims(&c)
 }
 

@@ -71,6 +71,14 @@ func (st *state) watch(s *stamps, accounts ...string) {
 	}
 }
 
+// join adds what another derivation rests on.
+func (s *stamps) join(other *stamps) {
+	s.accounts = append(s.accounts, other.accounts...)
+	if other.watchUsers {
+		s.watchUsers, s.users = true, other.users
+	}
+}
+
 // holds tells whether nothing has changed since.
 func (st *state) holds(s *stamps) bool {
 	if s.watchUsers && s.users != st.users.Load() {
