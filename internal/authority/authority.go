@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -215,14 +214,18 @@ func (a *Authority) Decide(ctx context.Context, r policy.Request) (policy.Decisi
 	if err := a.Locate(ctx, &r.Subject); err != nil {
 		return policy.Decision{}, err
 	}
-	s, err := a.Snapshot(ctx, r.Resource.Account)
+	b, err := a.latest(ctx, r.Resource.Account)
 	if errors.Is(err, fault.NotFound) {
 		return policy.Decision{Reason: policy.ReasonOtherAccount}, nil
 	}
 	if err != nil {
 		return policy.Decision{}, err
 	}
-	return a.DecideIn(s, &r), nil
+	d := a.DecideIn(b.snapshot, &r)
+	if d.Allowed {
+		a.found(ctx, b, &r, func(s *policy.Snapshot) bool { return policy.Decide(s, &r).Allowed })
+	}
+	return d, nil
 }
 
 // Rights gives what the subject of a request holds in the account of its
@@ -232,30 +235,25 @@ func (a *Authority) Rights(ctx context.Context, r policy.Request) (asker.Rights,
 	if err := a.Locate(ctx, &r.Subject); err != nil {
 		return nil, err
 	}
-	s, err := a.Snapshot(ctx, r.Resource.Account)
-	if err = fault.Ignore(fault.NotFound, err); err != nil {
+	b, err := a.latest(ctx, r.Resource.Account)
+	if errors.Is(err, fault.NotFound) {
+		return nothing{}, nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	return rights{s, r}, nil
+	held := &rights{snapshot: b.snapshot, request: r}
+	a.found(ctx, b, &r, held.still)
+	return held, nil
 }
 
-// rights are those of a request's subject; without snapshot there are none.
-type rights struct {
-	snapshot *policy.Snapshot
-	request  policy.Request
-}
+// nothing are the rights in an account that is not there.
+type nothing struct{}
 
 // Lacks implements asker.Rights.
-func (r rights) Lacks(on policy.Resource, actions []string) string {
-	r.request.Resource = on
-	var held []string
-	if r.snapshot != nil {
-		held = policy.ActionsOn(r.snapshot, &r.request).Actions
-	}
-	for _, action := range actions {
-		if _, ok := slices.BinarySearch(held, action); !ok {
-			return action
-		}
+func (nothing) Lacks(_ policy.Resource, actions []string) string {
+	if len(actions) > 0 {
+		return actions[0]
 	}
 	return ""
 }
@@ -292,6 +290,15 @@ func (a *Authority) DecideIn(s *policy.Snapshot, r *policy.Request) policy.Decis
 // Snapshot gives the current snapshot of an account, fault.NotFound when there
 // is no such account.
 func (a *Authority) Snapshot(ctx context.Context, accountID string) (*policy.Snapshot, error) {
+	b, err := a.latest(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	return b.snapshot, nil
+}
+
+// latest is Snapshot with the place in the log.
+func (a *Authority) latest(ctx context.Context, accountID string) (*built, error) {
 	held, ok := a.accounts.Load(accountID)
 	if !ok {
 		held, _ = a.accounts.LoadOrStore(accountID, &view{account: accountID, turn: make(chan struct{}, 1)})
@@ -300,14 +307,14 @@ func (a *Authority) Snapshot(ctx context.Context, accountID string) (*policy.Sna
 	if now := a.loads.Load(); v.used.Load() != now {
 		v.used.Store(now)
 	}
-	if s := a.current(v); s != nil {
-		return s, nil
+	if b := a.current(v); b != nil {
+		return b, nil
 	}
 	return a.refresh(ctx, v)
 }
 
 // current gives the snapshot of a view if nothing has happened since it was made.
-func (a *Authority) current(v *view) *policy.Snapshot {
+func (a *Authority) current(v *view) *built {
 	b := v.ready.Load()
 	if b == nil || b.covered < v.wanted.Load() || b.foreign != v.foreign.Load() {
 		return nil
@@ -315,7 +322,7 @@ func (a *Authority) current(v *view) *policy.Snapshot {
 	if c, fresh := a.catalogs.Current(); !fresh || c != b.snapshot.Catalog() {
 		return nil
 	}
-	return b.snapshot
+	return b
 }
 
 // InMemory gives the snapshot of an account that is in memory, nil when there is
@@ -334,15 +341,15 @@ func (a *Authority) InMemory(accountID string, head int64) (s *policy.Snapshot, 
 }
 
 // refresh brings a view up to date; one caller does, the others wait for it.
-func (a *Authority) refresh(ctx context.Context, v *view) (*policy.Snapshot, error) {
+func (a *Authority) refresh(ctx context.Context, v *view) (*built, error) {
 	select {
 	case v.turn <- struct{}{}:
 		defer func() { <-v.turn }()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting for the access of account %s: %w", v.account, ctx.Err())
 	}
-	if s := a.current(v); s != nil {
-		return s, nil
+	if b := a.current(v); b != nil {
+		return b, nil
 	}
 	catalog, err := a.catalogs.Fresh(ctx)
 	if err != nil {
@@ -369,7 +376,7 @@ func (a *Authority) refresh(ctx context.Context, v *view) (*policy.Snapshot, err
 	}
 	v.ready.Store(b)
 	a.weigh(v, b.snapshot.Size())
-	return b.snapshot, nil
+	return b, nil
 }
 
 // forget drops the place of an account, so that questions about accounts that

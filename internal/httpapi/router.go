@@ -161,7 +161,7 @@ func (rt *Router) run(op *Operation, c *Call, w http.ResponseWriter, r *http.Req
 		}
 		c.Caller = caller
 	}
-	return op.serve(store.WithOrigin(ctx, c.origin()), rt, c, w, r)
+	return op.serve(store.WithBasis(store.WithOrigin(ctx, c.origin())), rt, c, w, r)
 }
 
 // errNoToken is the documented answer to a call without Authorization header.

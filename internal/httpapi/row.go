@@ -158,6 +158,7 @@ const maxRounds = 20
 // does it itself; a Raw that writes to what it found calls it.
 func (c *Call) Settle(ctx context.Context, f func() error) (err error) {
 	for range maxRounds {
+		store.BasisOf(ctx).Clear()
 		if err = f(); !errors.Is(err, store.ErrMoved) || ctx.Err() != nil {
 			break
 		}

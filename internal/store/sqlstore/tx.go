@@ -53,6 +53,7 @@ type Tx struct {
 	pending []store.Event // written, not yet in the log
 	logged  []store.Event // in the log, with their sequence numbers
 
+	stood     bool // the basis of the writes was asked
 	scheduled bool // jobs
 }
 
@@ -332,7 +333,7 @@ func (tx *Tx) flush(ctx context.Context) error {
 		return tx.guard.failed
 	}
 	if err := tx.number(ctx); err != nil {
-		return tx.guard.fail(fmt.Errorf("advancing the log: %w", err))
+		return tx.guard.fail(fmt.Errorf("taking a place in the log: %w", err))
 	}
 	for i := range tx.pending {
 		e := &tx.pending[i]
@@ -361,6 +362,7 @@ func (tx *Tx) number(ctx context.Context) error {
 		}
 	}
 	slices.Sort(accounts)
+	before := map[string]int64{}
 	for _, account := range accounts {
 		var count, last int64
 		for i := range tx.pending {
@@ -374,6 +376,7 @@ func (tx *Tx) number(ctx context.Context) error {
 			return err
 		}
 		next := last - count
+		before[account] = next
 		for i := range tx.pending {
 			if tx.pending[i].Account == account {
 				next++
@@ -381,7 +384,24 @@ func (tx *Tx) number(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return tx.stand(ctx, before)
+}
+
+// stand asks, once, whether what the writes rest on still holds. The logs of the
+// accounts that are written to are at their places by now, and stay there.
+func (tx *Tx) stand(ctx context.Context, before map[string]int64) error {
+	if tx.stood {
+		return nil
+	}
+	tx.stood = true
+	return store.BasisOf(ctx).Stands(ctx, &tx.Reader, func(account string) (int64, error) {
+		if head, ok := before[account]; ok {
+			return head, nil
+		}
+		head, err := tx.Reader.Head(ctx, account)
+		before[account] = head
+		return head, err
+	})
 }
 
 // Failed gives the error after which the transaction can only be rolled back,

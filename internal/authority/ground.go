@@ -1,0 +1,126 @@
+package authority
+
+import (
+	"context"
+	"slices"
+
+	"github.com/kagiban/kagiban/internal/account"
+	"github.com/kagiban/kagiban/internal/asker"
+	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/identity"
+	"github.com/kagiban/kagiban/internal/policy"
+	"github.com/kagiban/kagiban/internal/store"
+)
+
+// A decision is made before the transaction that relies on it. Whoever is let in
+// may lose what let them in before the transaction takes its place in the log: so
+// each answer is a ground of the request's writes, and is asked once more there,
+// of the snapshot that follows by what others have written meanwhile. Mostly that
+// is nothing, and costs a comparison.
+
+// found adds an answer from a snapshot to what the writes of a request rest on.
+// still gives it from a later one.
+func (a *Authority) found(ctx context.Context, b *built, r *policy.Request, still func(*policy.Snapshot) bool) {
+	accountID, sub := b.snapshot.Account(), r.Subject
+	covered, foreign := b.covered, b.foreign
+	store.BasisOf(ctx).Add(accountID, func(ctx context.Context, log store.TxLog, head int64) error {
+		owed, all := a.owedSince(accountID, foreign)
+		if !all {
+			return store.ErrMoved // somebody else has them in a snapshot by now
+		}
+		if head <= covered && len(owed) == 0 {
+			return nil
+		}
+		events, err := log.Events(ctx, accountID, covered, maxEvents+1)
+		if err != nil {
+			return err
+		}
+		events = slices.DeleteFunc(events, func(e store.Event) bool { return e.Seq > head }) // the transaction's own
+		if len(events) > maxEvents {
+			return store.ErrMoved
+		}
+		if slices.ContainsFunc(events, func(e store.Event) bool { return ends(&e, &sub) }) {
+			return &fault.Error{Kind: fault.Unauthenticated, Code: "invalid_access_token",
+				Message: "The identity of the token is not active any more."}
+		}
+		changes, err := changesOf(ctx, log, accountID, slices.Concat(events, owed))
+		if err != nil || len(changes) == 0 {
+			return err
+		}
+		if !still(b.snapshot.With(changes...)) {
+			return asker.Refusal(&sub, r.Action, r.Resource, nil)
+		}
+		return nil
+	})
+}
+
+// owedSince gives the events of other logs about an account that came after
+// those of a snapshot; false when they are not at hand any more.
+func (a *Authority) owedSince(accountID string, foreign int64) (owed []store.Event, all bool) {
+	v := a.held(accountID)
+	if v == nil {
+		return nil, false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	more := int(v.foreign.Load() - foreign)
+	if more > len(v.owed) {
+		return nil, false
+	}
+	return slices.Clone(v.owed[len(v.owed)-more:]), true
+}
+
+// ends tells whether an event takes a subject out of its account.
+func ends(e *store.Event, sub *policy.Subject) bool {
+	w := e.Written()
+	if w.Account != sub.Account {
+		return false
+	}
+	switch w.Kind {
+	case identity.ServiceIDs.Kind(), identity.Profiles.Kind():
+		return e.Op == store.Delete && id.IAMOf(w.ID) == sub.IAMID
+	case account.Users.Kind():
+		return w.ID == sub.IAMID && e.Op == store.Delete
+	}
+	return false
+}
+
+// rights are those of a request's subject, in a snapshot. It remembers what it was
+// asked and did not lack. It is for one goroutine.
+type rights struct {
+	snapshot *policy.Snapshot
+	request  policy.Request
+	asked    []held
+}
+
+type held struct {
+	on      policy.Resource
+	actions []string
+}
+
+// Lacks implements asker.Rights.
+func (r *rights) Lacks(on policy.Resource, actions []string) string {
+	missing := r.lacksIn(r.snapshot, on, actions)
+	if missing == "" {
+		r.asked = append(r.asked, held{on, actions})
+	}
+	return missing
+}
+
+func (r *rights) lacksIn(s *policy.Snapshot, on policy.Resource, actions []string) string {
+	request := r.request
+	request.Resource = on
+	has := policy.ActionsOn(s, &request).Actions
+	for _, action := range actions {
+		if _, ok := slices.BinarySearch(has, action); !ok {
+			return action
+		}
+	}
+	return ""
+}
+
+// still tells whether a later snapshot gives all that was not lacked.
+func (r *rights) still(s *policy.Snapshot) bool {
+	return !slices.ContainsFunc(r.asked, func(h held) bool { return r.lacksIn(s, h.on, h.actions) != "" })
+}
