@@ -136,7 +136,8 @@ func TestNothingIsGivenOnTheStrengthOfWhatIsHeldNoMore(t *testing.T) {
 // were left behind.
 func TestNobodyWritesAfterItsEnd(t *testing.T) {
 	s := serve(t)
-	worker, _, _, err := s.Identity.CreateServiceID(t.Context(), asker.System, apitest.Checked(t, identity.NewServiceID{Account: acct, Name: "worker"}))
+	worker, _, _, err := s.Identity.CreateServiceID(t.Context(), asker.System,
+		apitest.Checked(t, identity.NewServiceID{Account: acct, Name: "worker"}))
 	if err != nil {
 		t.Fatal(err)
 	}
