@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/kagiban/kagiban/internal/asker"
@@ -121,6 +122,57 @@ func (s *Service) mayWiden(ctx context.Context, tx store.Tx, rights asker.Rights
 	return nil
 }
 
+// beyond gives those of the actions that are not among the known ones.
+func beyond(known, actions []string) []string {
+	return slices.DeleteFunc(slices.Clone(actions), func(x string) bool { return slices.Contains(known, x) })
+}
+
+// Held gives the actions of a role that who asks holds in an account wherever the
+// role could give them: on its service and the parts of it. It must not be called
+// inside a transaction.
+func (s *Service) Held(ctx context.Context, who asker.Asker, account string, r *CustomRole) (held []string, err error) {
+	rights, err := who.Rights(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	parts := s.byService(policy.Resource{Account: account, ServiceName: r.Service})
+	for _, action := range r.Actions {
+		lacking := slices.ContainsFunc(parts, func(on policy.Resource) bool {
+			return slices.Contains(s.authority.Catalog().CustomOn(on.ServiceName, r.Form()), action) && rights.Lacks(on, []string{action}) != ""
+		})
+		if !lacking {
+			held = append(held, action)
+		}
+	}
+	return held, nil
+}
+
+// NoWider refuses to let an authorization name the role of an account when it has
+// meanwhile more than a role that was judged, and the rights lack that.
+func NoWider(ctx context.Context, tx store.Tx, rights asker.Rights, account string, judged *CustomRole) error {
+	r, err := CustomRoles.Lookup(ctx, tx, roleKey(account, judged.Name))
+	if err != nil {
+		return fault.Ignore(fault.NotFound, err)
+	}
+	on := policy.Resource{Account: account, ServiceName: r.Service}
+	if action := rights.Lacks(on, beyond(judged.Actions, r.Actions)); action != "" {
+		return forGiver(r, lacking(action))
+	}
+	return nil
+}
+
+// forGiver words a refusal for the result of an assignment, which who assigned a
+// role reads.
+func forGiver(r *CustomRole, err error) error {
+	if !errors.Is(err, fault.Forbidden) {
+		return err
+	}
+	e := *fault.Of(err)
+	e.Message = fmt.Sprintf("Authorizations of the account name role '%s' and would give services what who assigned it does not hold. %s",
+		r.Name, e.Details)
+	return &e
+}
+
 // names tells whether a policy names a custom role.
 func names(p *Policy, r *CustomRole) bool {
 	return slices.ContainsFunc(p.Doc.RoleIDs, func(crn string) bool { return sameRole(crn, r.CRN()) })
@@ -135,11 +187,16 @@ func (s *Service) holds(rights asker.Rights, doc *policy.Policy, given func(serv
 			continue
 		}
 		if action := rights.Lacks(target, actions); action != "" {
-			return &fault.Error{Kind: fault.Forbidden, Message: "An authorization can give only what its creator holds on the target.",
-				Details: "Action " + action + " is not granted to the caller."}
+			return lacking(action)
 		}
 	}
 	return nil
+}
+
+// lacking refuses to give a service an action that its giver lacks.
+func lacking(action string) error {
+	return &fault.Error{Kind: fault.Forbidden, Message: "An authorization can give only what its creator holds on the target.",
+		Details: "Action " + action + " is not granted to the caller."}
 }
 
 // byService gives the parts of a scope by service, since what a role gives is

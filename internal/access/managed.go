@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
@@ -48,8 +49,10 @@ func LiftPolicy(ctx context.Context, tx store.Tx, account, policyID string) erro
 
 // LayRole makes or changes the custom role of a template. roleID is "" for a
 // new one. A role that the same template made already, through another
-// assignment, is taken as it is.
-func (s *Service) LayRole(ctx context.Context, tx store.Tx, account, roleID string, r *CustomRole) (*CustomRole, error) {
+// assignment, is taken as it is. Where authorizations name the role, it gives
+// them no more than the rights hold, as UpdateRole and CreateRole.
+func (s *Service) LayRole(ctx context.Context, tx store.Tx, rights asker.Rights, account, roleID string, r *CustomRole) (*CustomRole,
+	error) {
 	if err := s.RoleSpec(r).Validate(); err != nil {
 		return nil, err
 	}
@@ -64,7 +67,10 @@ func (s *Service) LayRole(ctx context.Context, tx store.Tx, account, roleID stri
 		}
 	}
 	if errors.Is(err, fault.NotFound) {
-		return r, s.createRole(ctx, tx, account, r)
+		return r, forGiver(r, s.createRole(ctx, tx, rights, account, r))
+	}
+	if err == nil {
+		err = forGiver(old, s.mayWiden(ctx, tx, rights, old, beyond(old.Actions, r.Actions)))
 	}
 	if err != nil {
 		return nil, err

@@ -60,13 +60,15 @@ func TestWhatTheEnterpriseGaveTheAccountCannotChange(t *testing.T) {
 	s := serve(t)
 	var p *access.Policy
 	var r *access.CustomRole
+	rights, err := asker.System.Rights(t.Context(), acct)
+	works(t, "asking", err)
 	s.Update(func(ctx context.Context, tx store.Tx) (err error) {
 		if p, err = s.Access.LayPolicy(ctx, tx, "", doc(apitest.Member, "Viewer", "kms"), &access.TemplateMark{ID: "t"}); err != nil {
 			return err
 		}
 		laid := roleOn("kms", "Laid", "kms.secrets.list")
 		laid.Template = &access.TemplateMark{ID: "t"}
-		r, err = s.Access.LayRole(ctx, tx, acct, "", laid)
+		r, err = s.Access.LayRole(ctx, tx, rights, acct, "", laid)
 		return err
 	})
 	refused(t, "replacing a policy", s.ReplacePolicy(asker.System, p.ID, doc(apitest.Member, "Editor", "kms")))

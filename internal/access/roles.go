@@ -137,17 +137,14 @@ func (s *Service) CreateRole(ctx context.Context, who asker.Asker, account strin
 		return nil, err
 	}
 	err = s.db.Update(ctx, func(tx store.Tx) error {
-		if err := s.createRole(ctx, tx, account, r); err != nil {
-			return err
-		}
-		return s.mayWiden(ctx, tx, rights, r, r.Actions)
+		return s.createRole(ctx, tx, rights, account, r)
 	})
 	return r, err
 }
 
-// createRole makes a role that the server itself gives, inside a transaction:
-// nobody is asked what they hold. The role was checked.
-func (s *Service) createRole(ctx context.Context, tx store.Tx, account string, r *CustomRole) error {
+// createRole makes a role that was checked, inside a transaction, by what the
+// rights hold.
+func (s *Service) createRole(ctx context.Context, tx store.Tx, rights asker.Rights, account string, r *CustomRole) error {
 	n, err := CustomRoles.Count(ctx, tx, store.Query{Account: account})
 	if err != nil {
 		return err
@@ -157,6 +154,9 @@ func (s *Service) createRole(ctx context.Context, tx store.Tx, account string, r
 	}
 	r.Meta = store.Meta{Account: account, ID: s.ids.Hex(16), Name: r.Name, Description: r.Description}
 	if err := s.mayBe(ctx, tx, r); err != nil {
+		return err
+	}
+	if err := s.mayWiden(ctx, tx, rights, r, r.Actions); err != nil {
 		return err
 	}
 	return CustomRoles.Create(ctx, tx, r, roleEvent("create", r))
@@ -202,8 +202,7 @@ func (s *Service) UpdateRole(ctx context.Context, who asker.Asker, found *Custom
 		return nil, err
 	}
 	return CustomRoles.Edit(ctx, s.db, found, func(tx store.Tx, r *CustomRole) (store.Event, error) {
-		more := slices.DeleteFunc(slices.Clone(patch.Actions), func(x string) bool { return slices.Contains(r.Actions, x) })
-		if err := s.mayWiden(ctx, tx, rights, r, more); err != nil {
+		if err := s.mayWiden(ctx, tx, rights, r, beyond(r.Actions, patch.Actions)); err != nil {
 			return store.Event{}, err
 		}
 		if err := r.Match(ifMatch); err != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
-	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 )
 
@@ -27,15 +26,16 @@ type Wish struct {
 //
 // What is decided here holds for all accounts that the assignment covers, now and
 // later; the reconciler asks nobody. Beside the action itself, which the caller
-// has asked about, it needs sight of the enterprise, and who asks must hold in the
-// enterprise account what an authorization of the template gives to a service.
+// has asked about, it needs sight of the enterprise. Whatever comes with the
+// template must be theirs to assign by itself, and who asks must hold in the
+// enterprise account what an authorization of the template gives to a service;
+// what they hold of its roles is noted, for accounts whose own authorizations
+// name them.
 func (s *Service) Assign(ctx context.Context, who asker.Asker, t *Template, w Wish) (*Assignment, error) {
-	err := asker.Need(ctx, who, "enterprise.enterprise.retrieve", policy.Resource{ServiceName: "enterprise", Account: t.Account},
-		NoTemplate(t.ID))
-	if err != nil {
+	if err := sees(ctx, who, t.Account, NoTemplate(t.ID)); err != nil {
 		return nil, err
 	}
-	src, err := s.assignable(ctx, who, t, w.Number)
+	src, held, err := s.assignable(ctx, who, t, w.Number)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Service) Assign(ctx context.Context, who asker.Asker, t *Template, w Wi
 			return err
 		}
 		a = &Assignment{Meta: store.Meta{Account: t.Account, ID: s.ids.New(k.AssignmentPrefix), Parent: t.ID, Owner: w.Target, Name: k.Name},
-			Number: w.Number, TargetType: w.TargetType, Status: Accepted, Operation: OpAssign, Revision: 1, Subject: w.Subject}
+			Number: w.Number, TargetType: w.TargetType, Status: Accepted, Operation: OpAssign, Revision: 1, Subject: w.Subject, Given: held}
 		if err := s.order(ctx, tx, a); err != nil {
 			return err
 		}
@@ -85,51 +85,27 @@ func (s *Service) assignmentEvent(k *Kind, verb string, t *Template, a *Assignme
 }
 
 // assignable gives a version of a template, which must be committed and complete,
-// to one who may give what it gives.
-func (s *Service) assignable(ctx context.Context, who asker.Asker, t *Template, number int) (Source, error) {
-	src := Source{Template: t}
-	var err error
+// to one who may give what it gives. It gives what they hold of its roles, too.
+func (s *Service) assignable(ctx context.Context, who asker.Asker, t *Template, number int) (src Source, held []string, err error) {
+	src.Template = t
 	if src.Version, err = Versions.Get(ctx, s.db.Direct(), t.Account, VersionID(t.ID, number)); errors.Is(err, fault.NotFound) {
-		return src, NoVersion(t.ID, strconv.Itoa(number))
+		return src, nil, NoVersion(t.ID, strconv.Itoa(number))
 	}
 	if err != nil {
-		return src, err
+		return src, nil, err
 	}
 	if !src.Version.Committed {
-		return src, &fault.Error{Kind: fault.Invalid, Code: "not_committed", Field: "template_version",
+		return src, nil, &fault.Error{Kind: fault.Invalid, Code: "not_committed", Field: "template_version",
 			Message: fmt.Sprintf("Version %d of template '%s' is not committed and cannot be assigned.", number, t.ID)}
 	}
 	if src.Document, err = s.document(src.Version); err != nil {
-		return src, err
+		return src, nil, err
 	}
 	if err := src.Document.Check(true); err != nil {
-		return src, err
+		return src, nil, err
 	}
-	return src, s.mayGive(ctx, who, src.Version, src.Document)
-}
-
-// mayGive refuses who asks to give what a version and those that it needs give.
-// They are committed and change no more; that they are still there is judged in
-// the write.
-func (s *Service) mayGive(ctx context.Context, who asker.Asker, v *Version, doc Document) error {
-	for _, ref := range v.References {
-		other, says, err := s.referenced(ctx, s.db.Direct(), v.Account, ref, true)
-		if err == nil {
-			err = s.mayGive(ctx, who, other, says)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	var uses []Document
-	for _, ref := range doc.Uses() {
-		_, says, err := s.referenced(ctx, s.db.Direct(), v.Account, ref, true)
-		if err != nil {
-			return err
-		}
-		uses = append(uses, says)
-	}
-	return doc.MayGive(ctx, who, v.Account, uses)
+	held, err = s.mayGive(ctx, who, src.Version, src.Document)
+	return src, held, err
 }
 
 // hold demands that a version is still as it was found, and all that it needs
@@ -231,6 +207,9 @@ func (s *Service) Reassign(ctx context.Context, who asker.Asker, found *Assignme
 	if ifMatch == "" {
 		return nil, fault.Missing("If-Match")
 	}
+	if err := sees(ctx, who, found.Account, NoAssignment(found.ID)); err != nil {
+		return nil, err
+	}
 	if err := s.idle(ctx, found); err != nil {
 		return nil, err
 	}
@@ -241,12 +220,12 @@ func (s *Service) Reassign(ctx context.Context, who asker.Asker, found *Assignme
 	if err != nil {
 		return nil, err
 	}
-	src, err := s.assignable(ctx, who, t, number)
+	src, held, err := s.assignable(ctx, who, t, number)
 	if err != nil {
 		return nil, err
 	}
 	a, err := Assignments.Edit(ctx, s.db, found, func(tx store.Tx, a *Assignment) (store.Event, error) {
-		a.Number, a.Operation = number, OpUpdate
+		a.Number, a.Operation, a.Given = number, OpUpdate, held
 		if err := s.hold(ctx, tx, src); err != nil {
 			return store.Event{}, err
 		}
@@ -259,8 +238,11 @@ func (s *Service) Reassign(ctx context.Context, who asker.Asker, found *Assignme
 }
 
 // Unassign takes the template from the target; the assignment is gone when all
-// accounts have lost it.
-func (s *Service) Unassign(ctx context.Context, found *Assignment) error {
+// accounts have lost it. Like assigning it needs sight of the enterprise.
+func (s *Service) Unassign(ctx context.Context, who asker.Asker, found *Assignment) error {
+	if err := sees(ctx, who, found.Account, NoAssignment(found.ID)); err != nil {
+		return err
+	}
 	if err := s.idle(ctx, found); err != nil {
 		return err
 	}

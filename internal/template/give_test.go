@@ -35,6 +35,7 @@ func TestAssigningNeedsSightOfTheEnterprise(t *testing.T) {
 	f.refused(err, fault.NotFound, "Template with Id "+tmpl.ID+" not found")
 	f.wantNothing(child)
 	f.Grant(apitest.Member, "Viewer", "serviceName=enterprise")
+	f.Grant(apitest.Member, "TemplateAssignmentAdministrator", "serviceName=iam-access-management")
 	_, err = f.ts.Assign(f.ctx, member, tmpl, onAccount(child))
 	f.ok(err)
 	f.wantWhole("Operators: first", child)
@@ -62,6 +63,9 @@ func TestAnAuthorizationOfATemplateGivesNoMoreThanItsGiverHolds(t *testing.T) {
 	f := plant(t)
 	f.Grant(apitest.Member, "Viewer", "serviceName=enterprise")
 	f.Grant(apitest.Member, "Reader", "serviceName=kms")
+	for _, who := range []string{apitest.Member, apitest.Owner} {
+		f.Grant(who, "TemplateAssignmentAdministrator", "serviceName=iam-access-management")
+	}
 	child := f.child(f.ent, "child")
 	member, owner := f.As(apitest.Member, f.root), f.As(apitest.Owner, f.root)
 	reader, writer := f.template(kinds.Policy, draft("r", lets("Reader"))), f.template(kinds.Policy, draft("w", lets("Writer")))

@@ -188,7 +188,7 @@ func (f *forest) create(kind, root string, d template.Draft) (*template.Template
 	if err != nil {
 		return nil, nil, err
 	}
-	return f.ts.Create(f.ctx, root, c)
+	return f.ts.Create(f.ctx, asker.System, root, c)
 }
 
 // head reads a template again.
@@ -200,7 +200,7 @@ func (f *forest) head(t *template.Template) *template.Template {
 // next makes the next version of a template.
 func (f *forest) next(t *template.Template, d template.Draft) {
 	f.T.Helper()
-	_, _, err := f.ts.AddVersion(f.ctx, f.head(t), must(f.ts.Check(t.Kind(), d))(f.T))
+	_, _, err := f.ts.AddVersion(f.ctx, asker.System, f.head(t), must(f.ts.Check(t.Kind(), d))(f.T))
 	f.ok(err)
 }
 
@@ -214,7 +214,8 @@ func (f *forest) deleteVersion(t *template.Template, number int) error {
 
 func (f *forest) updateVersion(t *template.Template, number int, d template.Draft) error {
 	f.T.Helper()
-	_, _, err := f.ts.UpdateVersion(f.ctx, f.head(t), must(f.ts.Version(f.ctx, t, number))(f.T), "", must(f.ts.Check(t.Kind(), d))(f.T))
+	_, _, err := f.ts.UpdateVersion(f.ctx, asker.System, f.head(t), must(f.ts.Version(f.ctx, t, number))(f.T), "",
+		must(f.ts.Check(t.Kind(), d))(f.T))
 	return err
 }
 
@@ -231,7 +232,7 @@ func (f *forest) reassign(a *template.Assignment, number int) *template.Assignme
 
 func (f *forest) unassign(a *template.Assignment) error {
 	f.T.Helper()
-	return f.ts.Unassign(f.ctx, f.now(a))
+	return f.ts.Unassign(f.ctx, asker.System, f.now(a))
 }
 
 // operators is a profile template with two policy templates.

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/enterprise"
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
@@ -167,6 +168,9 @@ func (s *Service) Check(kind string, d Draft) (Checked, error) {
 	c := Checked{draft: d, kind: s.kind(kind)}
 	err := d.check()
 	if err == nil {
+		err = c.kind.knows(&d)
+	}
+	if err == nil {
 		c.doc, err = c.kind.Decode(d.Payload)
 	}
 	if err == nil {
@@ -184,13 +188,17 @@ func (s *Service) CheckNew(kind string, d Draft) (Checked, error) {
 }
 
 // Create makes a template with its first version in a root enterprise account,
-// from what CheckNew gave.
-func (s *Service) Create(ctx context.Context, root string, c Checked) (t *Template, v *Version, err error) {
+// from what CheckNew gave. What it refers to who asks must be allowed to read.
+func (s *Service) Create(ctx context.Context, who asker.Asker, root string, c Checked) (t *Template, v *Version, err error) {
 	k := c.kind
 	if _, err := s.tree.OfRoot(ctx, root); err != nil {
 		if errors.Is(err, fault.NotFound) {
 			err = fault.Field("account_id", "Templates live in the root account of an enterprise; account '%s' is none.", root)
 		}
+		return nil, nil, err
+	}
+	rights, err := who.Rights(ctx, root)
+	if err != nil {
 		return nil, nil, err
 	}
 	err = s.db.Update(ctx, func(tx store.Tx) error {
@@ -206,18 +214,21 @@ func (s *Service) Create(ctx context.Context, root string, c Checked) (t *Templa
 		if err := Templates.Create(ctx, tx, t, s.event(k, "create", t)); err != nil {
 			return err
 		}
-		v, err = s.createVersion(ctx, tx, t, c)
+		v, err = s.createVersion(ctx, tx, rights, t, c)
 		return err
 	})
 	return t, v, err
 }
 
 // createVersion stores a checked draft as the version that t says is the latest.
-func (s *Service) createVersion(ctx context.Context, tx store.Tx, t *Template, c Checked) (*Version, error) {
+func (s *Service) createVersion(ctx context.Context, tx store.Tx, rights asker.Rights, t *Template, c Checked) (*Version, error) {
 	v := &Version{Meta: store.Meta{Account: t.Account, ID: VersionID(t.ID, t.Latest), Parent: t.ID, Name: t.Name},
 		Kind: t.Kind(), Number: t.Latest, Committed: c.draft.Committed, Payload: c.draft.Payload, References: c.draft.References}
 	if c.draft.Description != nil {
 		v.Description = *c.draft.Description
+	}
+	if err := s.mayRefer(rights, t.Account, needs(v, c.doc)); err != nil {
+		return nil, err
 	}
 	if err := s.checkReferences(ctx, tx, t.Account, needs(v, c.doc), v.Committed); err != nil {
 		return nil, err
@@ -253,7 +264,7 @@ func (s *Service) referenced(ctx context.Context, r store.Reader, root string, r
 	v, err := Versions.Get(ctx, r, root, VersionID(ref.ID, ref.Version))
 	switch {
 	case errors.Is(err, fault.NotFound) || err == nil && v.Kind != ref.Kind:
-		return nil, nil, fault.Field("template_references", "Referenced template '%s' has no version %d.", ref.ID, ref.Version)
+		return nil, nil, noReference(ref)
 	case err != nil:
 		return nil, nil, err
 	case final && !v.Committed:
@@ -314,7 +325,12 @@ func (s *Service) Counts(ctx context.Context, t *Template) (n Limits, err error)
 }
 
 // AddVersion makes the next version of a template. A name renames the template.
-func (s *Service) AddVersion(ctx context.Context, found *Template, c Checked) (t *Template, v *Version, err error) {
+// What it refers to who asks must be allowed to read.
+func (s *Service) AddVersion(ctx context.Context, who asker.Asker, found *Template, c Checked) (t *Template, v *Version, err error) {
+	rights, err := who.Rights(ctx, found.Account)
+	if err != nil {
+		return nil, nil, err
+	}
 	t, err = Templates.Edit(ctx, s.db, found, func(tx store.Tx, t *Template) (ev store.Event, err error) {
 		n, err := Versions.Count(ctx, tx, store.Query{Account: t.Account, Parent: t.ID})
 		if err != nil {
@@ -325,7 +341,7 @@ func (s *Service) AddVersion(ctx context.Context, found *Template, c Checked) (t
 		}
 		t.Latest++
 		rename(t, c)
-		v, err = s.createVersion(ctx, tx, t, c)
+		v, err = s.createVersion(ctx, tx, rights, t, c)
 		return s.event(c.kind, "update", t, "versions"), err
 	})
 	return t, v, err
@@ -341,14 +357,20 @@ func rename(t *Template, c Checked) bool {
 }
 
 // UpdateVersion changes a version that is not committed, after the precondition
-// (none when ifMatch is ""). t is its template, which a name renames.
-func (s *Service) UpdateVersion(ctx context.Context, t *Template, found *Version, ifMatch string, c Checked) (*Template, *Version, error) {
+// (none when ifMatch is ""). t is its template, which a name renames. What it
+// refers to then who asks must be allowed to read, new or not.
+func (s *Service) UpdateVersion(ctx context.Context, who asker.Asker, t *Template, found *Version, ifMatch string, c Checked) (*Template,
+	*Version, error) {
 	if err := meets(found, ifMatch); err != nil {
 		return nil, nil, err
 	}
 	if found.Committed {
 		return nil, nil, &fault.Error{Kind: fault.State, Code: "invalid_state", Number: "BXNIM0908E", Message: "Template in committed state.",
 			Details: fmt.Sprintf("Version %d of template '%s' is committed and cannot be changed.", found.Number, t.ID)}
+	}
+	rights, err := who.Rights(ctx, found.Account)
+	if err != nil {
+		return nil, nil, err
 	}
 	head := *t
 	v, err := Versions.Edit(ctx, s.db, found, func(tx store.Tx, v *Version) (ev store.Event, err error) {
@@ -358,6 +380,9 @@ func (s *Service) UpdateVersion(ctx context.Context, t *Template, found *Version
 		}
 		if c.draft.Description != nil {
 			v.Description = *c.draft.Description
+		}
+		if err := s.mayRefer(rights, v.Account, needs(v, c.doc)); err != nil {
+			return ev, err
 		}
 		if err := s.checkReferences(ctx, tx, v.Account, needs(v, c.doc), v.Committed); err != nil {
 			return ev, err

@@ -138,7 +138,7 @@ func (s *Service) lay(ctx context.Context, p *plan, m *enterprise.Member, a *Ass
 	if err != nil {
 		return err
 	}
-	l := &Lay{Source: *src, Tx: p.tx, Account: acct, Assignment: a}
+	l := &Lay{Source: *src, Tx: p.tx, Account: acct, Assignment: a, Rights: given(a.Given)}
 	if held != nil {
 		l.Before = held.Made
 	}
@@ -180,7 +180,8 @@ func (s *Service) applyAll(ctx context.Context, p *plan, l *Lay) ([]Made, error)
 		if err != nil {
 			return nil, err
 		}
-		sub := &Lay{Source: *src, Tx: l.Tx, Account: l.Account, Assignment: l.Assignment, Before: l.Before, Root: l.Version, Owner: made[0].ID}
+		sub := &Lay{Source: *src, Tx: l.Tx, Account: l.Account, Assignment: l.Assignment, Before: l.Before, Root: l.Version, Owner: made[0].ID,
+			Rights: l.Rights}
 		more, err := s.apply(ctx, p, sub)
 		if err != nil {
 			return nil, err

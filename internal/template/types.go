@@ -90,6 +90,9 @@ type Assignment struct {
 	Revision int `json:"revision"`
 	// Subject is what a policy assignment gives to (iam_id or access_group_id).
 	Subject *Subject `json:"subject,omitempty"`
+	// Given are the actions of its roles that who made the last wish held in the
+	// enterprise account, sorted: what it may give to services.
+	Given []string `json:"given,omitempty"`
 }
 
 // Subject is the subject of a policy assignment.
@@ -213,6 +216,8 @@ type Lay struct {
 	Owner string
 	// Root is the template that pulled this one in, nil for the head itself.
 	Root *Version
+	// Rights are what the assignment may give to services.
+	Rights asker.Rights
 }
 
 // Held gives the object of the template's own kind that it made in the account
@@ -238,9 +243,10 @@ type Document interface {
 	// Uses gives the versions of other templates that it draws on beside the
 	// version's references.
 	Uses() []Reference
-	// MayGive refuses to have it assigned by one who may not give what it gives.
-	// root is the enterprise account, uses are what Uses names.
-	MayGive(ctx context.Context, who asker.Asker, root string, uses []Document) error
+	// MayGive refuses to have it assigned by one who may not give what it gives,
+	// and gives the actions of its own role that who asks holds. root is the
+	// enterprise account, uses are what Uses names.
+	MayGive(ctx context.Context, who asker.Asker, root string, uses []Document) (held []string, err error)
 	// Apply makes the account hold it (creating, or changing what Before names)
 	// and gives the objects that it made, the one of its own kind first.
 	Apply(ctx context.Context, l *Lay) ([]Made, error)
@@ -252,6 +258,13 @@ type Document interface {
 // often, all others become the account's error.
 type Kind struct {
 	Name string
+	// Service is what its actions belong to, Noun what they call it: "policy" of
+	// policy-template.read and policy-assignment.create.
+	Service, Noun string
+	// Parts are the properties of a payload.
+	Parts []string
+	// Refers tells that versions may refer to policy templates.
+	Refers bool
 	// TemplatePrefix and AssignmentPrefix begin the ids.
 	TemplatePrefix, AssignmentPrefix string
 	// Title names the kind in messages, e.g. "trusted profile template".

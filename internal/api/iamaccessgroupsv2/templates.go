@@ -17,7 +17,7 @@ import (
 
 // kind is that of the templates of this family.
 func (a *API) kind() *templatewire.Kind {
-	return &templatewire.Kind{Templates: a.templates, Name: kinds.Group, Service: "iam-groups"}
+	return &templatewire.Kind{Templates: a.templates, Name: kinds.Group}
 }
 
 // templateRows are the operations about templates and their assignments. Other
@@ -171,7 +171,7 @@ func (a *API) findNewTemplate(_ context.Context, _ *httpapi.Call, in *createTemp
 }
 
 func (a *API) createTemplate(ctx context.Context, c *httpapi.Call, in *createTemplateIn, found template.Checked) (*templateOut, error) {
-	t, v, err := a.templates.Create(ctx, in.Body.AccountID, found)
+	t, v, err := a.templates.Create(ctx, c, in.Body.AccountID, found)
 	return a.shownTemplate(c, t, v, err)
 }
 
@@ -190,7 +190,7 @@ func (a *API) findNewVersion(ctx context.Context, c *httpapi.Call, in *newVersio
 }
 
 func (a *API) addVersion(ctx context.Context, c *httpapi.Call, _ *newVersionIn, next templatewire.Next) (*templateOut, error) {
-	t, v, err := a.templates.AddVersion(ctx, next.Template, next.Version)
+	t, v, err := a.templates.AddVersion(ctx, c, next.Template, next.Version)
 	return a.shownTemplate(c, t, v, err)
 }
 
@@ -224,7 +224,7 @@ func (a *API) updateVersion(ctx context.Context, c *httpapi.Call, in *updateVers
 	if err != nil {
 		return nil, err
 	}
-	t, v, err := a.kind().Update(ctx, found, in.IfMatch, d)
+	t, v, err := a.kind().Update(ctx, c, found, in.IfMatch, d)
 	return a.shownTemplate(c, t, v, err)
 }
 

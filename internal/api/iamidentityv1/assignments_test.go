@@ -55,8 +55,8 @@ type broken struct{}
 
 func (broken) Check(bool) error           { return nil }
 func (broken) Uses() []template.Reference { return nil }
-func (broken) MayGive(context.Context, asker.Asker, string, []template.Document) error {
-	return nil
+func (broken) MayGive(context.Context, asker.Asker, string, []template.Document) ([]string, error) {
+	return nil, nil
 }
 func (broken) Apply(context.Context, *template.Lay) ([]template.Made, error) {
 	return nil, errors.New("the secret of the store")

@@ -32,7 +32,7 @@ type templated struct {
 
 func (a *API) templateRows() []httpapi.Operation {
 	kind := func(name string) templatewire.Kind {
-		return templatewire.Kind{Templates: a.templates, Name: name, Service: "iam-identity"}
+		return templatewire.Kind{Templates: a.templates, Name: name}
 	}
 	profiles := &templated{a, kind(kinds.Profile), "/v1/profile_templates", "/v1/profile_assignments", "profile", "profile_templates"}
 	settings := &templated{a, kind(kinds.Settings), "/v1/account_settings_templates", "/v1/account_settings_assignments", "account-settings",
@@ -172,14 +172,16 @@ func wireTemplateStamps(m *store.Meta) templateStamps {
 func (t *templated) wire(ctx context.Context, head *template.Template, v *template.Version, history bool) (*templateOut, error) {
 	out := &templateOut{ID: head.ID, Version: v.Number, AccountID: head.Account, Name: head.Name, Description: v.Description,
 		Committed: v.Committed, EntityTag: v.Tag, CRN: template.CRN(head), templateStamps: wireTemplateStamps(&v.Meta)}
-	var payload struct {
-		kinds.ProfilePayload
-		kinds.SettingsPayload
+	var profile kinds.ProfilePayload // only the kind's own part was checked when it was stored
+	var settings kinds.SettingsPayload
+	var payload any = &profile
+	if t.Name == kinds.Settings {
+		payload = &settings
 	}
-	if err := json.Unmarshal(v.Payload, &payload); err != nil {
+	if err := json.Unmarshal(v.Payload, payload); err != nil {
 		return nil, fault.Wrap(err, "reading stored template")
 	}
-	out.Profile, out.Settings, out.ActionControls = payload.Profile, payload.Settings, payload.ActionControls
+	out.Profile, out.Settings, out.ActionControls = profile.Profile, settings.Settings, profile.ActionControls
 	if out.Profile != nil {
 		for i := range out.Profile.Identities {
 			out.Profile.Identities[i].IAMID = out.Profile.Identities[i].IAM()
@@ -218,7 +220,7 @@ func (t *templated) findNew(_ context.Context, c *httpapi.Call, in *createTempla
 }
 
 func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTemplateIn, found template.Checked) (*templateOut, error) {
-	head, v, err := t.templates.Create(ctx, cmp.Or(in.Body.AccountID, c.Caller.Account), found)
+	head, v, err := t.templates.Create(ctx, c, cmp.Or(in.Body.AccountID, c.Caller.Account), found)
 	return t.shown(ctx, c, head, v, err, false)
 }
 
@@ -262,7 +264,7 @@ func (t *templated) findNewVersion(ctx context.Context, c *httpapi.Call, in *new
 }
 
 func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, _ *newVersionIn, next templatewire.Next) (*templateOut, error) {
-	head, v, err := t.templates.AddVersion(ctx, next.Template, next.Version)
+	head, v, err := t.templates.AddVersion(ctx, c, next.Template, next.Version)
 	return t.shown(ctx, c, head, v, err, false)
 }
 
@@ -279,7 +281,7 @@ func (t *templated) update(ctx context.Context, c *httpapi.Call, in *updateVersi
 	if err != nil {
 		return nil, err
 	}
-	head, v, err := t.Kind.Update(ctx, found, in.IfMatch, d)
+	head, v, err := t.Kind.Update(ctx, c, found, in.IfMatch, d)
 	return t.shown(ctx, c, head, v, err, false)
 }
 

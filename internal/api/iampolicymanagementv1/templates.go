@@ -3,6 +3,7 @@ package iampolicymanagementv1
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -30,7 +31,7 @@ type templated struct {
 func (a *API) templateRows() []httpapi.Operation {
 	var rows []httpapi.Operation
 	for _, t := range []*templated{{noun: "policy"}, {noun: "action-control"}, {noun: "role"}} {
-		t.API, t.Kind = a, templatewire.Kind{Templates: a.templates, Name: strings.ReplaceAll(t.noun, "-", "_"), Service: "iam-access-management"}
+		t.API, t.Kind = a, templatewire.Kind{Templates: a.templates, Name: strings.ReplaceAll(t.noun, "-", "_")}
 		t.Word = func(about string, e *fault.Error) { word(t.Name, about, e) }
 		rows = append(rows, t.rows()...)
 	}
@@ -134,27 +135,37 @@ type templateBody struct {
 // is not sent stays nil.
 func (t *templated) draft(b *templateBody, before json.RawMessage) (template.Draft, error) {
 	d := template.Draft{Name: b.Name, Description: b.Description, Committed: b.Committed}
-	body := map[string]raw{kinds.Policy: b.Policy, kinds.Role: b.Role, kinds.Control: b.Control}[t.Name]
-	if len(body) == 0 || string(body) == "null" {
-		if t.Name == kinds.Policy {
-			return d, fault.Missing("policy")
-		}
+	parts := map[string]raw{kinds.Policy: b.Policy, kinds.Role: b.Role, kinds.Control: b.Control}
+	maps.DeleteFunc(parts, func(_ string, part raw) bool { return len(part) == 0 || string(part) == "null" })
+	own := parts[t.Name]
+	switch {
+	case own == nil && t.Name == kinds.Policy:
+		return d, fault.Missing("policy")
+	case len(parts) == 0:
 		return d, nil
 	}
-	var payload any = map[string]raw{t.Name: body}
-	if t.Name == kinds.Role {
-		var old, fresh kinds.RolePayload
-		if err := json.Unmarshal(before, &old); err == nil && old.Role != nil {
-			if err := json.Unmarshal(body, &fresh.Role); err != nil {
-				return d, fault.Field("role", "Property 'role' is malformed.")
-			}
-			fresh.Role.Name, fresh.Role.ServiceName = old.Role.Name, old.Role.ServiceName
-			payload = fresh
-		}
-	}
 	var err error
-	d.Payload, err = json.Marshal(payload)
+	if own != nil && t.Name == kinds.Role {
+		parts[t.Name], err = sameRole(own, before)
+	}
+	if err == nil {
+		d.Payload, err = json.Marshal(parts) // that of another kind is refused by Check
+	}
 	return d, err
+}
+
+// sameRole gives a role the name and service that an earlier payload has.
+func sameRole(role raw, before json.RawMessage) (raw, error) {
+	var old kinds.RolePayload
+	if err := json.Unmarshal(before, &old); err != nil || old.Role == nil {
+		return role, nil // there is none, or it says nothing yet
+	}
+	var fresh *kinds.RoleDoc
+	if err := json.Unmarshal(role, &fresh); err != nil {
+		return nil, fault.Field("role", "Property 'role' is malformed.")
+	}
+	fresh.Name, fresh.ServiceName = old.Role.Name, old.Role.ServiceName
+	return json.Marshal(fresh)
 }
 
 // templateOut is a version on the wire; versions are texts here.
@@ -234,7 +245,7 @@ func (t *templated) findNew(_ context.Context, _ *httpapi.Call, in *createTempla
 }
 
 func (t *templated) create(ctx context.Context, c *httpapi.Call, in *createTemplateIn, found template.Checked) (*templateOut, error) {
-	head, v, err := t.templates.Create(ctx, in.Body.AccountID, found)
+	head, v, err := t.templates.Create(ctx, c, in.Body.AccountID, found)
 	return t.counted(ctx, c, head, v, err)
 }
 
@@ -284,7 +295,7 @@ func (t *templated) addVersion(ctx context.Context, c *httpapi.Call, in *newVers
 	if err != nil {
 		return nil, err
 	}
-	head, v, err := t.templates.AddVersion(ctx, found.Template, next)
+	head, v, err := t.templates.AddVersion(ctx, c, found.Template, next)
 	return t.counted(ctx, c, head, v, err)
 }
 
@@ -305,7 +316,7 @@ func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *rep
 	if d.Payload == nil {
 		d.Payload = found.Version.Payload
 	}
-	head, v, err := t.Kind.Update(ctx, found, in.IfMatch, d)
+	head, v, err := t.Kind.Update(ctx, c, found, in.IfMatch, d)
 	return t.shown(c, head, v, err)
 }
 

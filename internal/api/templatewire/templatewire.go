@@ -20,7 +20,6 @@ import (
 type Kind struct {
 	Templates *template.Service
 	Name      string // of package kinds
-	Service   string // that its actions belong to, e.g. "iam-groups"
 	// Word gives an error the family's own code; about is Template, Assignment or
 	// Assigning. nil leaves errors as they are.
 	Word func(about string, e *fault.Error)
@@ -36,7 +35,7 @@ const (
 // Target is the resource that actions on a template are decided on, and those
 // on its assignments; templateID is "" for all of an account.
 func (k *Kind) Target(account, templateID string) httpapi.Target {
-	return httpapi.Target{ServiceName: k.Service, Account: account, ResourceType: "template", Resource: templateID}
+	return k.Templates.On(k.Name, account, templateID)
 }
 
 // worded gives an error the family's code.
@@ -180,12 +179,13 @@ func (k *Kind) FindNext(ctx context.Context, c *httpapi.Call, templateID string,
 }
 
 // Update changes a version to what a draft says, after the precondition.
-func (k *Kind) Update(ctx context.Context, found Found, ifMatch string, d template.Draft) (*template.Template, *template.Version, error) {
+func (k *Kind) Update(ctx context.Context, c *httpapi.Call, found Found, ifMatch string, d template.Draft) (*template.Template,
+	*template.Version, error) {
 	change, err := k.Templates.Check(k.Name, d)
 	if err != nil {
 		return nil, nil, err
 	}
-	return k.Templates.UpdateVersion(ctx, found.Template, found.Version, ifMatch, change)
+	return k.Templates.UpdateVersion(ctx, c, found.Template, found.Version, ifMatch, change)
 }
 
 // doing is how a row does what has no answer.
@@ -214,8 +214,8 @@ func Commit[In any](k *Kind) doing[In, Found] {
 
 // Unassign takes an assignment back.
 func Unassign[In any](k *Kind) doing[In, *template.Assignment] {
-	return Worded(k, Assignment, func(ctx context.Context, _ *httpapi.Call, _ *In, a *template.Assignment) (*httpapi.None, error) {
-		return nil, k.Templates.Unassign(ctx, a)
+	return Worded(k, Assignment, func(ctx context.Context, c *httpapi.Call, _ *In, a *template.Assignment) (*httpapi.None, error) {
+		return nil, k.Templates.Unassign(ctx, c, a)
 	})
 }
 

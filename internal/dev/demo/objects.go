@@ -187,7 +187,7 @@ func (l *loader) templates(ctx context.Context) error {
 		return err
 	}
 	l.labels.say("policy template")
-	_, _, err = l.template.Create(ctx, l.Root, draft)
+	_, _, err = l.template.Create(ctx, asker.System, l.Root, draft)
 	return err
 }
 

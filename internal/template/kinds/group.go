@@ -123,7 +123,8 @@ type groupDocument struct {
 
 func groupKind(acc *access.Service) *template.Kind {
 	return &template.Kind{
-		Name: Group, TemplatePrefix: "AccessGroupTemplateId-", AssignmentPrefix: "AccessGroupAssignmentId-",
+		Name: Group, Service: "iam-groups", Noun: "group", Parts: []string{"group"}, Refers: true,
+		TemplatePrefix: "AccessGroupTemplateId-", AssignmentPrefix: "AccessGroupAssignmentId-",
 		Title: "access group template", Action: "iam-groups.group-template",
 		Decode: func(payload json.RawMessage) (template.Document, error) {
 			var p GroupPayload

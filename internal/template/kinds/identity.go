@@ -116,7 +116,8 @@ type profileDocument struct {
 
 func profileKind(ids *identity.Service) *template.Kind {
 	return &template.Kind{
-		Name: Profile, TemplatePrefix: "ProfileTemplate-", AssignmentPrefix: "TemplateAssignment-",
+		Name: Profile, Service: "iam-identity", Noun: "profile", Parts: []string{"profile", "action_controls"}, Refers: true,
+		TemplatePrefix: "ProfileTemplate-", AssignmentPrefix: "TemplateAssignment-",
 		Title: "profile template", Action: "iam-identity.profile-template",
 		Decode: func(payload json.RawMessage) (template.Document, error) {
 			var p ProfilePayload
@@ -231,7 +232,8 @@ type settingsDocument struct {
 
 func settingsKind() *template.Kind {
 	return &template.Kind{
-		Name: Settings, TemplatePrefix: "AccountSettingsTemplate-", AssignmentPrefix: "TemplateAssignment-",
+		Name: Settings, Service: "iam-identity", Noun: "account-settings", Parts: []string{"account_settings"},
+		TemplatePrefix: "AccountSettingsTemplate-", AssignmentPrefix: "TemplateAssignment-",
 		Title: "account settings template", Action: "iam-identity.account-settings-template", OneOnly: true,
 		Decode: func(payload json.RawMessage) (template.Document, error) {
 			var p SettingsPayload

@@ -33,11 +33,13 @@ func All(ids *identity.Service, acc *access.Service) []*template.Kind {
 }
 
 // alone is a document that draws on no other templates, and that gives what
-// whoever may assign it may give.
+// whoever may assign it may give, without a role.
 type alone struct{}
 
 // MayGive implements template.Document.
-func (alone) MayGive(context.Context, asker.Asker, string, []template.Document) error { return nil }
+func (alone) MayGive(context.Context, asker.Asker, string, []template.Document) ([]string, error) {
+	return nil, nil
+}
 
 // Uses implements template.Document.
 func (alone) Uses() []template.Reference { return nil }

@@ -35,7 +35,8 @@ type policyDocument struct {
 
 func policyKind(acc *access.Service) *template.Kind {
 	return &template.Kind{
-		Name: Policy, TemplatePrefix: "policyTemplate-", AssignmentPrefix: "policyAssignment-",
+		Name: Policy, Service: "iam-access-management", Noun: "policy", Parts: []string{"policy"},
+		TemplatePrefix: "policyTemplate-", AssignmentPrefix: "policyAssignment-",
 		Title: "policy template", Action: "iam-am.policy-template",
 		Decode: func(payload json.RawMessage) (template.Document, error) { return decodePolicy(acc, payload) },
 		Remove: func(ctx context.Context, tx store.Tx, accountID string, m template.Made) error {
@@ -98,7 +99,7 @@ func (d policyDocument) Uses() []template.Reference { return d.roles }
 // by role templates too, its giver must hold, as where an account makes it
 // itself. Enterprises give in their accounts what their givers hold in the
 // enterprise account.
-func (d policyDocument) MayGive(ctx context.Context, who asker.Asker, root string, uses []template.Document) error {
+func (d policyDocument) MayGive(ctx context.Context, who asker.Asker, root string, uses []template.Document) ([]string, error) {
 	doc := *d.policy
 	doc.Resource = withAccount(doc.Resource, root)
 	var roles []*access.CustomRole
@@ -107,7 +108,7 @@ func (d policyDocument) MayGive(ctx context.Context, who asker.Asker, root strin
 			roles = append(roles, role.role)
 		}
 	}
-	return d.acc.MayDelegate(ctx, who, &doc, roles...)
+	return nil, d.acc.MayDelegate(ctx, who, &doc, roles...)
 }
 
 // Apply implements template.Document. It fills in what depends on the account:
@@ -118,7 +119,7 @@ func (d policyDocument) Apply(ctx context.Context, l *template.Lay) ([]template.
 	doc.RoleIDs = slices.Clone(doc.RoleIDs)
 	var roles []template.Made
 	for _, src := range l.Uses {
-		crn, m, err := roleOf(ctx, l, src)
+		crn, m, err := d.roleOf(ctx, l, src)
 		if err != nil {
 			return nil, err
 		}
@@ -164,18 +165,22 @@ func subjectOf(owner string) policy.Attribute {
 
 // roleOf makes sure that the account has the role of a role template and gives
 // its CRN. A role that the account holds by an assignment of the role template
-// itself is used and not counted as made.
-func roleOf(ctx context.Context, l *template.Lay, src template.Source) (string, []template.Made, error) {
+// itself is used and not counted as made; it may be of another version, of which
+// an authorization gives only what the assignment may.
+func (d policyDocument) roleOf(ctx context.Context, l *template.Lay, src template.Source) (string, []template.Made, error) {
 	role, ok := src.Document.(roleDocument)
 	if !ok || role.role == nil {
 		return "", nil, fmt.Errorf("%s is no role template", src.Template.ID)
 	}
 	crn := (&access.CustomRole{Meta: store.Meta{Account: l.Account.ID, Name: role.role.Name}}).CRN()
 	if _, err := template.Helds.Get(ctx, l.Tx, l.Account.ID, src.Template.ID); !errors.Is(err, fault.NotFound) {
+		if err == nil && d.policy.Type == policy.TypeAuthorization {
+			err = access.NoWider(ctx, l.Tx, l.Rights, l.Account.ID, role.role)
+		}
 		return crn, nil, err
 	}
 	m, err := role.Apply(ctx, &template.Lay{Source: src, Tx: l.Tx, Account: l.Account, Assignment: l.Assignment, Before: l.Before,
-		Root: l.Root})
+		Root: l.Root, Rights: l.Rights})
 	for i := range m {
 		m[i].Template, m[i].Number = src.Template.ID, src.Version.Number
 	}
@@ -212,7 +217,8 @@ type roleDocument struct {
 
 func roleKind(acc *access.Service) *template.Kind {
 	return &template.Kind{
-		Name: Role, TemplatePrefix: "roleTemplate-", AssignmentPrefix: "roleAssignment-",
+		Name: Role, Service: "iam-access-management", Noun: "role", Parts: []string{"role"},
+		TemplatePrefix: "roleTemplate-", AssignmentPrefix: "roleAssignment-",
 		Title: "role template", Action: "iam-access-management.role-template",
 		Decode: func(payload json.RawMessage) (template.Document, error) {
 			var p RolePayload
@@ -238,11 +244,20 @@ func (d roleDocument) Check(final bool) error {
 	return d.acc.RoleSpec(d.role).Validate()
 }
 
+// MayGive implements template.Document: everybody may give a role, but only to
+// services what they hold.
+func (d roleDocument) MayGive(ctx context.Context, who asker.Asker, root string, _ []template.Document) ([]string, error) {
+	if d.role == nil {
+		return nil, nil
+	}
+	return d.acc.Held(ctx, who, root, d.role)
+}
+
 // Apply implements template.Document.
 func (d roleDocument) Apply(ctx context.Context, l *template.Lay) ([]template.Made, error) {
 	r := *d.role
 	r.Actions, r.Template = slices.Clone(r.Actions), mark(l)
-	stored, err := d.acc.LayRole(ctx, l.Tx, l.Account.ID, l.Held(), &r)
+	stored, err := d.acc.LayRole(ctx, l.Tx, l.Rights, l.Account.ID, l.Held(), &r)
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +285,8 @@ type controlDocument struct {
 
 func controlKind(acc *access.Service) *template.Kind {
 	return &template.Kind{
-		Name: Control, TemplatePrefix: "actionControlTemplate-", AssignmentPrefix: "actionControlAssignment-",
+		Name: Control, Service: "iam-access-management", Noun: "action-control", Parts: []string{"action_control"},
+		TemplatePrefix: "actionControlTemplate-", AssignmentPrefix: "actionControlAssignment-",
 		Title: "action control template", Action: "iam-access-management.action-control-template", OneOnly: true,
 		Decode: func(payload json.RawMessage) (template.Document, error) {
 			var p ControlPayload
