@@ -22,9 +22,13 @@ import (
 // found adds an answer from a snapshot to what the writes of a request rest on.
 // still gives it from a later one.
 func (a *Authority) found(ctx context.Context, b *built, r *policy.Request, still func(*policy.Snapshot) bool) {
+	basis := store.BasisOf(ctx)
+	if basis == nil {
+		return
+	}
 	accountID, sub := b.snapshot.Account(), r.Subject
 	covered, foreign := b.covered, b.foreign
-	store.BasisOf(ctx).Add(accountID, func(ctx context.Context, log store.TxLog, head int64) error {
+	basis.Add(accountID, func(ctx context.Context, log store.TxLog, head int64) error {
 		owed, all := a.owedSince(accountID, foreign)
 		if !all {
 			return store.ErrMoved // somebody else has them in a snapshot by now

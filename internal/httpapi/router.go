@@ -161,7 +161,11 @@ func (rt *Router) run(op *Operation, c *Call, w http.ResponseWriter, r *http.Req
 		}
 		c.Caller = caller
 	}
-	return op.serve(store.WithBasis(store.WithOrigin(ctx, c.origin())), rt, c, w, r)
+	ctx = store.WithOrigin(ctx, c.origin())
+	if op.Method != http.MethodGet { // which writes nothing that rests on a decision, and may make very many
+		ctx = store.WithBasis(ctx)
+	}
+	return op.serve(ctx, rt, c, w, r)
 }
 
 // errNoToken is the documented answer to a call without Authorization header.

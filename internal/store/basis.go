@@ -33,26 +33,30 @@ func WithBasis(ctx context.Context) context.Context {
 	return context.WithValue(ctx, basisKey{}, new(Basis))
 }
 
-// BasisOf gives the basis of a context; what is added to that of a context
-// without one is not asked by anybody.
+// BasisOf gives the basis of a context, nil without one: no ground is kept then.
 func BasisOf(ctx context.Context) *Basis {
-	if b, ok := ctx.Value(basisKey{}).(*Basis); ok {
-		return b
-	}
-	return new(Basis)
+	b, _ := ctx.Value(basisKey{}).(*Basis)
+	return b
 }
 
 // Add adds a ground that is known up to a place in the log of an account.
 func (b *Basis) Add(account string, g Ground) { b.grounds = append(b.grounds, grounded{account, g}) }
 
 // Clear forgets all grounds: everything is found and decided anew.
-func (b *Basis) Clear() { b.grounds = nil }
+func (b *Basis) Clear() {
+	if b != nil {
+		b.grounds = nil
+	}
+}
 
 // Stands asks all grounds. head tells where an account's log stood before the
 // transaction's own events. On PostgreSQL the logs that the transaction writes to
 // are locked by then, others are not: what is written to them at the same moment
 // counts as later.
 func (b *Basis) Stands(ctx context.Context, r TxLog, head func(account string) (int64, error)) error {
+	if b == nil {
+		return nil
+	}
 	for _, g := range b.grounds {
 		at, err := head(g.account)
 		if err != nil {
