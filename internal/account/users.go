@@ -176,6 +176,19 @@ func (s *Service) SetLoginIn(ctx context.Context, tx store.Tx, n NewLogin) error
 	return err
 }
 
+// RenewPassword stores another hash of the password that a person has already.
+// Nothing happens when the login was changed meanwhile.
+func RenewPassword(ctx context.Context, db store.DB, found *Login, hash string) error {
+	_, err := Logins.Edit(ctx, db, found, func(_ store.Tx, login *Login) (store.Event, error) {
+		login.PasswordHash = hash
+		return store.Event{Message: "User Management: renew the hash of a password"}, nil
+	})
+	if errors.Is(err, store.ErrMoved) {
+		return nil
+	}
+	return err
+}
+
 // checkText bounds a text and refuses control characters: names go into logs
 // and tables.
 func checkText(field, text string, least, most int) error {

@@ -4,6 +4,7 @@
 package oauth
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"time"
@@ -116,7 +117,7 @@ type Credentials struct {
 // and whoever gave too many is not heard, so that a guess that is right cannot
 // be told from one that is wrong. Clients whose secret is public are not asked
 // to wait: nothing is to be guessed about them.
-func (cs *Clients) Authenticate(c Credentials, from netip.Addr) (*Client, error) {
+func (cs *Clients) Authenticate(ctx context.Context, c Credentials, from netip.Addr) (_ *Client, err error) {
 	if !c.Given {
 		return Nobody, nil
 	}
@@ -124,12 +125,13 @@ func (cs *Clients) Authenticate(c Credentials, from netip.Addr) (*Client, error)
 	if ok && known.public && known.Secret.Equal(c.Secret) {
 		return known, nil
 	}
-	who := throttle.Source(from)
-	if err := cs.throttle.Open(cs.limit, who); err != nil {
+	attempt, err := cs.throttle.Reserve(ctx, throttle.Bound{Limit: cs.limit, Who: throttle.Source(from)})
+	if err != nil {
 		return nil, err
 	}
+	defer func() { err = attempt.Done(err) }()
 	if !ok || !known.Secret.Equal(c.Secret) {
-		return nil, cs.throttle.Failed(cs.limit, who, errUnknown())
+		return nil, errUnknown()
 	}
 	return known, nil
 }

@@ -34,16 +34,16 @@ func clients(t *testing.T, now *time.Time, configured ...oauth.Client) *oauth.Cl
 func TestClientsThatOfficialToolsBringAlong(t *testing.T) {
 	cs := clients(t, new(time.Time))
 	for id, interactive := range map[string]bool{"bx": true, "kube": false, "ce": false} {
-		c, err := cs.Authenticate(words(id, id), here)
+		c, err := cs.Authenticate(t.Context(), words(id, id), here)
 		if err != nil || c.ID != id || c.Interactive != interactive || c.Refresh != oauth.RefreshRotating {
 			t.Errorf("%s: %+v, %v", id, c, err)
 		}
 	}
-	if c, err := cs.Authenticate(oauth.Credentials{}, here); c != oauth.Nobody || err != nil {
+	if c, err := cs.Authenticate(t.Context(), oauth.Credentials{}, here); c != oauth.Nobody || err != nil {
 		t.Errorf("without a client: %+v, %v", c, err)
 	}
 	for _, c := range []oauth.Credentials{words("bx", "kube"), words("nobody", "nobody"), words("", ""), words(oauth.DefaultClientID, "")} {
-		if _, err := clients(t, new(time.Time)).Authenticate(c, here); !errors.Is(err, fault.Unauthenticated) ||
+		if _, err := clients(t, new(time.Time)).Authenticate(t.Context(), c, here); !errors.Is(err, fault.Unauthenticated) ||
 			fault.Of(err).Number != "BXNIM0310E" {
 			t.Errorf("%s: %v", c.ID, err)
 		}
@@ -53,10 +53,11 @@ func TestClientsThatOfficialToolsBringAlong(t *testing.T) {
 func TestAConfiguredClientTakesThePlaceOfABuiltInOne(t *testing.T) {
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	cs := clients(t, &now, oauth.Client{ID: "bx", Secret: secret.New("of the operator")})
-	if _, err := cs.Authenticate(words("bx", "bx"), here); err == nil {
+	if _, err := cs.Authenticate(t.Context(), words("bx", "bx"), here); err == nil {
 		t.Error("the secret that everybody knows still works")
 	}
-	if c, err := cs.Authenticate(words("bx", "of the operator"), here); err != nil || c.Interactive || c.Refresh != oauth.RefreshNone {
+	c, err := cs.Authenticate(t.Context(), words("bx", "of the operator"), here)
+	if err != nil || c.Interactive || c.Refresh != oauth.RefreshNone {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
@@ -65,23 +66,23 @@ func TestGuessingASecretIsBounded(t *testing.T) {
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	cs := clients(t, &now, oauth.Client{ID: "portal", Secret: secret.New("right")})
 	for range 2 {
-		if _, err := cs.Authenticate(words("portal", "wrong"), here); !errors.Is(err, fault.Unauthenticated) {
+		if _, err := cs.Authenticate(t.Context(), words("portal", "wrong"), here); !errors.Is(err, fault.Unauthenticated) {
 			t.Fatal(err)
 		}
 	}
 	for _, guess := range []string{"wrong", "right"} { // the right one must not show
-		if _, err := cs.Authenticate(words("portal", guess), here); !errors.Is(err, fault.RateLimited) {
+		if _, err := cs.Authenticate(t.Context(), words("portal", guess), here); !errors.Is(err, fault.RateLimited) {
 			t.Errorf("%s after the burst: %v", guess, err)
 		}
 	}
-	if _, err := cs.Authenticate(words("bx", "bx"), here); err != nil {
+	if _, err := cs.Authenticate(t.Context(), words("bx", "bx"), here); err != nil {
 		t.Errorf("a client about which nothing is to be guessed: %v", err)
 	}
-	if _, err := cs.Authenticate(words("portal", "right"), there); err != nil {
+	if _, err := cs.Authenticate(t.Context(), words("portal", "right"), there); err != nil {
 		t.Errorf("another source: %v", err)
 	}
 	now = now.Add(time.Minute)
-	if _, err := cs.Authenticate(words("portal", "right"), here); err != nil {
+	if _, err := cs.Authenticate(t.Context(), words("portal", "right"), here); err != nil {
 		t.Errorf("a minute later: %v", err)
 	}
 }

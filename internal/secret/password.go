@@ -15,15 +15,21 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// The parameters of new password hashes: 19 MiB, two passes, one lane, the
-// OWASP Password Storage Cheat Sheet's first choice for argon2id. One hash
-// costs 42-89 ms of one core here.
+// Cost is how much work a new password hash is, in one lane.
+type Cost struct{ MemoryKiB, Passes uint32 }
+
+var (
+	// UsualCost is the OWASP Password Storage Cheat Sheet's first choice for
+	// argon2id. One hash costs 42-89 ms of one core here.
+	UsualCost = Cost{19 * 1024, 2}
+	// LeastCost is the least that is accepted: for tests.
+	LeastCost = Cost{minArgonMemoryKiB, 1}
+)
+
 const (
-	argonMemoryKiB = 19 * 1024
-	argonTime      = 2
-	argonLanes     = 1
-	argonSaltSize  = 16
-	argonKeySize   = 32
+	argonLanes    = 1
+	argonSaltSize = 16
+	argonKeySize  = 32
 )
 
 // Bounds of parameters that Verify accepts. A stored hash comes from a backup
@@ -51,6 +57,7 @@ var (
 // concurrent use.
 type Passwords struct {
 	rand io.Reader
+	cost Cost
 	// slots holds one element per computation that may run at a time.
 	slots chan struct{}
 }
@@ -59,13 +66,18 @@ type Passwords struct {
 // crypto/rand) and runs at most concurrency computations at a time (0 or less:
 // one per core).
 func NewPasswords(random io.Reader, concurrency int) *Passwords {
+	return NewPasswordsAt(UsualCost, random, concurrency)
+}
+
+// NewPasswordsAt is NewPasswords at another cost.
+func NewPasswordsAt(cost Cost, random io.Reader, concurrency int) *Passwords {
 	if random == nil {
 		random = rand.Reader
 	}
 	if concurrency <= 0 {
 		concurrency = runtime.GOMAXPROCS(0)
 	}
-	return &Passwords{rand: random, slots: make(chan struct{}, concurrency)}
+	return &Passwords{rand: random, cost: cost, slots: make(chan struct{}, concurrency)}
 }
 
 // Hash returns the PHC string of a password with a new salt:
@@ -79,7 +91,7 @@ func (p *Passwords) Hash(ctx context.Context, password Value) (string, error) {
 	if _, err := io.ReadFull(p.rand, salt); err != nil {
 		return "", fmt.Errorf("drawing a salt: %w", err)
 	}
-	hash := passwordHash{memoryKiB: argonMemoryKiB, time: argonTime, lanes: argonLanes, salt: salt}
+	hash := passwordHash{memoryKiB: p.cost.MemoryKiB, time: p.cost.Passes, lanes: argonLanes, salt: salt}
 	key, err := p.compute(ctx, &hash, password, argonKeySize)
 	if err != nil {
 		return "", fmt.Errorf("hashing a password: %w", err)
@@ -108,7 +120,7 @@ func (p *Passwords) Verify(ctx context.Context, encoded string, password Value) 
 	if subtle.ConstantTimeCompare(key, hash.key) != 1 {
 		return false, false, nil
 	}
-	return true, hash.outdated(), nil
+	return true, p.outdated(&hash), nil
 }
 
 // VerifyNobody does the work of Verify for a user that does not exist, so that
@@ -117,7 +129,7 @@ func (p *Passwords) VerifyNobody(ctx context.Context, password Value) error {
 	if n := len(password.Reveal()); n == 0 || n > MaxPasswordLength {
 		return nil
 	}
-	hash := passwordHash{memoryKiB: argonMemoryKiB, time: argonTime, lanes: argonLanes, salt: make([]byte, argonSaltSize)}
+	hash := passwordHash{memoryKiB: p.cost.MemoryKiB, time: p.cost.Passes, lanes: argonLanes, salt: make([]byte, argonSaltSize)}
 	if _, err := p.compute(ctx, &hash, password, argonKeySize); err != nil {
 		return fmt.Errorf("verifying a password: %w", err)
 	}
@@ -134,7 +146,23 @@ func (p *Passwords) compute(ctx context.Context, h *passwordHash, password Value
 		return nil, ctx.Err()
 	}
 	defer func() { <-p.slots }()
-	return argon2.IDKey([]byte(password.Reveal()), h.salt, h.time, h.memoryKiB, h.lanes, uint32(size)), nil
+	key := argon2.IDKey([]byte(password.Reveal()), h.salt, h.time, h.memoryKiB, h.lanes, uint32(size))
+	p.makeUp(h, password)
+	return key, nil
+}
+
+// makeUp does the work that a hash of weaker parameters has saved, so that the
+// time of an answer does not tell whose hash is an old one. Time goes with
+// memory times passes.
+func (p *Passwords) makeUp(h *passwordHash, password Value) {
+	const least = 8 // KiB for each lane
+	done, whole := h.memoryKiB*h.time, p.cost.MemoryKiB*p.cost.Passes
+	if done >= whole {
+		return
+	}
+	if memory := (whole - done) / p.cost.Passes; memory >= least {
+		argon2.IDKey([]byte(password.Reveal()), h.salt, p.cost.Passes, memory, argonLanes, argonKeySize)
+	}
 }
 
 // passwordHash is a parsed PHC string.
@@ -151,8 +179,8 @@ func (h *passwordHash) String() string {
 		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.key))
 }
 
-func (h *passwordHash) outdated() bool {
-	return h.memoryKiB != argonMemoryKiB || h.time != argonTime || h.lanes != argonLanes ||
+func (p *Passwords) outdated(h *passwordHash) bool {
+	return h.memoryKiB != p.cost.MemoryKiB || h.time != p.cost.Passes || h.lanes != argonLanes ||
 		len(h.salt) < argonSaltSize || len(h.key) < argonKeySize
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/secret"
 )
@@ -112,4 +113,33 @@ func FuzzVerifyPassword(f *testing.F) {
 			t.Errorf("got %v, %v", ok, err)
 		}
 	})
+}
+
+// TestTheTimeDoesNotTellWhoseHashIsAnOldOne: the least hash that is accepted is
+// a tenth of the work of one of ours.
+func TestTheTimeDoesNotTellWhoseHashIsAnOldOne(t *testing.T) {
+	old, err := secret.NewPasswordsAt(secret.LeastCost, nil, 1).Hash(t.Context(), secret.New("pass word"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := secret.NewPasswords(nil, 1)
+	quickest := map[string]time.Duration{"old": time.Hour, "nobody": time.Hour}
+	ratio := 0.0
+	// In turn and again, because the machine has other things to do.
+	for round := 0; round < 5 || round < 60 && (ratio < 0.7 || ratio > 1.4); round++ {
+		for whose, judge := range map[string]func() error{
+			"old":    func() error { _, _, err := p.Verify(t.Context(), old, secret.New("a guess")); return err },
+			"nobody": func() error { return p.VerifyNobody(t.Context(), secret.New("a guess")) },
+		} {
+			start := time.Now()
+			if err := judge(); err != nil {
+				t.Fatal(err)
+			}
+			quickest[whose] = min(quickest[whose], time.Since(start))
+		}
+		ratio = float64(quickest["old"]) / float64(quickest["nobody"])
+	}
+	if ratio < 0.7 || ratio > 1.4 {
+		t.Errorf("a guess at an old hash takes %v, at nobody's %v", quickest["old"], quickest["nobody"])
+	}
 }

@@ -281,7 +281,7 @@ func (s *Service) Introspect(ctx context.Context, r *Request) (*Claims, error) {
 	if !r.Client.Given {
 		return nil, errClientMissing("introspection")
 	}
-	if _, err := s.clients.Authenticate(r.Client, r.Address); err != nil {
+	if _, err := s.clients.Authenticate(ctx, r.Client, r.Address); err != nil {
 		return nil, err
 	}
 	if r.AccessToken.IsZero() {

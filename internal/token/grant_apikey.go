@@ -12,7 +12,6 @@ import (
 	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/session"
 	"github.com/kagiban/kagiban/internal/store"
-	"github.com/kagiban/kagiban/internal/throttle"
 )
 
 // maxAPIKey bounds what is looked up as an API key. Keys of ours have 44
@@ -77,7 +76,7 @@ func (s *Service) prepareKey(ctx context.Context, r *Request, client *oauth.Clie
 	hash := store.Key{Space: identity.KeySpace, Value: s.keyHash.Lookup(r.APIKey)}
 	first, err := lookup(ctx, s.state, identity.APIKeys, hash)
 	if errors.Is(err, fault.NotFound) {
-		return nil, s.throttle.Failed(s.cfg.Limits.Credential, throttle.Source(r.Address), errKeyUnknown())
+		return nil, s.throttle.Refused(s.bySource(r.Address), errKeyUnknown())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("looking an API key up: %w", err)

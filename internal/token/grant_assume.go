@@ -296,7 +296,7 @@ func (s *Service) assumed(ctx context.Context, l *session.Lineage) (*standing, e
 // may assume, in all accounts, by their creation. Profiles of accounts that are
 // not active are left out.
 func (s *Service) Assumable(ctx context.Context, r *Request) ([]*identity.Profile, error) {
-	client, err := s.clients.Authenticate(r.Client, r.Address)
+	client, err := s.clients.Authenticate(ctx, r.Client, r.Address)
 	if err != nil {
 		return nil, err
 	}

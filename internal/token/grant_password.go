@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 
@@ -64,37 +65,60 @@ func (s *Service) hear(ctx context.Context, l *login) error {
 	return nil
 }
 
+// bySource bounds those who show credentials, by where they come from.
+func (s *Service) bySource(from netip.Addr) throttle.Bound {
+	return throttle.Bound{Limit: s.cfg.Limits.Credential, Who: throttle.Source(from)}
+}
+
 // checkPassword gives the local credential of a user name and password. Every
 // reason to refuse reads the same and takes the same time.
-func (s *Service) checkPassword(ctx context.Context, username string, password secret.Value, from netip.Addr) (*account.Login, error) {
+func (s *Service) checkPassword(ctx context.Context, username string, password secret.Value, from netip.Addr) (_ *account.Login,
+	err error) {
 	if username == "" {
 		return nil, errMissing("username")
 	}
 	if password.IsZero() {
 		return nil, errMissing("password")
 	}
-	bySource, byTarget := s.cfg.Limits.PasswordSource, s.cfg.Limits.PasswordTarget
-	if err := errors.Join(s.throttle.Open(byTarget, target(username)), s.throttle.Open(bySource, throttle.Source(from))); err != nil {
-		return nil, fault.Of(err)
+	attempt, err := s.throttle.Reserve(ctx, throttle.Bound{Limit: s.cfg.Limits.PasswordSource, Who: throttle.Source(from)},
+		throttle.Bound{Limit: s.cfg.Limits.PasswordTarget, Who: target(username)})
+	if err != nil {
+		return nil, err
 	}
+	defer func() { err = attempt.Done(err) }()
 	person, err := account.Logins.Lookup(ctx, s.cfg.DB.Direct(), account.EmailKey(target(username)))
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		return nil, fmt.Errorf("looking a login up: %w", err)
 	}
-	good := false
+	good, outdated := false, false
 	if err != nil || person.PasswordHash == "" {
-		err = s.passwords.VerifyNobody(ctx, password)
+		err = s.cfg.Passwords.VerifyNobody(ctx, password)
 	} else {
-		good, _, err = s.passwords.Verify(ctx, person.PasswordHash, password)
+		good, outdated, err = s.cfg.Passwords.Verify(ctx, person.PasswordHash, password)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checking a password: %w", err)
 	}
 	if !good {
-		refused := s.throttle.Failed(byTarget, target(username), errPassword(username))
-		return nil, s.throttle.Failed(bySource, throttle.Source(from), refused)
+		return nil, errPassword(username)
+	}
+	if outdated {
+		s.renew(ctx, person, password)
 	}
 	return person, nil
+}
+
+// renew replaces a hash that was made with other parameters than today's. That
+// it cannot be stored keeps nobody out: the next login tries again.
+func (s *Service) renew(ctx context.Context, person *account.Login, password secret.Value) {
+	hash, err := s.cfg.Passwords.Hash(ctx, password)
+	if err == nil {
+		err = account.RenewPassword(ctx, s.cfg.DB, person, hash)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "the hash of a password could not be renewed", slog.String("iam_id", person.ID),
+			slog.String("error", err.Error()))
+	}
 }
 
 // passcodeGrant logs a person in with a one-time passcode.
@@ -110,14 +134,9 @@ func (passcodeGrant) login(ctx context.Context, s *Service, r *Request, client *
 	if r.Account != "" && !id.IsAccount(r.Account) {
 		return nil, errValue("account", r.Account)
 	}
-	// A passcode has little entropy: whoever failed too often is not asked again.
-	limit, who := s.cfg.Limits.Credential, throttle.Source(r.Address)
-	if err := s.throttle.Open(limit, who); err != nil {
-		return nil, err
-	}
-	lin, err := s.sessions.TakePasscode(ctx, r.Passcode)
+	lin, err := s.takePasscode(ctx, r)
 	if err != nil {
-		return nil, s.throttle.FailedIfRefused(limit, who, err)
+		return nil, err
 	}
 	const action = "iam-identity.user-passcode.login"
 	if !bound(lin) {
@@ -143,6 +162,17 @@ func (passcodeGrant) login(ctx context.Context, s *Service, r *Request, client *
 	fresh := lin.Session != ""
 	lin.Session = ""
 	return &login{Lineage: *lin, standing: st, grant: GrantPasscode, action: action, fresh: fresh}, nil
+}
+
+// takePasscode uses a passcode up. It has little entropy: whoever failed too
+// often is not heard.
+func (s *Service) takePasscode(ctx context.Context, r *Request) (_ *session.Lineage, err error) {
+	attempt, err := s.throttle.Reserve(ctx, s.bySource(r.Address))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = attempt.Done(err) }()
+	return s.sessions.TakePasscode(ctx, r.Passcode)
 }
 
 // PasscodeFor makes a passcode for a local user who proves to be one by e-mail

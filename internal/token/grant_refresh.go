@@ -13,7 +13,6 @@ import (
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/session"
-	"github.com/kagiban/kagiban/internal/throttle"
 )
 
 // maxOpaque bounds what is looked up as an opaque token; ours have 64 characters.
@@ -57,7 +56,7 @@ func (s *Service) presentRefresh(ctx context.Context, r *Request, client *oauth.
 	}
 	t, err := s.sessions.Find(ctx, r.RefreshToken, client.ID)
 	if err != nil {
-		return nil, s.throttle.FailedIfRefused(s.cfg.Limits.Credential, throttle.Source(r.Address), err)
+		return nil, s.throttle.Refused(s.bySource(r.Address), err)
 	}
 	return t, s.sessions.Check(ctx, t)
 }
@@ -119,7 +118,7 @@ func (delegatedGrant) login(ctx context.Context, s *Service, r *Request, client 
 	}
 	lin, err := s.sessions.Delegated(ctx, r.RefreshToken, client.ID)
 	if err != nil {
-		return nil, s.throttle.FailedIfRefused(s.cfg.Limits.Credential, throttle.Source(r.Address), err)
+		return nil, s.throttle.Refused(s.bySource(r.Address), err)
 	}
 	st, err := s.resume(ctx, lin)
 	if err != nil {
@@ -132,7 +131,7 @@ func (delegatedGrant) login(ctx context.Context, s *Service, r *Request, client 
 // or profile, to be typed in elsewhere. It is bound to its account when the
 // login is. Service IDs cannot: BXNIM0453E.
 func (s *Service) Passcode(ctx context.Context, r *Request) (secret.Value, error) {
-	client, err := s.clients.Authenticate(r.Client, r.Address)
+	client, err := s.clients.Authenticate(ctx, r.Client, r.Address)
 	if err != nil {
 		return secret.Value{}, err
 	}
@@ -156,7 +155,7 @@ func (s *Service) Passcode(ctx context.Context, r *Request) (secret.Value, error
 // Logout ends the login of a refresh token: all tokens that descend from it and
 // its session. An unknown token is no error.
 func (s *Service) Logout(ctx context.Context, r *Request) error {
-	client, err := s.clients.Authenticate(r.Client, r.Address)
+	client, err := s.clients.Authenticate(ctx, r.Client, r.Address)
 	if err != nil {
 		return err
 	}
@@ -176,7 +175,7 @@ func (s *Service) KeepAlive(ctx context.Context, c oauth.Credentials, from netip
 	if !c.Given {
 		return errClientMissing("session state")
 	}
-	client, err := s.clients.Authenticate(c, from)
+	client, err := s.clients.Authenticate(ctx, c, from)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (s *Service) Issue(ctx context.Context, r *Request) (*Response, error) {
 }
 
 func (s *Service) issue(ctx context.Context, r *Request) (*Response, error) {
-	client, err := s.clients.Authenticate(r.Client, r.Address)
+	client, err := s.clients.Authenticate(ctx, r.Client, r.Address)
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,9 @@ type Config struct {
 	// ActAs decides which service IDs and profiles may act as a service; nil
 	// means none.
 	ActAs ActAs
+	// Passwords checks those of people; nil means the usual cost, one computation
+	// for each core.
+	Passwords *secret.Passwords
 	// Limits bound guessing; the zero value means DefaultLimits.
 	Limits Limits
 	Now    func() time.Time
@@ -98,15 +101,14 @@ type Service struct {
 	throttle *throttle.Throttle
 	grants   map[string]grant
 
-	keyHash   *secret.Hasher
-	passwords *secret.Passwords // one computation per core
-	state     *state
-	logins    *cache.Map[loginKey, *keyLogin]
-	trusts    *cache.Map[trustKey, *trusted]
-	known     *cache.Map[string, *bearer]
-	verifier  *signing.Verifier[*Claims]
-	activity  *activity.Counter
-	cancel    func()
+	keyHash  *secret.Hasher
+	state    *state
+	logins   *cache.Map[loginKey, *keyLogin]
+	trusts   *cache.Map[trustKey, *trusted]
+	known    *cache.Map[string, *bearer]
+	verifier *signing.Verifier[*Claims]
+	activity *activity.Counter
+	cancel   func()
 }
 
 // New checks the configuration, makes a Service and begins to follow the event
@@ -116,7 +118,10 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("making the token service: the issuer %q is no absolute URL", cfg.Issuer)
 	}
 	cfg.Limits = cmp.Or(cfg.Limits, DefaultLimits)
-	s := &Service{cfg: cfg, passwords: secret.NewPasswords(rand.Reader, 0), keys: cfg.Keys, sessions: cfg.Sessions, clients: cfg.Clients,
+	if cfg.Passwords == nil {
+		cfg.Passwords = secret.NewPasswords(rand.Reader, 0)
+	}
+	s := &Service{cfg: cfg, keys: cfg.Keys, sessions: cfg.Sessions, clients: cfg.Clients,
 		throttle: cfg.Throttle, grants: grantTable()}
 	var err error
 	if s.keyHash, err = secret.NewHasher(cfg.Pepper, secret.PurposeAPIKey); err != nil {

@@ -1,6 +1,7 @@
 package apitest
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 
@@ -28,6 +29,7 @@ type TokenConfig struct {
 	// ClientLimit and Limits bound guessing.
 	ClientLimit throttle.Limit
 	Limits      token.Limits
+	Cost        secret.Cost // of passwords; zero: the least
 	ActAs       token.ActAs
 	Log         *slog.Logger
 }
@@ -79,7 +81,8 @@ func (s *Server) Tokens(cfg TokenConfig) *Tokens {
 	objects := cache.New(cfg.DB, 1000)
 	n.Service, err = token.New(token.Config{
 		DB: cfg.DB, Cache: objects, Keys: n.Keys, Sessions: n.Sessions, Clients: clients, Throttle: guesses, Pepper: Pepper(),
-		Issuer: cfg.Issuer, Limits: cfg.Limits, ActAs: cfg.ActAs, Now: s.Now, Log: cfg.Log,
+		Passwords: secret.NewPasswordsAt(cmp.Or(cfg.Cost, secret.LeastCost), nil, 0),
+		Issuer:    cfg.Issuer, Limits: cfg.Limits, ActAs: cfg.ActAs, Now: s.Now, Log: cfg.Log,
 	})
 	check(err)
 	s.T.Cleanup(func() {
