@@ -3,6 +3,7 @@ package iampolicymanagementv1
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -194,10 +195,10 @@ type limitOut struct {
 	Limit   int `json:"limit"`
 }
 
+// wire shows a version; its href is that of the template, whichever version it is.
 func (t *templated) wire(c *httpapi.Call, head *template.Template, v *template.Version) (*templateOut, error) {
-	number := strconv.Itoa(v.Number)
-	out := &templateOut{meta: wireMeta(&v.Meta, c.Base+t.templatesPath()+"/"+head.ID+"/versions/"+number), Name: head.Name,
-		Description: v.Description, AccountID: head.Account, Version: number, Committed: v.Committed, State: string(policy.StateActive)}
+	out := &templateOut{meta: wireMeta(&v.Meta, c.Base+t.templatesPath()+"/"+head.ID), Name: head.Name, Description: v.Description,
+		AccountID: head.Account, Version: strconv.Itoa(v.Number), Committed: v.Committed, State: string(policy.StateActive)}
 	out.ID = head.ID
 	var payload struct {
 		Policy  raw `json:"policy"`
@@ -317,7 +318,18 @@ func (t *templated) replaceVersion(ctx context.Context, c *httpapi.Call, in *rep
 		d.Payload = found.Version.Payload
 	}
 	head, v, err := t.Kind.Update(ctx, c, found, in.IfMatch, d)
+	if errors.Is(err, fault.State) && found.Version.Committed {
+		err = t.final(found.Template.ID, found.Version.Number)
+	}
 	return t.shown(c, head, v, err)
+}
+
+// final says that a committed version cannot be changed, in words that official
+// clients compare.
+func (t *templated) final(id string, number int) error {
+	noun := strings.ReplaceAll(t.Name, "_", " ")
+	return fault.New(fault.State, "%s template id '%s' and version '%d' is committed and cannot be updated",
+		strings.ToUpper(noun[:1])+noun[1:], id, number)
 }
 
 // pageIn is the optional paging of the lists about templates.

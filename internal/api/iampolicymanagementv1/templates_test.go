@@ -3,6 +3,7 @@ package iampolicymanagementv1
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,4 +73,38 @@ func TestAPageOfTemplatesGoesOnWhereItsLastOneWas(t *testing.T) {
 		t.Errorf("the second page holds %v, want %v", got, ids[2:])
 	}
 	s.Do(member, "GET", next+"&name=a", nil).Refused(400, "invalid_body")
+}
+
+// Official clients compare the sentence whole, and follow the href to the
+// template: it names no version.
+func TestATemplateOfEachKindNamesItselfAndSaysThatACommittedVersionIsFinal(t *testing.T) {
+	s := serve(t)
+	plant(s)
+	for _, test := range []struct {
+		kind, noun, property string
+		says                 m
+	}{
+		{"policy", "Policy", "policy", m{"type": "access",
+			"control":  m{"grant": m{"roles": []m{{"role_id": "crn:v1:bluemix:public:iam::::role:Viewer"}}}},
+			"resource": m{"attributes": []m{{"key": "serviceName", "operator": "stringEquals", "value": "am-test-service"}}}}},
+		{"role", "Role", "role", m{"name": "Reader", "display_name": "A reader", "service_name": "am-test-service",
+			"actions": []string{"am-test-service.test.delete"}}},
+		{"action_control", "Action control", "action_control", m{"service_name": "am-test-service",
+			"actions": []string{"am-test-service.test.delete"}}},
+	} {
+		body := m{"name": "final " + test.kind, "account_id": acct, "committed": true, test.property: test.says}
+		made := s.Do(member, "POST", "/v1/"+test.kind+"_templates", body).Want(201)
+		path := "/v1/" + test.kind + "_templates/" + made.Text("id")
+		next := s.Do(member, "POST", path+"/versions", body).Want(201)
+		for _, a := range []*apitest.Answer{made, next, s.Do(member, "GET", path, nil), s.Do(member, "GET", path+"/versions/1", nil)} {
+			if got := a.Text("href"); !strings.HasSuffix(got, path) {
+				t.Errorf("%s: href %s, want one that ends in %s", a.What, got, path)
+			}
+		}
+		a := s.Do(member, "PUT", path+"/versions/2", body, "If-Match: "+next.ETag()).Refused(422, "unable_to_process")
+		want := test.noun + " template id '" + made.Text("id") + "' and version '2' is committed and cannot be updated"
+		if got := a.Text("errors.0.message"); got != want {
+			t.Errorf("%s: says %q, want %q", a.What, got, want)
+		}
+	}
 }
