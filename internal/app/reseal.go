@@ -13,6 +13,7 @@ import (
 	"github.com/kagiban/kagiban/internal/secret"
 	"github.com/kagiban/kagiban/internal/signing/keyring"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/store/sqlitestore"
 )
 
 // Resealed counts the sealed values that Reseal met, signing keys apart.
@@ -23,7 +24,8 @@ type Resealed struct {
 }
 
 // Reseal seals everything that is sealed under a previous master key under the
-// current one, so that the previous one can be dropped. Servers may run
+// current one, so that the previous one can be dropped, and leaves nothing of
+// the old in a SQLite file. Servers may run
 // meanwhile when they have both keys. After an interruption it goes on where
 // it was. It fails when anything cannot be opened, and does the rest.
 func Reseal(ctx context.Context, s *config.Settings, log *slog.Logger) (total Resealed, err error) {
@@ -42,10 +44,28 @@ func Reseal(ctx context.Context, s *config.Settings, log *slog.Logger) (total Re
 	if err := withKeys(ctx, s, log, func(k *keyring.Keyring) error { return k.Reseal(ctx) }); err != nil {
 		return total, err
 	}
+	if err := compact(ctx, s); err != nil {
+		return total, err
+	}
 	if total.Lost > 0 {
 		return total, fmt.Errorf("%d sealed values cannot be opened with the configured master keys; the log names them", total.Lost)
 	}
 	return total, nil
+}
+
+// compact takes out of a SQLite file what was sealed under the previous key and
+// overwritten: until then it lies in the file's free places, and the previous key
+// opens it.
+func compact(ctx context.Context, s *config.Settings) (err error) {
+	if s.Postgres() || s.Database == "" {
+		return nil
+	}
+	db, err := sqlitestore.Open(ctx, sqlitestore.Options{Path: s.Database})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.Compact(ctx)
 }
 
 // purposeOf tells what an installation's secret is sealed for.

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -66,6 +68,68 @@ func (s *server) storedKey(first *app.First, owner []string, serviceID, name str
 	s.want(201, "POST", "/v1/apikeys", `{"account_id":"`+first.Account+`","iam_id":"iam-`+serviceID+`","name":"`+name+
 		`","store_value":true}`, &key, owner...)
 	return "/v1/apikeys/" + key.ID, key.Key
+}
+
+// inFiles counts the values under a master key in the bytes of a SQLite file and
+// of its companions, wherever in them.
+func inFiles(t *testing.T, set config.Settings, key secret.MasterKey) (n int) {
+	t.Helper()
+	id, err := hex.DecodeString(key.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := base64.StdEncoding.EncodeToString(append([]byte{1}, id...))
+	files, err := filepath.Glob(set.Database + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += strings.Count(string(raw), mark)
+	}
+	return n
+}
+
+func TestNothingUnderTheOldKeyIsLeftInTheFile(t *testing.T) {
+	set := settings(t)
+	set.Database, set.Issuer = t.TempDir()+"/kagiban.db", "https://iam.example.com"
+	old, fresh := set.MasterKeys[0], settings(t).MasterKeys[0]
+	first, err := app.Init(t.Context(), &set, app.Founder{Email: "owner@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := node(t, set)
+	owner := s.login(first.Key)
+	var id object
+	s.want(201, "POST", "/v1/serviceids", `{"account_id":"`+first.Account+`","name":"app"}`, &id, owner...)
+	for i := range 20 { // half of them are gone before
+		path, _ := s.storedKey(first, owner, id.ID, fmt.Sprint("key-", i))
+		if i%2 == 0 {
+			s.want(204, "DELETE", path, "", nil, owner...)
+		}
+	}
+	if err := s.end(); err != nil {
+		t.Fatal(err)
+	}
+	both := set
+	both.MasterKeys = []secret.MasterKey{fresh, old}
+	s = node(t, both) // it runs meanwhile
+	if n := inFiles(t, set, old); n < 13 {
+		t.Fatalf("%d values under the old key: the test looks for the wrong thing", n)
+	}
+	if _, err := app.Reseal(t.Context(), &both, discard); err != nil {
+		t.Fatal(err)
+	}
+	if n := inFiles(t, set, old); n != 0 {
+		t.Errorf("%d values under the old key are still in the file", n)
+	}
+	if n := inFiles(t, set, fresh); n < 13 {
+		t.Errorf("%d values under the new key", n)
+	}
+	s.want(201, "POST", "/v1/serviceids", `{"account_id":"`+first.Account+`","name":"later"}`, nil, owner...)
 }
 
 func TestEverythingIsSealedUnderTheNewMasterKey(t *testing.T) {

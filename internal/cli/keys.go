@@ -70,7 +70,8 @@ func newKeysReseal(s *streams) *cobra.Command {
 		Use:   "reseal",
 		Short: "Seal everything under the current master key",
 		Long: `Seal everything that a previous master key seals under the current one, and check
-that all of it can be opened. When it has ended well the previous master keys
+that all of it can be opened. A SQLite file is then written anew, so that nothing
+old is left in its free places. When it has ended well the previous master keys
 can be dropped. Servers that have both keys may run meanwhile.`,
 		Args: noArgs,
 	}
