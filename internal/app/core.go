@@ -100,6 +100,11 @@ func (a *App) newCore(ctx context.Context) (_ *core, err error) {
 	}
 	c.modules.add(a.families(c)...)
 	table := c.modules.rows()
+	unbuilt, err := httpapi.Unbuilt(table)
+	if err != nil {
+		return nil, err
+	}
+	table = append(table, unbuilt...)
 	cfg := httpapi.Config{
 		Operations: table, Authenticator: iamtoken.NewAuthenticator(c.tokens), Authorizer: c.authority, Now: a.now, Log: a.cfg.Log,
 		Trusted: a.cfg.TrustedProxies, Default: systemFamily, Observe: c.modules.observe(), Intercept: c.modules.intercept(),
@@ -192,7 +197,7 @@ func (a *App) newTokens(_ context.Context, c *core) (module, error) {
 	}
 	c.tokens, err = token.New(token.Config{
 		DB: a.db, Cache: c.objects, Keys: c.keys, Sessions: c.sessions, Clients: clients, Throttle: guesses, Pepper: c.secrets.pepper,
-		Issuer: token.IssuerOf(a.Issuer()), Now: a.now, Log: a.cfg.Log, Observe: a.metrics.exchanged, ActAs: a.actAs(c),
+		Issuer: token.IssuerOf(a.Issuer()), Now: a.now, Log: a.cfg.Log, Observe: a.metrics.exchanged, ActAs: a.actAs(c), Leeway: a.cfg.Leeway,
 	})
 	if err != nil {
 		return module{}, err

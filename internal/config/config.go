@@ -54,6 +54,7 @@ type Settings struct {
 	Algorithm signing.Algorithm
 	Engine    signing.Engine
 	KeyAge    time.Duration // 0: signing keys are rotated by command only
+	Leeway    time.Duration // by which the clocks of those who sign and check tokens may differ
 	Clients   []Client
 
 	Identity   identity.Limits
@@ -97,7 +98,7 @@ func (s *Settings) finish() (faults Faults) {
 			add("tls.cert, tls.key: %v", err)
 		}
 	}
-	if s.Listen != "" && s.TLSCert == "" && !s.AllowPlainHTTP && len(s.TrustedProxies) == 0 && !onLoopback(s.Listen) {
+	if s.Listen != "" && s.TLSCert == "" && !s.AllowPlainHTTP && len(s.TrustedProxies) == 0 && !OnLoopback(s.Listen) {
 		add("listen: %s is reached by other machines, and secrets would cross the network in the clear; set tls.cert and tls.key, or trusted_proxies when a proxy in front ends TLS, or allow_plain_http", s.Listen)
 	}
 	return append(faults, s.finishKeys()...)
@@ -119,8 +120,8 @@ func (s *Settings) finishKeys() (faults Faults) {
 	return faults
 }
 
-// onLoopback tells whether only this machine can reach an address.
-func onLoopback(hostport string) bool {
+// OnLoopback tells whether only this machine can reach an address.
+func OnLoopback(hostport string) bool {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
 		return false

@@ -74,6 +74,7 @@ func TestEverySettingCanComeFromEverySource(t *testing.T) {
 		"shutdown_timeout": "1m", "log.level": "error", "log.format": "text", "catalog_dir": t.TempDir(), "database": "x.db",
 		"database_connections": "3", "auto_migrate": "true",
 		"master_key_file": keyFile, "master_key": key, "previous_master_key_files": "", "token.algorithm": "ES256", "token.engine": "go",
+		"token.leeway":  "7s",
 		"token.key_age": "24h", "oauth_clients": "a:secret-a,b:secret-b", "enterprise.max_accounts": "10000", "enterprise.max_groups": "7",
 		"enterprise.max_tiers": "9", "enterprise.max_templates": "11", "enterprise.max_template_versions": "12",
 		"access.max_policies": "200000", "access.max_policies_per_subject": "13", "access.max_tag_policies": "14", "access.max_groups": "15",
@@ -153,12 +154,15 @@ func TestWrongSettingsAreNamedWithTheirSource(t *testing.T) {
 		{"the whole internet", "KAGIBAN_TRUSTED_PROXIES", "0.0.0.0/0", "whole internet"},
 		{"no algorithm", "KAGIBAN_TOKEN_ALGORITHM", "none", "RS256"},
 		{"no engine", "KAGIBAN_TOKEN_ENGINE", "boring", "auto, go, openssl"},
+		{"a leeway of minutes", "KAGIBAN_TOKEN_LEEWAY", "61s", "between 0s and 1m0s"},
+		{"a leeway of less than nothing", "KAGIBAN_TOKEN_LEEWAY", "-1s", "between 0s and 1m0s"},
 		{"short master key", "KAGIBAN_MASTER_KEY", "abc", "master key"},
 		{"absent master key file", "KAGIBAN_MASTER_KEY_FILE", "/nowhere/key", "no such file"},
 		{"readable master key file", "KAGIBAN_MASTER_KEY_FILE", open, "chmod 600"},
 		{"absent certificate", "KAGIBAN_TLS_CERT", "/nowhere/cert", "tls.cert and tls.key"},
 		{"client without secret", "KAGIBAN_OAUTH_CLIENTS", "app", "id:secret"},
 		{"client twice", "KAGIBAN_OAUTH_CLIENTS", "app:a,app:b", "twice"},
+		{"client with a readable file", "KAGIBAN_OAUTH_CLIENTS", "app:@" + open, "chmod 600"},
 		{"client with absent file", "KAGIBAN_OAUTH_CLIENTS", "app:@/nowhere", "no such file"},
 		{"misspelt variable", "KAGIBAN_LISTNE", "x", "did you mean KAGIBAN_LISTEN?"},
 	} {
@@ -174,6 +178,33 @@ func TestWrongSettingsAreNamedWithTheirSource(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAFileWithSecretsIsPrivate(t *testing.T) {
+	for _, c := range []struct{ name, text, key string }{
+		{"the master key", "master_key: " + key, "master_key"},
+		{"a client's secret", "oauth_clients: ['app:pin']", "oauth_clients"},
+		{"one of several", "oauth_clients: ['app:@/nowhere', 'web:pin']", "oauth_clients"},
+		{"a password of the database", "database: postgres://u:pin@h/db", "database"},
+		{"the same as a parameter", "database: postgres://h/db?password=pin", "database"},
+		{"none", "database: postgres://u@h/db", ""},
+		{"only names of files", "master_key_file: /nowhere", ""},
+	} {
+		file := write(t, "c.yaml", c.text)
+		for mode, open := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: true, 0o604: true, 0o602: true} {
+			if err := os.Chmod(file, mode); err != nil {
+				t.Fatal(err)
+			}
+			_, err := config.Load(config.Sources{File: file})
+			refused := err != nil && strings.Contains(err.Error(), c.key+" (in "+file+"): is a secret") && strings.Contains(err.Error(), "chmod 600")
+			if want := open && c.key != ""; refused != want {
+				t.Errorf("%s, mode %o: refused is %v: %v", c.name, mode, refused, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "pin") {
+				t.Errorf("%s: the fault repeats the secret: %v", c.name, err)
+			}
+		}
 	}
 }
 

@@ -95,6 +95,7 @@ func readLayers(src Sources, table []Setting) (layers []layer, faults Faults, wh
 			faults = append(faults, err.Error())
 		} else {
 			faults = append(faults, unknownKeys(k, table, src.File)...)
+			faults = append(faults, openSecrets(k, table, src.File)...)
 			layers = append(layers, layer{k, func(*Setting) string { return "in " + src.File }})
 		}
 	}
@@ -133,6 +134,23 @@ func unknownKeys(k *koanf.Koanf, table []Setting, path string) (faults Faults) {
 			continue
 		}
 		faults = append(faults, fmt.Sprintf("%s (in %s): there is no such setting%s", key, path, didYouMean(key, names)))
+	}
+	return faults
+}
+
+// openSecrets names secrets in a file that every user of the machine may read.
+func openSecrets(k *koanf.Koanf, table []Setting, path string) (faults Faults) {
+	err := private(path)
+	if err == nil {
+		return nil
+	}
+	for _, s := range table {
+		if s.secret == nil || !k.Exists(s.Key) {
+			continue
+		}
+		if values, ok := scalars(k.Get(s.Key), s.List); ok && slices.ContainsFunc(values, s.secret) {
+			faults = append(faults, fmt.Sprintf("%s (in %s): is a secret, and %v", s.Key, path, err))
+		}
 	}
 	return faults
 }

@@ -33,6 +33,10 @@ type Setting struct {
 	// machine can read it.
 	NoFlag bool
 
+	// secret tells whether a value is a secret, so that a file that holds it must
+	// not be readable by everybody; nil: none is.
+	secret func(string) bool
+
 	set func(*Settings, string) error // one value; lists call it for each
 }
 
@@ -94,8 +98,9 @@ func serverSettings() []Setting {
 func storeSettings() []Setting {
 	return []Setting{
 		{Key: "database", Form: "file or postgres:// URL",
-			Help: "Where everything is kept: the path of a SQLite file for one node, or the URL of a PostgreSQL 15 or newer for several.",
-			set:  setDatabase},
+			Help:   "Where everything is kept: the path of a SQLite file for one node, or the URL of a PostgreSQL 15 or newer for several.",
+			secret: holdsPassword,
+			set:    setDatabase},
 		{Key: "database_connections", Form: "1 to 1000", Default: "16", Help: "Most connections to PostgreSQL; SQLite ignores it.",
 			set: func(s *Settings, v string) error { return setInt(&s.DatabaseConnections, v, 1, 1000) }},
 		{Key: "auto_migrate", Form: "true or false", Default: "false",
@@ -105,8 +110,9 @@ func storeSettings() []Setting {
 			Help: "File that holds the master key: 32 random bytes as 64 hex digits or in base64. Readable by the server's user only.",
 			set:  addMasterKeyFile},
 		{Key: "master_key", Form: "64 hex digits or base64", NoFlag: true,
-			Help: "The master key itself, for platforms that hand secrets over in the environment.",
-			set:  addMasterKey},
+			Help:   "The master key itself, for platforms that hand secrets over in the environment.",
+			secret: func(string) bool { return true },
+			set:    addMasterKey},
 		{Key: "previous_master_key_files", Form: "files", List: true, Help: "Files of master keys that still open what was sealed under them.",
 			set: addPreviousKeyFile},
 	}
@@ -123,9 +129,13 @@ func tokenSettings() []Setting {
 		{Key: "token.key_age", Form: "duration", Default: "2160h",
 			Help: "Age at which the signing key is replaced (2160h are 90 days); 0 leaves it to `kagiban keys rotate`.",
 			set:  func(s *Settings, v string) error { return setDuration(&s.KeyAge, v, 0, 10*365*24*time.Hour) }},
+		{Key: "token.leeway", Form: "duration", Default: "5s",
+			Help: "How far the clocks of this server's nodes may differ: a token is taken this long after its end and before its beginning, up to 1m.",
+			set:  func(s *Settings, v string) error { return setDuration(&s.Leeway, v, 0, time.Minute) }},
 		{Key: "oauth_clients", Form: "id:secret or id:@file", List: true, NoFlag: true,
-			Help: "OAuth clients beside the built-in ones (bx and kube), each with its secret or the file that holds it.",
-			set:  addClient},
+			Help:   "OAuth clients beside the built-in ones (bx and kube), each with its secret or the file that holds it.",
+			secret: holdsSecret,
+			set:    addClient},
 	}
 }
 
@@ -310,21 +320,51 @@ func addPreviousKeyFile(s *Settings, v string) error {
 	return nil
 }
 
-// ReadMasterKey reads a master key file. A file that others may read is
-// refused: a key that has been readable is no secret any more.
+// ReadMasterKey reads a master key file.
 func ReadMasterKey(path string) (secret.MasterKey, error) {
-	text, err := readSmall(path)
+	text, err := readSecret(path)
 	if err != nil {
 		return secret.MasterKey{}, err
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return secret.MasterKey{}, err
-	}
-	if info.Mode().IsRegular() && info.Mode().Perm()&0o007 != 0 {
-		return secret.MasterKey{}, fmt.Errorf("file %s may be read by every user of this machine: chmod 600 it", path)
 	}
 	return secret.ParseMasterKey(text)
+}
+
+// readSecret reads a file that holds a secret. One that others may read is
+// refused: what has been readable is no secret any more.
+func readSecret(path string) (string, error) {
+	text, err := readSmall(path)
+	if err == nil {
+		err = private(path)
+	}
+	return text, err
+}
+
+// private refuses a file that every user of this machine may read.
+func private(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().IsRegular() && info.Mode().Perm()&0o007 != 0 {
+		return fmt.Errorf("file %s may be read by every user of this machine: chmod 600 it", path)
+	}
+	return nil
+}
+
+// holdsSecret tells whether an OAuth client has its secret beside its id.
+func holdsSecret(client string) bool {
+	_, value, found := strings.Cut(client, ":")
+	return found && !strings.HasPrefix(value, "@")
+}
+
+// holdsPassword tells whether the URL of a database has a password in it.
+func holdsPassword(database string) bool {
+	u, err := url.Parse(database)
+	if err != nil { // it cannot be told
+		return strings.Contains(database, "://")
+	}
+	_, has := u.User.Password()
+	return has || u.Query().Has("password")
 }
 
 // readSmall reads a file of secrets or settings; nothing of ours is over 1 MiB.
@@ -351,7 +391,7 @@ func addClient(s *Settings, v string) error {
 		}
 	}
 	if path, isFile := strings.CutPrefix(value, "@"); isFile {
-		text, err := readSmall(path)
+		text, err := readSecret(path)
 		if err != nil {
 			return err
 		}

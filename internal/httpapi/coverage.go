@@ -3,6 +3,7 @@ package httpapi
 import (
 	_ "embed"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -44,21 +45,16 @@ func Cover(table []Operation) ([]Coverage, error) {
 	for i := range table {
 		rows[table[i].Family.Name+" "+table[i].ID] = &table[i]
 	}
-	var out []Coverage
-	for line := range strings.Lines(sdkOperations) {
-		if strings.HasPrefix(line, "#") {
-			continue
+	out, err := ofSDK()
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		c := &out[i]
+		if op := rows[c.Family+" "+c.Operation]; op != nil {
+			c.State = stateOf(op, *c)
+			delete(rows, c.Family+" "+c.Operation)
 		}
-		f := strings.Fields(line)
-		if len(f) != 4 {
-			return nil, fmt.Errorf("reading the SDK's operations: line %q has %d fields", line, len(f))
-		}
-		c := Coverage{f[0], f[1], f[2], f[3], StateAbsent}
-		if op := rows[f[0]+" "+f[1]]; op != nil {
-			c.State = stateOf(op, c)
-			delete(rows, f[0]+" "+f[1])
-		}
-		out = append(out, c)
 	}
 	for _, op := range rows {
 		out = append(out, Coverage{op.Family.Name, op.ID, op.Method, documentPath(op.Path), StateOwn})
@@ -67,6 +63,59 @@ func Cover(table []Operation) ([]Coverage, error) {
 		return strings.Compare(a.Family+" "+a.Operation, b.Family+" "+b.Operation)
 	})
 	return out, nil
+}
+
+// ofSDK gives what the SDK can call, none of it served.
+func ofSDK() (out []Coverage, err error) {
+	for line := range strings.Lines(sdkOperations) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.Fields(line)
+		if len(f) != 4 {
+			return nil, fmt.Errorf("reading the SDK's operations: line %q has %d fields", line, len(f))
+		}
+		out = append(out, Coverage{f[0], f[1], f[2], f[3], StateAbsent})
+	}
+	return out, nil
+}
+
+// Unbuilt gives a row for every operation of the official SDK that a table
+// lacks, so that its caller learns what is missing instead of that nothing is
+// there. What cannot be told from another operation's path gets none.
+func Unbuilt(table []Operation) ([]Operation, error) {
+	all, err := Cover(table)
+	if err != nil {
+		return nil, err
+	}
+	families, routes := map[string]*Family{}, http.NewServeMux()
+	for i := range table {
+		families[table[i].Family.Name] = table[i].Family
+		for _, path := range table[i].paths() {
+			reserve(routes, table[i].Method+" "+path)
+		}
+	}
+	var out []Operation
+	for _, c := range all {
+		if c.State != StateAbsent || !reserve(routes, c.Method+" "+c.Path) {
+			continue
+		}
+		f := families[c.Family]
+		if f == nil {
+			f = &Family{Name: c.Family, Title: c.Family, WriteError: WriteErrors}
+			families[c.Family] = f
+		}
+		out = append(out, NotBuilt{ID: c.Operation, Method: c.Method, Path: c.Path, Status: http.StatusOK,
+			Self: "it does nothing for anybody"}.operation(f))
+	}
+	return out, nil
+}
+
+// reserve takes a route, unless it is in conflict with one that was taken.
+func reserve(routes *http.ServeMux, pattern string) (ok bool) {
+	defer func() { ok = recover() == nil }() // which is how ServeMux says so
+	routes.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
+	return true
 }
 
 func stateOf(op *Operation, c Coverage) State {

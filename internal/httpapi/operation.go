@@ -34,8 +34,14 @@ type Operation struct {
 	// InText and OutText are media types in which request and answer are a text
 	// instead of JSON, or as well when there is a type.
 	InText, OutText string
+	// Alias is a second path of the operation, "" for none. Documents and metrics
+	// know the first one.
+	Alias string
 	// Pending means that success may also be 204: the answer is not ready yet.
 	Pending bool
+	// AnyOrigin lets web pages of every origin read the answer. It is public, and
+	// no credential changes it.
+	AnyOrigin bool
 
 	serve func(context.Context, *Router, *Call, http.ResponseWriter, *http.Request) error
 }
@@ -67,6 +73,10 @@ type Family struct {
 	// JSONOnly refuses bodies that say they are something else with 415. Other
 	// families read whatever comes as JSON.
 	JSONOnly bool
+	// Strict refuses properties of bodies and parameters that the operation does
+	// not have. Other
+	// families ignore them, as the official service does.
+	Strict bool
 	// ErrorType is the Go type of the error body, for the OpenAPI document; nil
 	// is that of WriteErrors.
 	ErrorType reflect.Type
@@ -74,6 +84,13 @@ type Family struct {
 
 // Target is the resource that an operation touches.
 type Target = policy.Resource
+
+func (o *Operation) paths() []string {
+	if o.Alias == "" {
+		return []string{o.Path}
+	}
+	return []string{o.Path, o.Alias}
+}
 
 func (o *Operation) limit() int64 {
 	if o.Limit == 0 {

@@ -118,6 +118,7 @@ func (op Operation) serving(input func() any, try round) Operation {
 	if err != nil {
 		panic(op.ID + ": " + err.Error())
 	}
+	bind.strict = op.Family.Strict
 	op.serve = func(ctx context.Context, rt *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
 		in := input()
 		if err := bind.read(in, c, w, r); err != nil {
@@ -174,7 +175,8 @@ type Raw struct {
 	ID, Method, Path     string
 	Status               int
 	Action, Self, Public string
-	Pending              bool
+	Pending, AnyOrigin   bool
+	Alias                string // a second path
 	// Takes and Gives describe request and answer for the OpenAPI document, made
 	// by Type: Takes has the tags that Op binds, and `form:"name"` for fields of a
 	// form. InText and OutText are media types of a text instead, or as well.
@@ -191,6 +193,7 @@ func Type[T any]() reflect.Type { return reflect.TypeFor[T]() }
 func (o Raw) operation(f *Family) Operation {
 	return Operation{
 		ID: o.ID, Family: f, Method: o.Method, Path: o.Path, Success: o.Status, Pending: o.Pending, Built: true,
+		AnyOrigin: o.AnyOrigin, Alias: o.Alias,
 		Access: Access{Action: o.Action, Self: o.Self, Public: o.Public}, In: o.Takes, Out: o.Gives, InText: o.InText, OutText: o.OutText,
 		serve: func(ctx context.Context, _ *Router, c *Call, w http.ResponseWriter, r *http.Request) error {
 			return o.Serve(ctx, c, w, r)

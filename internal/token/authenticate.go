@@ -171,7 +171,7 @@ func (s *Service) verify(token string) (*bearer, error) {
 
 // checkTimes judges a known token anew: the clock has moved.
 func (s *Service) checkTimes(c *Claims) error {
-	now, leeway := s.cfg.Now().Unix(), int64(leeway/time.Second)
+	now, leeway := s.cfg.Now().Unix(), int64(s.cfg.Leeway/time.Second)
 	switch {
 	case now >= c.Expires+leeway:
 		return errBearer(signing.ErrExpired, reason(signing.ErrExpired))

@@ -24,8 +24,6 @@ import (
 
 // Choices of ours.
 const (
-	// leeway covers clocks of nodes that differ.
-	leeway = 5 * time.Second
 	// kept is the number of credentials and of bearer tokens that are kept ready;
 	// an entry takes 1 to 4 KiB.
 	kept = 8192
@@ -54,6 +52,9 @@ type Config struct {
 	// Passwords checks those of people; nil means the usual cost, one computation
 	// for each core.
 	Passwords *secret.Passwords
+	// Leeway covers clocks of nodes that differ: how far the times of a token may
+	// be missed.
+	Leeway time.Duration
 	// Limits bound guessing; the zero value means DefaultLimits.
 	Limits Limits
 	Now    func() time.Time
@@ -128,7 +129,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("making the token service: %w", err)
 	}
 	s.verifier = signing.NewVerifier(signing.VerifierOptions[*Claims]{
-		Keys: cfg.Keys, Issuers: []string{cfg.Issuer}, Leeway: leeway, Now: cfg.Now, Decode: decodeClaims,
+		Keys: cfg.Keys, Issuers: []string{cfg.Issuer}, Leeway: cfg.Leeway, Now: cfg.Now, Decode: decodeClaims,
 	})
 	s.state = newState(cfg.Cache, kept)
 	s.logins = cache.NewMap[loginKey, *keyLogin](kept)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/kagiban/kagiban/internal/oauth"
 	"github.com/kagiban/kagiban/internal/secret"
@@ -83,6 +84,7 @@ func (s *Server) Tokens(cfg TokenConfig) *Tokens {
 		DB: cfg.DB, Cache: objects, Keys: n.Keys, Sessions: n.Sessions, Clients: clients, Throttle: guesses, Pepper: Pepper(),
 		Passwords: secret.NewPasswordsAt(cmp.Or(cfg.Cost, secret.LeastCost), nil, 0),
 		Issuer:    cfg.Issuer, Limits: cfg.Limits, ActAs: cfg.ActAs, Now: s.Now, Log: cfg.Log,
+		Leeway: 5 * time.Second,
 	})
 	check(err)
 	s.T.Cleanup(func() {
