@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -101,10 +102,73 @@ func (a *App) reset(ctx context.Context) error {
 }
 
 // ServeHTTP lets requests through the gate. The reset itself must not hold it.
+// A client can be slow in sending and in reading for as long as it likes, and the
+// reset would wait for it and everybody for the reset: bodies are read before the
+// gate and answers are written behind it.
 func (d *devMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.TrimRight(r.URL.Path, "/") != devapi.ResetPath {
+	if strings.TrimRight(r.URL.Path, "/") == devapi.ResetPath {
+		d.app.core.router.ServeHTTP(w, r)
+		return
+	}
+	r.Body = readAhead(r.Body)
+	held := &heldAnswer{header: w.Header()}
+	func() {
 		d.gate.RLock()
 		defer d.gate.RUnlock()
+		d.app.core.router.ServeHTTP(held, r)
+	}()
+	if held.status != 0 {
+		w.WriteHeader(held.status)
 	}
-	d.app.core.router.ServeHTTP(w, r)
+	// An error means that the client is gone.
+	_, _ = held.body.WriteTo(w)
+}
+
+// maxAhead is more than any operation reads of a body.
+const maxAhead = 2 << 20
+
+// readAhead gives a body whose bytes have arrived, with the error that they
+// ended in.
+func readAhead(body io.ReadCloser) io.ReadCloser {
+	if body == nil || body == http.NoBody {
+		return body
+	}
+	var b bytes.Buffer
+	_, err := b.ReadFrom(io.LimitReader(body, maxAhead))
+	rest := io.Reader(body)
+	if err != nil {
+		rest = broken{err}
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(&b, rest), body}
+}
+
+// broken is a reader of nothing but an error.
+type broken struct{ err error }
+
+func (r broken) Read([]byte) (int, error) { return 0, r.err }
+
+// heldAnswer keeps an answer until it may be sent.
+type heldAnswer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (a *heldAnswer) Header() http.Header { return a.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *heldAnswer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (a *heldAnswer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(p)
 }

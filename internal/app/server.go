@@ -94,6 +94,9 @@ func (a *App) handler() http.Handler {
 func (a *App) guardHosts() []string {
 	var hosts []string
 	if host, _, err := net.SplitHostPort(a.cfg.Listen); err == nil && host != "" {
+		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() { // no name of anybody
+			host = "localhost"
+		}
 		hosts = append(hosts, host)
 	}
 	if host := hostOfURL(a.cfg.Issuer); host != "" {

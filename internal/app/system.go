@@ -164,7 +164,7 @@ func (s *system) readyz(ctx context.Context, c *httpapi.Call, w http.ResponseWri
 // here.
 func (s *system) getMetrics(_ context.Context, c *httpapi.Call, w http.ResponseWriter, r *http.Request) error {
 	if s.app.cfg.MetricsListen != "" || !contains(s.app.cfg.MetricsAllow, c.Address) {
-		return &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "There is nothing at this path."}
+		return c.NothingHere()
 	}
 	c.Status = http.StatusOK
 	s.app.metrics.handler().ServeHTTP(w, r)

@@ -25,6 +25,7 @@ type devFlags struct {
 	listen, data, envFile, issuer string
 	algorithm, catalog            string
 	quiet, random, printEnv       bool
+	insecureListen                bool
 }
 
 func newDev(s *streams) *cobra.Command {
@@ -41,6 +42,7 @@ start, so they are no secrets: never let anything real depend on this server.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:4280", "address to listen on")
+	flags.BoolVar(&f.insecureListen, "insecure-listen", false, "let --listen name an address that other machines reach")
 	flags.StringVar(&f.data, "data", "", "folder to keep the data in (default: memory)")
 	flags.StringVar(&f.envFile, "env-file", "", "write KEY=VALUE lines to this file when the server is ready")
 	flags.StringVar(&f.issuer, "issuer", "", "URL that tokens name as their issuer (default: the server's own)")
@@ -88,6 +90,10 @@ func runDev(ctx context.Context, s *streams, f *devFlags) error {
 func (f *devFlags) config(s *streams) (app.Config, error) {
 	if err := config.CheckAddress(f.listen); err != nil {
 		return app.Config{}, usagef("--listen %v", err)
+	}
+	if !config.OnLoopback(f.listen) && !f.insecureListen {
+		return app.Config{}, usagef("--listen %s is reached by other machines, and the demo keys are public: whoever reaches it owns it; "+
+			"take a loopback address such as 127.0.0.1:4280, or add --insecure-listen", f.listen)
 	}
 	algorithm, err := signing.ParseAlgorithm(f.algorithm)
 	if err != nil {
@@ -190,6 +196,10 @@ func printCard(out io.Writer, a *app.App, f *devFlags) {
 	where := "in memory, gone when it stops"
 	if f.data != "" {
 		where = "kept in " + f.data
+	}
+	if !config.OnLoopback(f.listen) {
+		fmt.Fprintf(out, "WARNING: %s is reached by other machines. The keys below are public: whoever reaches this server owns it.\n"+
+			"The development aids (/dev/v1/…) answer only to clients on this machine.\n\n", f.listen)
 	}
 	fmt.Fprintf(out, `Kagiban development server: demo data and public keys, for development only.
 

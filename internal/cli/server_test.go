@@ -92,7 +92,9 @@ func TestInitShowsTheKeyOnceInAReadableCard(t *testing.T) {
 
 func TestWrongCommandLinesEndWithTwo(t *testing.T) {
 	for _, args := range [][]string{
-		{"frobnicate"}, {"dev", "surplus"}, {"dev", "--listen", "nowhere"}, {"dev", "--listen", "127.0.0.1:99999"},
+		{"frobnicate"}, {"dev", "surplus"}, {"dev", "--listen", "nowhere"},
+		{"dev", "--listen", "127.0.0.1:99999"}, {"dev", "--listen", "0.0.0.0:0"},
+		{"dev", "--listen", ":0"}, {"dev", "--listen", "[::]:0"}, {"dev", "--listen", "10.0.0.1:4280"},
 		{"dev", "--issuer", "ftp://x"}, {"dev", "--no-such-flag"},
 		{"dev", "--print-env", "--random"}, {"dev", "--token-algorithm", "HS256"}, {"init"}, {"init", "--output", "xml", "--email", "a@b.c"},
 		{"init", "--email", "a@b.c"},

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,14 +13,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // binder fills a request struct. It is made once per operation.
 type binder struct {
 	fields []boundField
 	body   []int // index of the Body field, nil if none
+	strict bool  // the body may hold nothing that is not known
 }
 
 type boundField struct {
@@ -98,20 +102,41 @@ func (b *binder) decode(dst any, w http.ResponseWriter, r *http.Request, limit i
 			return err
 		}
 	}
+	if b.strict {
+		if err := b.noMore(r); err != nil {
+			return err
+		}
+	}
 	if b.body == nil {
 		return nil
 	}
 	body := v.FieldByIndex(b.body)
-	if body.Kind() == reflect.Pointer && r.ContentLength == 0 { // a body that may be left out
-		return nil
+	raw, err := readBody(w, r, limit)
+	if err != nil || len(raw) == 0 && body.Kind() == reflect.Pointer { // a body that may be left out
+		return err
 	}
-	return DecodeJSON(w, r, limit, body.Addr().Interface())
+	return unmarshal(raw, body.Addr().Interface(), b.strict)
+}
+
+// noMore refuses parameters that the operation does not have.
+func (b *binder) noMore(r *http.Request) error {
+	for name := range r.URL.Query() {
+		if !slices.ContainsFunc(b.fields, func(f boundField) bool { return f.from == "query" && f.name == name }) {
+			return fault.Field(fault.Echo(name), "There is no parameter '%s' here.", fault.Echo(name))
+		}
+	}
+	return nil
 }
 
 func setField(v reflect.Value, name string, values []string) error {
 	text := values[0]
-	if strings.ContainsRune(text, 0) {
-		return fault.Field(name, "Parameter '%s' holds a NUL character.", name)
+	for _, other := range values {
+		if !utf8.ValidString(other) || strings.ContainsFunc(other, valid.Control) {
+			return fault.Field(name, "Parameter '%s' holds a control character.", name)
+		}
+		if other != text && v.Kind() != reflect.Slice { // two readers could disagree on which one counts
+			return fault.Field(name, "Parameter '%s' is given twice, with different values.", name)
+		}
 	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
@@ -150,21 +175,56 @@ func setField(v reflect.Value, name string, values []string) error {
 // DecodeJSON reads a JSON body of at most limit bytes into dst: exactly one
 // value, unknown properties ignored (as the official service does).
 func DecodeJSON(w http.ResponseWriter, r *http.Request, limit int64, dst any) error {
+	raw, err := readBody(w, r, limit)
+	if err != nil {
+		return err
+	}
+	return unmarshal(raw, dst, false)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return fault.New(fault.TooLarge, "The request body is larger than %d bytes.", limit)
-		}
-		return &fault.Error{Kind: fault.Invalid, Message: "The request body could not be read.", Cause: err}
+		return nil, BodyFault(err, limit)
 	}
+	return raw, nil
+}
+
+// unmarshal decodes a body. A strict one refuses properties that dst does not
+// have.
+func unmarshal(raw []byte, dst any, strict bool) error {
 	if len(raw) == 0 {
 		return fault.Field("body", "The request body is missing.")
 	}
 	if slices.Contains(raw, 0) {
 		return fault.Field("body", "The request body holds a NUL character.")
 	}
-	return jsonFault(json.Unmarshal(raw, dst), reflect.TypeOf(dst))
+	if !utf8.Valid(raw) {
+		return fault.Field("body", "The request body is not valid UTF-8.")
+	}
+	if err := checkTexts(raw); err != nil {
+		return err
+	}
+	err := json.Unmarshal(raw, dst)
+	if err == nil && strict {
+		return onlyKnown(raw, dst)
+	}
+	return jsonFault(err, reflect.TypeOf(dst))
+}
+
+// onlyKnown refuses a JSON text with properties that dst does not have.
+func onlyKnown(raw []byte, dst any) error {
+	in := json.NewDecoder(bytes.NewReader(raw))
+	in.DisallowUnknownFields()
+	err := in.Decode(dst)
+	if err == nil {
+		return nil
+	}
+	if _, name, ok := strings.Cut(err.Error(), "unknown field "); ok {
+		name = strings.Trim(name, `"`)
+		return fault.Field(fault.Echo(name), "There is no property '%s' here.", fault.Echo(name))
+	}
+	return jsonFault(err, reflect.TypeOf(dst))
 }
 
 // saysJSON tells whether a request's Content-Type is JSON, or not given.

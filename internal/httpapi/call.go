@@ -48,6 +48,7 @@ type Authorizer interface {
 // Call is one request on its way. It belongs to the goroutine of the request.
 type Call struct {
 	Op            *Operation
+	Method        string  // of the request
 	Caller        *Caller // nil for Public operations
 	TransactionID string
 	RequestID     string
@@ -63,6 +64,7 @@ type Call struct {
 	Err      *fault.Error
 	Status   int
 
+	secure  bool // the client's side of the connection is encrypted
 	etag    string
 	success int
 	absent  *fault.Error // what Seeks said

@@ -26,7 +26,20 @@ func TestTheWalkThroughForwardedAddressesStopsAtTheFirstStranger(t *testing.T) {
 		{"several headers", "10.0.0.1:1", []string{"1.1.1.1", "203.0.113.1"}, "203.0.113.1"},
 		{"only proxies", "10.0.0.1:1", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
 		{"no header", "10.0.0.1:1", nil, "10.0.0.1"},
-		{"rubbish ends the walk", "10.0.0.1:1", []string{"203.0.113.1, unknown"}, "10.0.0.1"},
+		{"a port is no part of the address", "10.0.0.1:1", []string{"203.0.113.1:5"}, "203.0.113.1"},
+		{"IPv6 with a port", "10.0.0.1:1", []string{"[2001:db8::1]:5"}, "2001:db8::1"},
+		{"IPv6 in brackets", "10.0.0.1:1", []string{"[2001:db8::1]"}, "2001:db8::1"},
+		{"a proxy with a port", "10.0.0.1:1", []string{"203.0.113.1, 10.0.0.2:80"}, "203.0.113.1"},
+		{"nobody knows who is named unknown", "10.0.0.1:1", []string{"203.0.113.1, unknown"}, "invalid IP"},
+		{"nor who is not named", "10.0.0.1:1", []string{""}, "invalid IP"},
+		{"nor between two commas", "10.0.0.1:1", []string{"203.0.113.1, , 10.0.0.2"}, "invalid IP"},
+		{"a port out of range", "10.0.0.1:1", []string{"203.0.113.1:99999"}, "invalid IP"},
+		{"half a bracket", "10.0.0.1:1", []string{"[2001:db8::1"}, "invalid IP"},
+		{"IPv4 in brackets", "10.0.0.1:1", []string{"[203.0.113.1]"}, "invalid IP"},
+		{"an obfuscated name", "10.0.0.1:1", []string{"_hidden"}, "invalid IP"},
+		{"no host's address", "10.0.0.1:1", []string{"0.0.0.0"}, "invalid IP"},
+		{"the loopback of another machine", "10.0.0.1:1", []string{"127.0.0.1"}, "invalid IP"},
+		{"the same, mapped", "10.0.0.1:1", []string{"::ffff:127.0.0.1"}, "invalid IP"},
 		{"mapped IPv4", "[::ffff:10.0.0.1]:1", []string{"::ffff:203.0.113.1"}, "203.0.113.1"},
 		{"IPv6", "[fd00::1]:1", []string{"2001:db8::1"}, "2001:db8::1"},
 		{"a zone is dropped", "[fd00::1]:1", []string{"fe80::1%eth0"}, "fe80::1"},
@@ -43,6 +56,9 @@ func TestTheWalkThroughForwardedAddressesStopsAtTheFirstStranger(t *testing.T) {
 func FuzzRealIP(f *testing.F) {
 	f.Add("10.0.0.1:80", "1.2.3.4, 10.0.0.2")
 	f.Add("[::1]:80", ",,,")
+	f.Add("10.0.0.1:80", "1.2.3.4:5")
+	f.Add("10.0.0.1:80", "[::1]:5, unknown")
+	f.Add("10.0.0.1:80", "")
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	f.Fuzz(func(t *testing.T, remote, forwarded string) {
 		got := realIP(request(remote, forwarded), trusted)
@@ -53,8 +69,17 @@ func FuzzRealIP(f *testing.F) {
 			}
 			return
 		}
-		if own := peer.Addr().Unmap(); !inside(own, trusted) && got != own {
+		own := peer.Addr().Unmap()
+		if !inside(own, trusted) && got != own {
 			t.Errorf("a stranger %s moved the address to %s", own, got)
+		}
+		if got.IsLoopback() && !own.IsLoopback() {
+			t.Errorf("%q made somebody behind %s one of this machine", forwarded, own)
+		}
+		last := strings.TrimSpace(forwarded[strings.LastIndex(forwarded, ",")+1:])
+		if inside(own, trusted) && got == own && strings.Trim(last, "[]") != own.String() && !strings.Contains(last, own.String()+":") &&
+			!strings.HasPrefix(last, "::") && !strings.HasPrefix(last, "[::") {
+			t.Errorf("%q made somebody the proxy %s", forwarded, own)
 		}
 	})
 }

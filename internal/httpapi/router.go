@@ -46,7 +46,8 @@ type Router struct {
 	cfg  Config
 	mux  *http.ServeMux
 	ids  id.Generator
-	fams map[string]*Family // by mux pattern, for 405 answers
+	fams map[string]*Family     // by mux pattern, for 405 answers
+	none map[*Family]*Operation // what stands for a path that nothing serves
 }
 
 // NewRouter checks the table and makes a Router. It fails on duplicate ids or
@@ -58,15 +59,24 @@ func NewRouter(cfg Config) (rt *Router, err error) {
 			err = fmt.Errorf("building routes: %v", p)
 		}
 	}()
-	rt = &Router{cfg: cfg, mux: http.NewServeMux(), fams: map[string]*Family{}}
+	rt = &Router{cfg: cfg, mux: http.NewServeMux(), fams: map[string]*Family{},
+		none: map[*Family]*Operation{cfg.Default: unserved(cfg.Default)}}
 	seen := map[string]bool{}
 	for i := range cfg.Operations {
 		op := &cfg.Operations[i]
 		if err := checkRow(op, seen); err != nil {
 			return nil, err
 		}
-		rt.fams[op.Method+" "+op.Path] = op.Family
-		rt.mux.HandleFunc(op.Method+" "+op.Path, func(w http.ResponseWriter, r *http.Request) { rt.serve(op, w, r) })
+		if rt.none[op.Family] == nil {
+			rt.none[op.Family] = unserved(op.Family)
+		}
+		if op.AnyOrigin {
+			rt.mux.HandleFunc(http.MethodOptions+" "+op.Path, func(w http.ResponseWriter, r *http.Request) { rt.preflight(op, w, r) })
+		}
+		for _, path := range op.paths() {
+			rt.fams[op.Method+" "+path] = op.Family
+			rt.mux.HandleFunc(op.Method+" "+path, func(w http.ResponseWriter, r *http.Request) { rt.serve(op, w, r) })
+		}
 	}
 	rt.mux.HandleFunc("/", rt.unknownPath)
 	return rt, nil
@@ -131,6 +141,9 @@ func cleanPath(p string) string {
 func (rt *Router) serve(op *Operation, w http.ResponseWriter, r *http.Request) {
 	c := rt.begin(op, r)
 	rt.standardHeaders(w, c)
+	if op.AnyOrigin {
+		w.Header()["Access-Control-Allow-Origin"] = headerAnyOrigin
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler { //nolint:errorlint // what was panicked with, not a wrapped error
@@ -154,12 +167,18 @@ func (rt *Router) run(op *Operation, c *Call, w http.ResponseWriter, r *http.Req
 			return err
 		}
 	}
+	if len(r.Header["Authorization"]) > 1 {
+		return errTwoTokens
+	}
 	if op.Access.Public == "" {
 		caller, err := rt.authenticate(ctx, r)
 		if err != nil {
 			return err
 		}
 		c.Caller = caller
+	}
+	if err := decodeBody(w, r); err != nil {
+		return err
 	}
 	ctx = store.WithOrigin(ctx, c.origin())
 	if op.Method != http.MethodGet { // which writes nothing that rests on a decision, and may make very many
@@ -171,6 +190,9 @@ func (rt *Router) run(op *Operation, c *Call, w http.ResponseWriter, r *http.Req
 // errNoToken is the documented answer to a call without Authorization header.
 var errNoToken = &fault.Error{Kind: fault.Unauthenticated, Code: "missing_authorization", Number: "BXNIM0308E",
 	Message: "No authorization header found"}
+
+// errTwoTokens refuses a call whose readers could disagree on who calls.
+var errTwoTokens = &fault.Error{Kind: fault.Invalid, Field: "Authorization", Message: "There is more than one Authorization header."}
 
 func (rt *Router) authenticate(ctx context.Context, r *http.Request) (*Caller, error) {
 	h := r.Header.Get("Authorization")
@@ -186,8 +208,9 @@ func (rt *Router) authenticate(ctx context.Context, r *http.Request) (*Caller, e
 }
 
 func (rt *Router) begin(op *Operation, r *http.Request) *Call {
-	c := &Call{Op: op, Start: time.Now(), rt: rt, Address: realIP(r, rt.cfg.Trusted), Agent: clip(r.UserAgent(), 200), URL: r.URL,
-		Base: BaseURL(r)}
+	c := &Call{Op: op, Method: r.Method, Start: time.Now(), rt: rt, Address: realIP(r, rt.cfg.Trusted), Agent: clip(r.UserAgent(), 200),
+		URL: r.URL, secure: secure(r, rt.cfg.Trusted)}
+	c.Base = baseURL(r, c.secure)
 	c.TransactionID = validTransaction(r.Header.Get("Transaction-Id"))
 	if c.TransactionID == "" {
 		c.TransactionID = rt.ids.Hex(16)
@@ -228,20 +251,28 @@ func (rt *Router) standardHeaders(w http.ResponseWriter, c *Call) {
 	h["Expires"] = headerExpires
 	h["Content-Language"] = headerLanguage
 	h["X-Content-Type-Options"] = headerNosniff
-	h["Strict-Transport-Security"] = headerHSTS
+	if c.secure { // over plain HTTP it would mean nothing, or be somebody else's
+		h["Strict-Transport-Security"] = headerHSTS
+	}
 	if c.Op.Family.Service != "" {
 		h["Ibm-Cloud-Service-Name"] = values[2:3:3]
 	}
 }
 
 var (
-	headerNoCache  = []string{"no-cache, no-store, must-revalidate"}
-	headerPragma   = []string{"no-cache"}
-	headerExpires  = []string{"0"}
-	headerLanguage = []string{"en-US"}
-	headerNosniff  = []string{"nosniff"}
-	headerHSTS     = []string{"max-age=31536000; includeSubDomains"}
+	headerNoCache    = []string{"no-cache, no-store, must-revalidate"}
+	headerPragma     = []string{"no-cache"}
+	headerExpires    = []string{"0"}
+	headerLanguage   = []string{"en-US"}
+	headerNosniff    = []string{"nosniff"}
+	headerAnyOrigin  = []string{"*"}
+	headerNoTokenYet = []string{Challenge}
+	headerBadToken   = []string{Challenge + `, error="invalid_token"`}
+	headerHSTS       = []string{"max-age=31536000; includeSubDomains"}
 )
+
+// Challenge says which credential a 401 asks for.
+const Challenge = `Bearer realm="kagiban"`
 
 // fail answers with the family's envelope. Internal errors show no text.
 func (rt *Router) fail(w http.ResponseWriter, c *Call, err error) {
@@ -260,6 +291,12 @@ func (rt *Router) fail(w http.ResponseWriter, c *Call, err error) {
 		seconds := int((e.RetryAfter + time.Second - 1) / time.Second)
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
+	if status == http.StatusUnauthorized {
+		w.Header()["Www-Authenticate"] = headerBadToken
+		if errors.Is(err, errNoToken) {
+			w.Header()["Www-Authenticate"] = headerNoTokenYet
+		}
+	}
 	c.Op.Family.WriteError(w, c, e, status)
 }
 
@@ -272,8 +309,8 @@ func (rt *Router) end(c *Call) {
 	}
 }
 
-// logCall writes the one line of a call. It holds no URL, header or body:
-// secrets travel there.
+// logCall writes the one line of a call. It holds no header, body or query:
+// secrets travel there. A path stands in it only when nothing serves it.
 func (rt *Router) logCall(c *Call) {
 	now := time.Now()
 	// Made by hand: the logger would look for the line of code that called it.
@@ -283,6 +320,9 @@ func (rt *Router) logCall(c *Call) {
 		slog.Duration("took", now.Sub(c.Start)), slog.String("transaction_id", c.TransactionID),
 		slog.String("address", c.Address.String()),
 	)
+	if c.Op.serve == nil {
+		r.AddAttrs(slog.String("method", c.Asked()), slog.String("path", c.Path()))
+	}
 	if c.Caller != nil {
 		r.AddAttrs(slog.String("iam_id", c.Caller.IAMID), slog.String("account", c.Caller.Account))
 	}
@@ -316,45 +356,3 @@ var statuses = map[fault.Kind]int{
 
 // StatusOf maps a kind of fault to its HTTP status.
 func StatusOf(k fault.Kind) int { return cmp.Or(statuses[k], http.StatusInternalServerError) }
-
-func (rt *Router) unknownPath(w http.ResponseWriter, r *http.Request) {
-	if family, methods := rt.otherMethods(r); family != nil {
-		w.Header().Set("Allow", strings.Join(methods, ", "))
-		rt.refuse(w, r, family, &fault.Error{Kind: fault.MethodNotAllowed, Code: "method_not_allowed", Number: "BXNIM0060E",
-			Message: "Method " + clip(r.Method, 20) + " is not allowed here.", Details: "HTTP 405 Method Not Allowed"})
-		return
-	}
-	if rt.cfg.Fallback != nil {
-		rt.cfg.Fallback.ServeHTTP(w, r)
-		return
-	}
-	rt.NotFound(w, r)
-}
-
-// otherMethods finds the methods that the path has. Patterns without method
-// would do the same, but two rows like /a/{x}/b and /a/c/{y} with different
-// methods would then conflict.
-func (rt *Router) otherMethods(r *http.Request) (*Family, []string) {
-	var family *Family
-	var methods []string
-	probe := *r
-	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead} {
-		probe.Method = m
-		if _, pattern := rt.mux.Handler(&probe); rt.fams[pattern] != nil {
-			family, methods = rt.fams[pattern], append(methods, m)
-		}
-	}
-	return family, methods
-}
-
-// NotFound answers a path that nothing serves, in the default family's envelope.
-func (rt *Router) NotFound(w http.ResponseWriter, r *http.Request) {
-	rt.refuse(w, r, rt.cfg.Default, &fault.Error{Kind: fault.NotFound, Code: "not_found", Message: "There is nothing at this path."})
-}
-
-func (rt *Router) refuse(w http.ResponseWriter, r *http.Request, f *Family, e *fault.Error) {
-	c := rt.begin(&Operation{ID: "none", Family: f}, r)
-	rt.standardHeaders(w, c)
-	rt.fail(w, c, e)
-	rt.end(c)
-}

@@ -12,15 +12,14 @@ import (
 // "2024-10-17T16:36:56.501Z". The identity API has a form of its own.
 func Millis(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// BaseURL is the address under which the client reached the server, for links
+// baseURL is the address under which the client reached the server, for links
 // in answers. It is built from the request because one server has many names;
 // links are only ever followed by the client that gets them.
-func BaseURL(r *http.Request) string {
-	scheme := "http"
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
+func baseURL(r *http.Request, secure bool) string {
+	if secure {
+		return "https://" + r.Host
 	}
-	return scheme + "://" + r.Host
+	return "http://" + r.Host
 }
 
 // Shown answers with an object that was read or written: under its entity tag,

@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -40,12 +39,8 @@ func body(w http.ResponseWriter, r *http.Request) (string, error) {
 		if err == io.EOF {
 			return string(*buf), nil
 		}
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return "", fault.New(fault.TooLarge, "The request body is larger than %d bytes.", tooLarge.Limit)
-		}
 		if err != nil {
-			return "", &fault.Error{Kind: fault.Invalid, Code: "invalid_body", Message: "The request body could not be read.", Cause: err}
+			return "", httpapi.BodyFault(err, httpapi.DefaultBodyLimit)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package iamidentityv1
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 
@@ -296,12 +295,8 @@ func (a *API) importMetadata(ctx context.Context, c *httpapi.Call, w http.Respon
 		return fault.Field("parse_only", "Parameter 'parse_only' must be true or false.")
 	}
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, idp.MaxMetadata))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return fault.New(fault.TooLarge, "The request body is larger than %d bytes.", idp.MaxMetadata)
-	}
 	if err != nil {
-		return &fault.Error{Kind: fault.Invalid, Message: "The request body could not be read.", Cause: err}
+		return httpapi.BodyFault(err, idp.MaxMetadata)
 	}
 	m, err := idp.ParseMetadata(raw)
 	if err != nil {

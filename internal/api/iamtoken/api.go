@@ -56,6 +56,9 @@ func New(cfg Config) *API {
 // 16 KiB.
 const bodyLimit = 64 << 10
 
+// opToken is the operation that makes tokens.
+const opToken = "get_token"
+
 // Why operations take callers without a bearer token.
 const (
 	inForm    = "the credential is in the form"
@@ -74,14 +77,14 @@ func (a *API) Operations() []httpapi.Operation {
 	)
 	const page = "text/html"
 	return httpapi.Table(a.family,
-		httpapi.Raw{ID: "get_token", Method: http.MethodPost, Path: "/identity/token", Status: 200, Public: inForm,
+		httpapi.Raw{ID: opToken, Method: http.MethodPost, Path: "/identity/token", Alias: "/oidc/token", Status: 200, Public: inForm,
 			Takes: httpapi.Type[tokenForm](), Gives: httpapi.Type[tokenBody](), Serve: a.token},
-		httpapi.Raw{ID: "get_keys", Method: http.MethodGet, Path: "/identity/keys", Status: 200, Public: published,
+		httpapi.Raw{ID: "get_keys", Method: http.MethodGet, Path: "/identity/keys", Status: 200, Public: published, AnyOrigin: true,
 			Takes: none, Gives: httpapi.Type[keySet](), Serve: a.keys},
 		httpapi.Raw{ID: "get_openid_configuration", Method: http.MethodGet, Path: "/identity/.well-known/openid-configuration", Status: 200,
-			Public: published, Takes: none, Gives: document, Serve: a.configuration},
+			Public: published, AnyOrigin: true, Takes: none, Gives: document, Serve: a.configuration},
 		httpapi.Raw{ID: "get_openid_configuration_of_host", Method: http.MethodGet, Path: "/.well-known/openid-configuration", Status: 200,
-			Public: published, Takes: none, Gives: document, Serve: a.configuration},
+			Public: published, AnyOrigin: true, Takes: none, Gives: document, Serve: a.configuration},
 		httpapi.Raw{ID: "introspect_token", Method: http.MethodPost, Path: "/identity/introspect", Status: 200, Public: clients,
 			Takes: httpapi.Type[introspectForm](), Gives: httpapi.Type[introspection](), Serve: a.introspect},
 		httpapi.Raw{ID: "get_user_info", Method: http.MethodGet, Path: "/identity/userinfo", Status: 200, Public: anyToken,

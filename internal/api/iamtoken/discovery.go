@@ -19,7 +19,6 @@ import (
 // the command line reads.
 type discoveryDocument struct {
 	Issuer                string   `json:"issuer"`
-	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
 	PasscodeEndpoint      string   `json:"passcode_endpoint"`
 	UserInfoEndpoint      string   `json:"userinfo_endpoint"`
@@ -39,7 +38,7 @@ type discoveryDocument struct {
 func (a *API) discover() discoveryDocument {
 	at := func(path string) string { return a.base + "/identity/" + path }
 	return discoveryDocument{
-		Issuer: a.tokens.Issuer(), AuthorizationEndpoint: at("authorize"), TokenEndpoint: at("token"), PasscodeEndpoint: at("passcode"),
+		Issuer: a.tokens.Issuer(), TokenEndpoint: at("token"), PasscodeEndpoint: at("passcode"),
 		UserInfoEndpoint: at("userinfo"), IntrospectionEndpoint: at("introspect"), EndSessionEndpoint: at("logout"), JWKSURI: at("keys"),
 		ResponseTypes: []string{"cloud_iam", "delegated_refresh_token"},
 		GrantTypes:    a.tokens.GrantTypes(),

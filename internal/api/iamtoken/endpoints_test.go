@@ -26,10 +26,21 @@ func TestDiscoveryNamesTheServerAndTheIssuer(t *testing.T) {
 	for name, want := range map[string]string{
 		"issuer": issuer, "token_endpoint": baseURL + "/identity/token", "passcode_endpoint": baseURL + "/identity/passcode",
 		"jwks_uri": baseURL + "/identity/keys", "userinfo_endpoint": baseURL + "/identity/userinfo",
-		"authorization_endpoint": baseURL + "/identity/authorize",
 	} {
 		if a.text(name) != want {
 			t.Errorf("%s = %q, want %q", name, a.text(name), want)
+		}
+	}
+	for name, said := range a.body { // what is named works
+		text, _ := said.(string)
+		path, under := strings.CutPrefix(text, baseURL)
+		if !strings.HasSuffix(name, "_endpoint") && name != "jwks_uri" {
+			continue
+		}
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			if got := w.send(method, path, ""); !under || got.status == http.StatusNotFound || got.status == http.StatusNotImplemented {
+				t.Errorf("%s is %q, where %s answers %d", name, text, method, got.status)
+			}
 		}
 	}
 	if b := w.send(http.MethodGet, "/.well-known/openid-configuration", ""); b.raw != a.raw {

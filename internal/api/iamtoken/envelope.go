@@ -89,12 +89,16 @@ func (a *API) errorBody(c *httpapi.Call, e *fault.Error, status int) errorBody {
 	return body
 }
 
-// writeError renders the envelope. There is no WWW-Authenticate: clients would
-// ask a person for a password where an API key is wrong.
+// writeError renders the envelope. Where tokens are made there is no
+// WWW-Authenticate: clients would ask a person for a password where an API key is
+// wrong.
 func (a *API) writeError(w http.ResponseWriter, c *httpapi.Call, e *fault.Error, status int) {
 	raw, err := json.Marshal(a.errorBody(c, e, status))
 	if err != nil { // texts only: cannot be
 		raw = []byte(`{"errorCode":"internal_error","errorMessage":"An internal error occurred."}`)
+	}
+	if c.Op.ID == opToken {
+		w.Header().Del("WWW-Authenticate")
 	}
 	writeBody(w, c, status, raw)
 }

@@ -3,7 +3,6 @@ package iamtoken
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -101,12 +100,11 @@ func errForm(details string) error {
 		Message: "The form parameters could not be read.", Details: details}
 }
 
-// parse reads an application/x-www-form-urlencoded text. Values that are there
-// already stay: the body is parsed before the query. One parameter with two
-// different values is refused, since two readers of the request could disagree
-// on which one counts.
+// parse reads an application/x-www-form-urlencoded text: the body of a request,
+// then its query. One parameter with two different values, wherever they stand,
+// is refused, since two readers of the request could disagree on which one
+// counts.
 func (f *form) parse(text string) error {
-	var seen [fieldCount]bool
 	for n := 0; text != ""; n++ {
 		if n == maxParameters {
 			return errForm("There are too many parameters.")
@@ -127,11 +125,11 @@ func (f *form) parse(text string) error {
 			return errForm("Parameter '" + name + "' is not encoded correctly.")
 		}
 		switch {
-		case seen[at] && f.values[at] != value:
-			return errForm("Parameter '" + name + "' is given twice.")
+		case value == "":
 		case f.values[at] == "":
 			f.values[at] = value
-			seen[at] = true
+		case f.values[at] != value:
+			return errForm("Parameter '" + name + "' is given twice, with different values.")
 		}
 	}
 	return nil
@@ -191,11 +189,9 @@ func readForm(w http.ResponseWriter, r *http.Request) (*form, error) {
 		defer bodies.Put(buf)
 		buf.Reset()
 		if _, err := io.Copy(buf, http.MaxBytesReader(w, r.Body, bodyLimit)); err != nil {
-			var tooLarge *http.MaxBytesError
-			if errors.As(err, &tooLarge) {
-				return nil, fault.New(fault.TooLarge, "The request body is larger than %d bytes.", bodyLimit)
-			}
-			return nil, &fault.Error{Kind: fault.Invalid, Number: "BXNIM0106E", Message: "The request body could not be read.", Cause: err}
+			unread := *httpapi.BodyFault(err, bodyLimit)
+			unread.Number = "BXNIM0106E"
+			return nil, &unread
 		}
 		if err := f.parse(buf.String()); err != nil {
 			return nil, err
@@ -209,7 +205,30 @@ func readForm(w http.ResponseWriter, r *http.Request) (*form, error) {
 			return nil, err
 		}
 	}
-	return f, nil
+	return f, f.unequivocal(r)
+}
+
+// unequivocal refuses a request that says one thing under two names, and
+// differently: the account, the token, the client.
+func (f *form) unequivocal(r *http.Request) error {
+	v := &f.values
+	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
+	switch {
+	case differ(v[fieldAccount], v[fieldBSSAccount]):
+		return errForm("Parameters 'account' and 'bss_account' differ.")
+	case differ(v[fieldToken], v[fieldAccessToken]):
+		return errForm("Parameters 'token' and 'access_token' differ.")
+	}
+	if v[fieldClientID] == "" && v[fieldClientSecret] == "" {
+		return nil
+	}
+	for _, header := range r.Header["Authorization"] {
+		c, basic := parseBasic(header)
+		if basic && (differ(c.ID, v[fieldClientID]) || differ(c.Secret.Reveal(), v[fieldClientSecret])) {
+			return errForm("The Authorization header and the form name different clients.")
+		}
+	}
+	return nil
 }
 
 // maxAuthorization bounds the Authorization header of a client.
@@ -218,12 +237,12 @@ const maxAuthorization = 4 << 10
 // clientOf reads the OAuth client of a request: from a Basic header, else from
 // client_id and client_secret in the form. Other schemes name no client.
 func clientOf(r *http.Request, f *form) oauth.Credentials {
+	clientID, clientSecret := f.values[fieldClientID], f.values[fieldClientSecret]
 	if header := r.Header["Authorization"]; len(header) > 0 {
 		if c, basic := parseBasic(header[0]); basic {
 			return c
 		}
 	}
-	clientID, clientSecret := f.values[fieldClientID], f.values[fieldClientSecret]
 	if clientSecret == "" && (clientID == "" || clientID == oauth.DefaultClientID) {
 		return oauth.Credentials{}
 	}

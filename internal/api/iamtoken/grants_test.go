@@ -44,9 +44,46 @@ func TestParametersMayStandInTheQuery(t *testing.T) {
 	if a.status != http.StatusOK || w.claims(a.text("access_token")).Account.BSS != acctA {
 		t.Errorf("body and query: the key's account counts: %d %s", a.status, a.raw)
 	}
-	a = w.send(http.MethodPost, "/identity/token/?apikey=wrong", pairs(apikey(userKey)...))
+	a = w.send(http.MethodPost, "/identity/token/?apikey="+userKey, pairs(apikey(userKey)...))
 	if a.status != http.StatusOK {
-		t.Errorf("the body wins over the query, and a trailing slash is no other path: %d %s", a.status, a.raw)
+		t.Errorf("the same in both, and a trailing slash is no other path: %d %s", a.status, a.raw)
+	}
+}
+
+func TestARequestSaysOneThingOnly(t *testing.T) {
+	w := newWorld(t)
+	key := pairs(apikey(userKey)...)
+	for name, send := range map[string]func() answer{
+		"query and body":       func() answer { return w.send(http.MethodPost, "/identity/token?apikey=other", key) },
+		"twice in the body":    func() answer { return w.send(http.MethodPost, "/identity/token", key+"&apikey=other") },
+		"twice in the query":   func() answer { return w.send(http.MethodPost, "/identity/token?account=a&account=b", key) },
+		"two names of account": func() answer { return w.token(append(apikey(userKey), "account", acctA, "bss_account", acctB)) },
+		"two names of token": func() answer {
+			return w.send(http.MethodPost, "/identity/introspect", pairs("token", "a", "access_token", "b"), bx)
+		},
+		"two clients": func() answer {
+			return w.token(append(apikey(userKey), "client_id", "kube", "client_secret", "kube"), bx)
+		},
+		"two secrets of client": func() answer { return w.token(append(apikey(userKey), "client_id", "bx", "client_secret", "kube"), bx) },
+	} {
+		if a := send(); a.status != http.StatusBadRequest || a.text("errorCode") != "BXNIM0106E" {
+			t.Errorf("%s: %d %s", name, a.status, a.raw)
+		}
+	}
+	w.mustToken(append(apikey(userKey), "client_id", "bx", "client_secret", "bx"), bx)
+}
+
+func TestTheOtherPathOfTheTokenEndpoint(t *testing.T) {
+	w := newWorld(t)
+	a := w.send(http.MethodPost, "/oidc/token", pairs(apikey(userKey)...))
+	if who := w.send(http.MethodGet, "/whoami", "", bearer(a.text("access_token"))); a.status != http.StatusOK || who.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.raw)
+	}
+	if bad := w.send(http.MethodPost, "/oidc/token", pairs(apikey("no key")...)); bad.text("errorCode") != "BXNIM0415E" {
+		t.Errorf("a wrong key: %s", bad.raw)
+	}
+	if get := w.send(http.MethodGet, "/oidc/token", ""); get.status != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %d", get.status)
 	}
 }
 

@@ -130,6 +130,9 @@ func (a *API) writePage(c *httpapi.Call, w http.ResponseWriter, status int, p pa
 	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Frame-Options", "DENY")
+	if status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", httpapi.Challenge)
+	}
 	c.Status = status
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, p.html()) // an error means that the client is gone

@@ -16,11 +16,11 @@ import (
 )
 
 // Family is the API family of the development aids.
-var Family = &httpapi.Family{Name: "devapi", Title: "Development aids", WriteError: httpapi.WriteErrors}
+var Family = &httpapi.Family{Name: "devapi", Title: "Development aids", WriteError: httpapi.WriteErrors, Strict: true}
 
 // public is the rule of every row: whoever reaches a development server on the
 // loopback interface owns it. Guard keeps web pages out.
-const public = "development aid of a server on this machine; web pages are kept out by Host and Origin checks"
+const public = "development aid of a server on this machine; others are kept out by the client's address, Host and Origin"
 
 // Config is what the aids work on. All fields are required.
 type Config struct {

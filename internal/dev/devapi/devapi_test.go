@@ -3,6 +3,7 @@ package devapi_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -169,7 +170,7 @@ func TestRequestsKeepTheLast(t *testing.T) {
 func guarded(host, path string, header ...string) int {
 	reached := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	r := httptest.NewRequest("POST", "/", nil)
-	r.URL.Path, r.Host = path, host
+	r.URL.Path, r.Host, r.RemoteAddr = path, host, "127.0.0.1:40000"
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -192,6 +193,34 @@ func TestTheGuardKnowsLoopbackAndTheServersOwnNames(t *testing.T) {
 		}
 		if got := guarded(host, "/identity/token"); got != http.StatusTeapot {
 			t.Errorf("%s beside the aids: %d", host, got)
+		}
+	}
+}
+
+func TestTheGuardKnowsItsOwnMachine(t *testing.T) {
+	at := func(peer, own string) int {
+		reached := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+		local, err := net.ResolveTCPAddr("tcp", own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", "/dev/v1/clock", nil)
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(local)))
+		r.Host, r.RemoteAddr = "localhost:4280", peer
+		r.Header.Set("X-Forwarded-For", "127.0.0.1")
+		w := httptest.NewRecorder()
+		devapi.Guard(reached).ServeHTTP(w, r)
+		return w.Code
+	}
+	for peer, own := range map[string]string{"127.0.0.1:1": "127.0.0.1:4280", "[::1]:1": "[::1]:4280",
+		"[::ffff:127.0.0.1]:1": "127.0.0.1:4280", "192.0.2.5:1": "192.0.2.5:4280"} {
+		if got := at(peer, own); got != http.StatusTeapot {
+			t.Errorf("%s to %s: %d", peer, own, got)
+		}
+	}
+	for peer, own := range map[string]string{"192.0.2.6:1": "192.0.2.5:4280", "[2001:db8::1]:1": "[2001:db8::2]:4280", "@": "127.0.0.1:4280"} {
+		if got := at(peer, own); got != http.StatusForbidden {
+			t.Errorf("%s to %s: %d", peer, own, got)
 		}
 	}
 }

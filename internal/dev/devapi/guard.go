@@ -13,10 +13,11 @@ import (
 // router drops doubled slashes.
 const pathPrefix = "dev/"
 
-// Guard keeps web pages away from the development aids, which ask for no
-// token. A page of another origin is refused by Sec-Fetch-Site and Origin; a
-// page that had its own name resolve to this machine (DNS rebinding) is refused
-// because its requests carry that name as Host. hosts are further names under
+// Guard keeps other machines and web pages away from the development aids, which
+// ask for no token. A client on another machine is refused by its address. A page
+// of another origin is refused by Sec-Fetch-Site and Origin; a page that had its
+// own name resolve to this machine (DNS rebinding) is refused because its
+// requests carry that name as Host. hosts are further names under
 // which the server is known, without port.
 func Guard(next http.Handler, hosts ...string) http.Handler {
 	known := map[string]bool{}
@@ -36,6 +37,9 @@ func Guard(next http.Handler, hosts ...string) http.Handler {
 
 // refusal says why a request must not reach the development aids, "" if it may.
 func refusal(r *http.Request, known map[string]bool) string {
+	if !onThisMachine(r) {
+		return "The development aids answer only to clients on their own machine."
+	}
 	if host := hostOf(r.Host); !loopback(host) && !known[host] {
 		return "The development aids answer only to a loopback host name."
 	}
@@ -50,6 +54,23 @@ func refusal(r *http.Request, known map[string]bool) string {
 		}
 	}
 	return ""
+}
+
+// onThisMachine tells whether a connection has both its ends on this machine.
+func onThisMachine(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	if peer.Addr().Unmap().IsLoopback() {
+		return true
+	}
+	own, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false
+	}
+	local, err := netip.ParseAddrPort(own.String())
+	return err == nil && local.Addr().Unmap() == peer.Addr().Unmap()
 }
 
 // hostOf gives a Host header without port and brackets, in lower case.

@@ -19,7 +19,7 @@ type Request struct {
 	Family        string    `json:"family"`
 	Operation     string    `json:"operation"`
 	Method        string    `json:"method"`
-	Path          string    `json:"path"` // of the table: segments stay named
+	Path          string    `json:"path"` // of the table: segments stay named; what was asked for where nothing is served
 	Status        int       `json:"status"`
 	Took          float64   `json:"took_ms"`
 	TransactionID string    `json:"transaction_id"`
@@ -57,7 +57,7 @@ func (q *Requests) Observe(c *httpapi.Call) {
 		return
 	}
 	r := Request{
-		At: c.Start.UTC(), Family: c.Op.Family.Name, Operation: c.Op.ID, Method: c.Op.Method, Path: c.Op.Path, Status: c.Status,
+		At: c.Start.UTC(), Family: c.Op.Family.Name, Operation: c.Op.ID, Method: c.Asked(), Path: c.Path(), Status: c.Status,
 		Took: float64(time.Since(c.Start).Microseconds()) / 1000, TransactionID: c.TransactionID, Action: c.Action,
 	}
 	if c.Address.IsValid() {
