@@ -58,6 +58,14 @@ func (c GroupChange) Validate() error {
 	if c.Description != nil && utf8.RuneCountInString(*c.Description) > maxGroupDescription {
 		return fault.Field("description", "Property 'description' must have at most %d characters.", maxGroupDescription)
 	}
+	if c.Name != nil {
+		if err := valid.Line("name", *c.Name); err != nil {
+			return err
+		}
+	}
+	if c.Description != nil {
+		return valid.Prose("description", *c.Description)
+	}
 	return nil
 }
 

@@ -54,7 +54,7 @@ func (n NewMember) Validate() error {
 	case !strings.HasPrefix(n.IAMID, want):
 		return fault.Field("iam_id", "Property 'iam_id' is not the IAM ID of a %s.", n.Type)
 	}
-	return nil
+	return valid.Line("iam_id", n.IAMID)
 }
 
 // of gives the member that the identity becomes in a group.

@@ -120,6 +120,9 @@ func (p PolicySpec) Validate() error {
 		e.Code = policy.CodeInvalidBody
 		return e
 	}
+	if err := valid.Prose("description", p.Doc.Description); err != nil {
+		return asBody(err)
+	}
 	return nil
 }
 

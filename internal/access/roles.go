@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,10 +36,15 @@ func NoRole(roleID string) *fault.Error {
 	return &fault.Error{Kind: fault.NotFound, Code: "role_not_found", Message: "Role with Id " + roleID + " not found."}
 }
 
-func badRole(field, format string, args ...any) error {
-	e := fault.Field(field, format, args...)
+// asBody gives a fault the code that the policy API has for bodies.
+func asBody(err error) error {
+	e := *fault.Of(err)
 	e.Code = policy.CodeInvalidBody
-	return e
+	return &e
+}
+
+func badRole(field, format string, args ...any) error {
+	return asBody(fault.Field(field, format, args...))
 }
 
 // RoleSpec is a custom role that is to be made; Service.RoleSpec makes one.
@@ -62,6 +68,9 @@ func (spec RoleSpec) Validate() error {
 	}
 	if utf8.RuneCountInString(r.Description) > maxRoleDescription {
 		return badRole("description", "Property 'description' must have at most %d characters.", maxRoleDescription)
+	}
+	if err := cmp.Or(valid.Line("display_name", r.DisplayName), valid.Prose("description", r.Description)); err != nil {
+		return asBody(err)
 	}
 	if r.Service == "" || r.Service == policy.AllServices {
 		return badRole("service_name", "Property 'service_name' is missing or no service.")

@@ -45,6 +45,9 @@ func (r RuleSpec) Validate() error {
 	case len(r.Conditions) == 0 || len(r.Conditions) > maxConditions:
 		return fault.Field("conditions", "Property 'conditions' must hold 1 to %d conditions.", maxConditions)
 	}
+	if err := cmp.Or(valid.Line("name", r.Name), valid.Line("realm_name", r.RealmName)); err != nil {
+		return err
+	}
 	for i, c := range r.Conditions {
 		field := fmt.Sprintf("conditions[%d]", i)
 		switch {
@@ -54,6 +57,9 @@ func (r RuleSpec) Validate() error {
 			return fault.Field(field+".operator", "Property '%s.operator' must be one of %v.", field, claimOperators)
 		case len(c.Value) > 1000:
 			return fault.Field(field+".value", "Property '%s.value' must have at most 1000 characters.", field)
+		}
+		if err := cmp.Or(valid.Line(field+".claim", c.Claim), valid.Line(field+".value", c.Value)); err != nil {
+			return err
 		}
 		// A condition that no login can fulfil was meant otherwise.
 		if _, err := policy.CompileClaim(c); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // States of a user. Only an active user gets tokens in the account.
@@ -189,8 +190,7 @@ func RenewPassword(ctx context.Context, db store.DB, found *Login, hash string) 
 	return err
 }
 
-// checkText bounds a text and refuses control characters: names go into logs
-// and tables.
+// checkText bounds a text of one line.
 func checkText(field, text string, least, most int) error {
 	if len(text) < least {
 		return fault.Missing(field)
@@ -198,10 +198,5 @@ func checkText(field, text string, least, most int) error {
 	if len(text) > most {
 		return fault.Field(field, "Property '%s' is longer than %d bytes.", field, most)
 	}
-	for _, c := range text {
-		if c < 0x20 || c == 0x7f {
-			return fault.Field(field, "Property '%s' holds a control character.", field)
-		}
-	}
-	return nil
+	return valid.Line(field, text)
 }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Bounds of one own service. No built-in service comes near them.
@@ -56,10 +57,10 @@ func (s Service) Validate() error {
 }
 
 func checkText(field, text string) error {
-	if utf8.RuneCountInString(text) > maxText || !utf8.ValidString(text) || strings.ContainsAny(text, "<>\x00") {
+	if utf8.RuneCountInString(text) > maxText || strings.ContainsAny(text, "<>") {
 		return bad(field, "must have at most %d characters and none of < and >.", maxText)
 	}
-	return nil
+	return valid.Line(field, text)
 }
 
 // checkRoles gives the names that grants may use.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -98,7 +97,7 @@ func showEvents(ctx context.Context, c *shell.Call, session *shell.Session, acco
 
 func showEvent(c *shell.Call, e client.Object[event]) error {
 	if c.WantsJSON() {
-		return json.NewEncoder(c.Terminal.Out).Encode(e)
+		return c.Terminal.JSONLine(e)
 	}
 	v := e.Value
 	who, what := v.Initiator.Name, v.Target.Name

@@ -19,6 +19,7 @@ import (
 
 	_ "github.com/kagiban/kagiban/internal/cli/hush" // before anything that prints while it is initialised
 	"github.com/kagiban/kagiban/internal/cli/shell"
+	"github.com/kagiban/kagiban/internal/cli/term"
 	"github.com/kagiban/kagiban/internal/config"
 )
 
@@ -87,7 +88,7 @@ func report(stderr io.Writer, err error) int {
 		fmt.Fprintf(stderr, "kagiban: %s\n", oneLine(err))
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "kagiban: %s\n", oneLine(err))
+	fmt.Fprintf(stderr, "kagiban: %s\n", term.Escape(oneLine(err)))
 	return exitFailure
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kagiban/kagiban/internal/app"
+	"github.com/kagiban/kagiban/internal/cli/term"
 	"github.com/kagiban/kagiban/internal/client"
 	"github.com/kagiban/kagiban/internal/dev/tutorial"
 	"github.com/kagiban/kagiban/internal/secret"
@@ -112,7 +113,8 @@ func (f *tutorialFlags) withServer(ctx context.Context, s *streams) error {
 func (f *tutorialFlags) play(ctx context.Context, s *streams, base string, key secret.Value) error {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: f.insecure}} //nolint:gosec // the user's choice
 	defer transport.CloseIdleConnections()
-	cfg := tutorial.Config{Base: base, Key: key, Group: f.group, Out: s.out, HTTP: &http.Client{Transport: transport, Timeout: time.Minute}}
+	cfg := tutorial.Config{Base: base, Key: key, Group: f.group, Out: term.Escaping(s.out),
+		HTTP: &http.Client{Transport: transport, Timeout: time.Minute}}
 	made, err := tutorial.Play(ctx, cfg)
 	if f.clean {
 		err = errors.Join(err, made.CleanUp(ctx, cfg))

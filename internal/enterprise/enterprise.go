@@ -168,7 +168,7 @@ func checkName(name string) error {
 	if n := utf8.RuneCountInString(strings.TrimSpace(name)); n < 3 || n > 60 {
 		return fault.Field("name", "Property 'name' must have 3 to 60 characters.")
 	}
-	return nil
+	return valid.Line("name", name)
 }
 
 func checkContact(iamID string) error {
@@ -215,7 +215,12 @@ func (c Change) Validate() error {
 		return fault.Field("domain", "Property 'domain' must have at most 60 characters.")
 	}
 	if c.Name != nil {
-		return checkName(*c.Name)
+		if err := checkName(*c.Name); err != nil {
+			return err
+		}
+	}
+	if c.Domain != nil {
+		return valid.Line("domain", *c.Domain)
 	}
 	return nil
 }
@@ -266,7 +271,7 @@ func (n NewEnterprise) Validate() error {
 	if err := checkContact(n.Contact); err != nil {
 		return err
 	}
-	return checkName(n.Name)
+	return Change{Name: &n.Name, Domain: &n.Domain}.Validate()
 }
 
 // ActionMake is the right over an account to make it part of an enterprise: to

@@ -131,7 +131,7 @@ func (b *binder) noMore(r *http.Request) error {
 func setField(v reflect.Value, name string, values []string) error {
 	text := values[0]
 	for _, other := range values {
-		if !utf8.ValidString(other) || strings.ContainsFunc(other, valid.Control) {
+		if strings.ContainsFunc(other, valid.Control) {
 			return fault.Field(name, "Parameter '%s' holds a control character.", name)
 		}
 		if other != text && v.Kind() != reflect.Slice { // two readers could disagree on which one counts

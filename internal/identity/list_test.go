@@ -132,7 +132,7 @@ func ids(p *identity.Page[identity.Profile]) (out []string) {
 }
 
 func TestPageTokensOfTheLongestValuesStillOpen(t *testing.T) {
-	for _, char := range []string{"<", `"`, `\`, "\u2028"} { // those that JSON blows up
+	for _, char := range []string{"<", `"`, `\`, "&"} { // those that JSON blows up
 		s := serve(t)
 		for i := range 2 {
 			newProfile(s, fmt.Sprint(i)+strings.Repeat(char, 299/len(char)), fmt.Sprint(i)+strings.Repeat(char, 999/len(char)))

@@ -4,10 +4,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Longest values in bytes. The official service names no figures but for own
@@ -22,22 +22,16 @@ const (
 	minValue       = 32 // SDK text of create_api_key
 )
 
-// text checks a property's length and refuses control characters, which would
-// forge lines in logs and tables; descriptions may have line breaks.
+// text checks a property's length and what it holds; descriptions may have line
+// breaks.
 func text(field, value string, most int) error {
 	if len(value) > most {
 		return fault.Field(field, "Property '%s' is longer than %d bytes.", field, most)
 	}
-	if !utf8.ValidString(value) {
-		return fault.Field(field, "Property '%s' is not valid UTF-8.", field)
+	if strings.HasSuffix(field, "description") {
+		return valid.Prose(field, value)
 	}
-	for _, c := range value {
-		space := field == "description" && (c == '\n' || c == '\r' || c == '\t')
-		if (c < 0x20 || c == 0x7f) && !space {
-			return fault.Field(field, "Property '%s' holds a control character.", field)
-		}
-	}
-	return nil
+	return valid.Line(field, value)
 }
 
 // required is text for a property that must not be empty.

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/secret"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Bounds of the configuration, ours: a SAML one with four certificates of the
@@ -220,15 +220,9 @@ func checkValue(field string, v any, depth int) error {
 	if depth == 0 {
 		return fault.Field(field, "Property '%s' is nested deeper than %d levels.", field, maxDepth)
 	}
-	clean := func(text string) error {
-		if strings.ContainsFunc(text, func(c rune) bool { return (c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f }) {
-			return fault.Field(field, "Property '%s' holds a control character.", field)
-		}
-		return nil
-	}
 	switch v := v.(type) {
 	case string:
-		return clean(v)
+		return valid.Prose(field, v)
 	case []any:
 		for _, one := range v {
 			if err := checkValue(field, one, depth-1); err != nil {
@@ -237,7 +231,7 @@ func checkValue(field string, v any, depth int) error {
 		}
 	case map[string]any:
 		for name, one := range v {
-			if err := clean(name); err != nil {
+			if err := valid.Line(field, name); err != nil {
 				return err
 			}
 			if err := checkValue(field, one, depth-1); err != nil {

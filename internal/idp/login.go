@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -93,8 +92,7 @@ func (l *LoginSettings) put(ctx context.Context, tx store.Tx) error {
 	return Logins.Create(ctx, tx, l, ev)
 }
 
-// required checks a text that must not be empty and refuses control
-// characters, which would forge lines in logs and tables.
+// required checks a text of one line that must not be empty.
 func required(field, value string, most int) error {
 	if strings.TrimSpace(value) == "" {
 		return fault.Missing(field)
@@ -102,8 +100,5 @@ func required(field, value string, most int) error {
 	if len(value) > most {
 		return fault.Field(field, "Property '%s' is longer than %d bytes.", field, most)
 	}
-	if !utf8.ValidString(value) || strings.ContainsFunc(value, func(c rune) bool { return c < 0x20 || c == 0x7f }) {
-		return fault.Field(field, "Property '%s' holds a control character.", field)
-	}
-	return nil
+	return valid.Line(field, value)
 }

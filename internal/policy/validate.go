@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Limits of a document. They are public statements of the service that this
@@ -266,6 +268,10 @@ func (v *validation) value(at string, a Attribute, shortest int) {
 	for _, s := range a.Value.Strings() {
 		if n := utf8.RuneCountInString(s); n < shortest || n > MaxValueLength {
 			v.add(at, ProblemLength, "a value has %d to %d characters", shortest, MaxValueLength)
+			return
+		}
+		if valid.Line(at, s) != nil {
+			v.add(at, ProblemValue, "a value holds no control characters")
 			return
 		}
 	}

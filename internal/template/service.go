@@ -16,6 +16,7 @@ import (
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/limit"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Limits bound templates: those of each kind in an enterprise, and the versions
@@ -147,6 +148,14 @@ func (d *Draft) check() error {
 	}
 	if d.Description != nil && utf8.RuneCountInString(*d.Description) > maxDescription {
 		return fault.Field("description", "Property 'description' must have at most %d characters.", maxDescription)
+	}
+	if d.Name != nil {
+		if err := valid.Line("name", *d.Name); err != nil {
+			return err
+		}
+	}
+	if d.Description != nil {
+		return valid.Prose("description", *d.Description)
 	}
 	return nil
 }

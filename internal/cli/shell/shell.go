@@ -234,7 +234,7 @@ func (s *Shell) openTrace(c *Call) error {
 	case "", "false":
 		return nil
 	case "true":
-		c.traceTo = s.Err
+		c.traceTo = term.Escaping(s.Err)
 		return nil
 	}
 	f, err := os.OpenFile(to, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)

@@ -7,6 +7,8 @@ import (
 	"unicode"
 
 	"golang.org/x/text/width"
+
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // gap separates two columns.
@@ -140,10 +142,36 @@ func Clean(s string) string {
 	}, s)
 }
 
-// isControl finds C0 and C1 controls and the marks that reorder text.
-func isControl(r rune) bool {
-	return unicode.IsControl(r) || (r >= '\u202a' && r <= '\u202e') || (r >= '\u2066' && r <= '\u2069')
+// Escape writes control characters but line breaks and tabs as JSON does
+// ("\u009b"): for JSON, which means the same then, and for what has no columns.
+func Escape(s string) string {
+	if strings.IndexFunc(s, isControl) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if isControl(r) && r != '\n' && r != '\t' {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
+
+// Escaping gives a writer that escapes what it is given, whole texts at a time.
+func Escaping(w io.Writer) io.Writer { return escaping{w} }
+
+type escaping struct{ to io.Writer }
+
+func (e escaping) Write(p []byte) (int, error) {
+	_, err := io.WriteString(e.to, Escape(string(p)))
+	return len(p), err
+}
+
+// isControl finds C0 and C1 controls, the separators of lines and paragraphs and
+// the marks that reorder text.
+func isControl(r rune) bool { return valid.Control(r) }
 
 // cleanLines cleans a message of our own that may hold several lines.
 func cleanLines(message string) string {

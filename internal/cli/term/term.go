@@ -95,7 +95,20 @@ func (t *Terminal) JSON(v any) error {
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encoding the result: %w", err)
 	}
-	if _, err := t.Out.Write(b.Bytes()); err != nil {
+	return t.printed(b.String())
+}
+
+// JSONLine prints v in one line.
+func (t *Terminal) JSONLine(v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding the result: %w", err)
+	}
+	return t.printed(string(raw) + "\n")
+}
+
+func (t *Terminal) printed(text string) error {
+	if _, err := io.WriteString(t.Out, Escape(text)); err != nil {
 		return fmt.Errorf("printing the result: %w", err)
 	}
 	return nil

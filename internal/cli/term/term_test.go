@@ -2,6 +2,7 @@ package term_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kagiban/kagiban/internal/cli/term"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func newTerm(input string) (*term.Terminal, *bytes.Buffer, *bytes.Buffer) {
@@ -130,6 +132,30 @@ func FuzzClean(f *testing.F) {
 			t.Error("negative width")
 		}
 	})
+}
+
+func TestJSONForTerminalsIsTheSameJSON(t *testing.T) {
+	evil := "a\x1b[2Jb\u009b2Jc\u202ed\u2028e\x7ff\ng\th"
+	var out bytes.Buffer
+	to := &term.Terminal{Out: &out}
+	for name, print := range map[string]func(any) error{"indented": to.JSON, "in a line": to.JSONLine} {
+		out.Reset()
+		if err := print(map[string]string{"name": evil}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsFunc(strings.ReplaceAll(out.String(), "\n", ""), valid.Control) {
+			t.Errorf("%s: %q", name, out.String())
+		}
+		var back map[string]string
+		if err := json.Unmarshal(out.Bytes(), &back); err != nil || back["name"] != evil {
+			t.Errorf("%s: %q, %v", name, back["name"], err)
+		}
+	}
+	out.Reset()
+	if n, err := term.Escaping(&out).Write([]byte(evil)); n != len(evil) || err != nil ||
+		strings.ContainsAny(out.String(), "\x1b\u009b\u202e\x7f") {
+		t.Errorf("%q", out.String())
+	}
 }
 
 func TestJSONIsIndentedAndUnescaped(t *testing.T) {
