@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -265,6 +266,17 @@ func (s *Service) layGroupRules(ctx context.Context, tx store.Tx, g *Group, want
 		}
 	}
 	return nil
+}
+
+// Laid gives the members and rules that the template of a group gave it; none
+// when the group is not there, or no template's.
+func (s *Service) Laid(ctx context.Context, account, groupID string) (members []*Member, rules []*GroupRule, err error) {
+	q := store.Query{Account: account, Parent: groupID}
+	if members, err = Members.List(ctx, s.db.Direct(), q); err == nil {
+		rules, err = GroupRules.List(ctx, s.db.Direct(), q)
+	}
+	return slices.DeleteFunc(members, func(m *Member) bool { return !m.Managed }),
+		slices.DeleteFunc(rules, func(r *GroupRule) bool { return !r.Managed }), err
 }
 
 // LiftGroup takes a template's group from an account with its members, rules

@@ -2,6 +2,7 @@ package iamaccessgroupsv2
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/kagiban/kagiban/internal/api/templatewire"
@@ -60,24 +61,45 @@ func (a *API) wireAssignment(ctx context.Context, c *httpapi.Call, x *template.A
 		return nil, err
 	}
 	for _, r := range results {
-		g := &assignedGroup{Group: assignmentEntry{Version: out.TemplateVersion, Operation: x.Operation, Status: string(r.Status)},
-			Members: []assignmentEntry{}, Rules: []assignmentEntry{}}
-		for _, m := range r.Made {
-			if m.Kind == kinds.Group {
-				g.Group.ID, g.Group.Resource = m.ID, m.ID
-			}
-		}
-		if r.Error != nil {
-			g.Group.Error = r.Error.Message
-		}
-		w := assignmentResource{Target: r.Owner, Group: g}
-		for _, p := range r.Parts {
-			w.References = append(w.References, assignmentEntry{ID: p.ID, Version: strconv.Itoa(p.Version), Resource: p.Made,
-				Operation: x.Operation, Status: string(p.Status)})
+		w, err := a.wireResult(ctx, x, r)
+		if err != nil {
+			return nil, err
 		}
 		out.Resources = append(out.Resources, w)
 	}
 	return out, nil
+}
+
+// wireResult shows what an assignment came to in one account: the group, what
+// the template gave it, and the policies that are for it.
+func (a *API) wireResult(ctx context.Context, x *template.Assignment, r *template.Result) (w assignmentResource, err error) {
+	version := strconv.Itoa(x.Number)
+	entry := func(id, name string) assignmentEntry {
+		return assignmentEntry{ID: id, Name: name, Version: version, Resource: id, Operation: x.Operation, Status: string(r.Status)}
+	}
+	g := &assignedGroup{Group: entry("", ""), Members: []assignmentEntry{}, Rules: []assignmentEntry{}}
+	if i := slices.IndexFunc(r.Made, func(m template.Made) bool { return m.Kind == kinds.Group }); i >= 0 {
+		g.Group = entry(r.Made[i].ID, "")
+		members, rules, err := a.groups.Laid(ctx, r.Owner, r.Made[i].ID)
+		if err != nil {
+			return w, err
+		}
+		for _, m := range members {
+			g.Members = append(g.Members, entry(m.Owner, ""))
+		}
+		for _, rule := range rules {
+			g.Rules = append(g.Rules, entry(rule.ID, rule.Name))
+		}
+	}
+	if r.Error != nil {
+		g.Group.Error = r.Error.Message
+	}
+	w = assignmentResource{Target: r.Owner, Group: g}
+	for _, p := range r.Parts {
+		w.References = append(w.References, assignmentEntry{ID: p.ID, Version: strconv.Itoa(p.Version), Resource: p.Made,
+			Operation: x.Operation, Status: string(p.Status)})
+	}
+	return w, nil
 }
 
 // shownAssignment words one that was read or written, under its entity tag.

@@ -353,6 +353,22 @@ func TestProfileCannotAssumeAProfile(t *testing.T) {
 	}
 }
 
+// Why a profile may not is said wherever the profiles lie, and whatever the
+// login behind the token was: never that a key is missing.
+func TestAProfileOfAnotherAccountIsToldThatItCannotAssume(t *testing.T) {
+	w := newWorld(t)
+	w.trust(profileB, acctB, "user", userIAM, acctA)
+	w.trust(profileB, acctB, "serviceid", service)
+	for _, key := range []string{userKey, svcKey} {
+		a := w.mustToken(assume(w.mustToken(apikey(key)).text("access_token"), "profile_id", profileB), bx)
+		for _, profile := range []string{profileA, profileB} {
+			w.wants(w.token(assume(a.text("access_token"), "profile_id", profile)), 400, "BXNIM0398E")
+			again := []string{"grant_type", token.GrantAssume, "refresh_token", a.text("refresh_token"), "profile_id", profile}
+			w.wants(w.token(again, bx), 400, "BXNIM0398E")
+		}
+	}
+}
+
 func TestTrustThatIsWithdrawnEndsAtOnce(t *testing.T) {
 	w := newWorld(t)
 	w.trust(profileB, acctB, "user", userIAM, acctA)
