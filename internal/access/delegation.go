@@ -127,7 +127,7 @@ func beyond(known, actions []string) []string {
 	return slices.DeleteFunc(slices.Clone(actions), func(x string) bool { return slices.Contains(known, x) })
 }
 
-// Held gives the actions of a role that who asks holds in an account wherever the
+// Held gives the actions of a role that who asks may give in an account wherever the
 // role could give them: on its service and the parts of it. It must not be called
 // inside a transaction.
 func (s *Service) Held(ctx context.Context, who asker.Asker, account string, r *CustomRole) (held []string, err error) {
@@ -138,7 +138,7 @@ func (s *Service) Held(ctx context.Context, who asker.Asker, account string, r *
 	parts := s.byService(policy.Resource{Account: account, ServiceName: r.Service})
 	for _, action := range r.Actions {
 		lacking := slices.ContainsFunc(parts, func(on policy.Resource) bool {
-			return slices.Contains(s.authority.Catalog().CustomOn(on.ServiceName, r.Form()), action) && rights.Lacks(on, []string{action}) != ""
+			return slices.Contains(s.authority.Catalog().CustomOn(on.ServiceName, r.Form()), action) && rights.CannotGive(on, []string{action}) != ""
 		})
 		if !lacking {
 			held = append(held, action)
@@ -155,7 +155,7 @@ func NoWider(ctx context.Context, tx store.Tx, rights asker.Rights, account stri
 		return fault.Ignore(fault.NotFound, err)
 	}
 	on := policy.Resource{Account: account, ServiceName: r.Service}
-	if action := rights.Lacks(on, beyond(judged.Actions, r.Actions)); action != "" {
+	if action := rights.CannotGive(on, beyond(judged.Actions, r.Actions)); action != "" {
 		return forGiver(r, lacking(action))
 	}
 	return nil
@@ -186,7 +186,7 @@ func (s *Service) holds(rights asker.Rights, doc *policy.Policy, given func(serv
 		if len(actions) == 0 {
 			continue
 		}
-		if action := rights.Lacks(target, actions); action != "" {
+		if action := rights.CannotGive(target, actions); action != "" {
 			return lacking(action)
 		}
 	}

@@ -29,6 +29,10 @@ type Rights interface {
 	// Lacks gives the first of the actions that the asker does not hold on a
 	// resource of the account, "" when it holds them all.
 	Lacks(on policy.Resource, actions []string) string
+	// CannotGive gives the first of the actions that the asker may not give to
+	// others on a resource of the account, "" when it may give them all. An owner
+	// may give all that there is.
+	CannotGive(on policy.Resource, actions []string) string
 }
 
 // Need gives nil to an asker who may do the action, else fault.NotFound or
@@ -73,3 +77,5 @@ func (system) Rights(context.Context, string) (Rights, error) { return everythin
 type everything struct{}
 
 func (everything) Lacks(policy.Resource, []string) string { return "" }
+
+func (everything) CannotGive(policy.Resource, []string) string { return "" }

@@ -258,6 +258,9 @@ func (nothing) Lacks(_ policy.Resource, actions []string) string {
 	return ""
 }
 
+// CannotGive implements asker.Rights.
+func (n nothing) CannotGive(on policy.Resource, actions []string) string { return n.Lacks(on, actions) }
+
 // Locate completes a service that acts for itself with the enterprise and the
 // account groups of its account, by which authorization policies may name it.
 func (a *Authority) Locate(ctx context.Context, sub *policy.Subject) error {

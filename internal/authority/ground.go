@@ -101,22 +101,35 @@ type rights struct {
 type held struct {
 	on      policy.Resource
 	actions []string
+	by      test
 }
+
+// test lists, sorted, the actions that an answer is about.
+type test func(*policy.Snapshot, *policy.Request) []string
 
 // Lacks implements asker.Rights.
 func (r *rights) Lacks(on policy.Resource, actions []string) string {
-	missing := r.lacksIn(r.snapshot, on, actions)
+	return r.ask(held{on, actions, func(s *policy.Snapshot, r *policy.Request) []string { return policy.ActionsOn(s, r).Actions }})
+}
+
+// CannotGive implements asker.Rights.
+func (r *rights) CannotGive(on policy.Resource, actions []string) string {
+	return r.ask(held{on, actions, policy.GivableOn})
+}
+
+func (r *rights) ask(h held) string {
+	missing := r.missingIn(r.snapshot, h)
 	if missing == "" {
-		r.asked = append(r.asked, held{on, actions})
+		r.asked = append(r.asked, h)
 	}
 	return missing
 }
 
-func (r *rights) lacksIn(s *policy.Snapshot, on policy.Resource, actions []string) string {
+func (r *rights) missingIn(s *policy.Snapshot, h held) string {
 	request := r.request
-	request.Resource = on
-	has := policy.ActionsOn(s, &request).Actions
-	for _, action := range actions {
+	request.Resource = h.on
+	has := h.by(s, &request)
+	for _, action := range h.actions {
 		if _, ok := slices.BinarySearch(has, action); !ok {
 			return action
 		}
@@ -126,5 +139,5 @@ func (r *rights) lacksIn(s *policy.Snapshot, on policy.Resource, actions []strin
 
 // still tells whether a later snapshot gives all that was not lacked.
 func (r *rights) still(s *policy.Snapshot) bool {
-	return !slices.ContainsFunc(r.asked, func(h held) bool { return r.lacksIn(s, h.on, h.actions) != "" })
+	return !slices.ContainsFunc(r.asked, func(h held) bool { return r.missingIn(s, h) != "" })
 }

@@ -49,7 +49,9 @@ type Role struct {
 	Name        string `yaml:"name" json:"name"`
 	DisplayName string `yaml:"display_name,omitempty" json:"display_name,omitempty"`
 	Description string `yaml:"description,omitempty" json:"description,omitempty"`
-	// Of is "template" for the two roles of enterprise templates, else "".
+	// Of is "template" for the two roles of enterprise templates and "restriction"
+	// for a role to do what an account's settings restrict, else "". The owner of
+	// an account holds neither without a policy.
 	Of string `yaml:"of,omitempty" json:"of,omitempty"`
 }
 
@@ -87,9 +89,10 @@ var standard = []policy.Role{
 
 var templateRoles = map[string]policy.Role{
 	"TemplateAdministrator": {CRN: platformPrefix + "TemplateAdministrator", Name: "TemplateAdministrator",
-		DisplayName: "Template Administrator", Kind: policy.RoleSystem, Description: "Creates and changes enterprise templates."},
+		DisplayName: "Template Administrator", Kind: policy.RoleSystem, Apart: true, Description: "Creates and changes enterprise templates."},
 	"TemplateAssignmentAdministrator": {CRN: platformPrefix + "TemplateAssignmentAdministrator", Name: "TemplateAssignmentAdministrator",
-		DisplayName: "Template Assignment Administrator", Kind: policy.RoleSystem, Description: "Assigns enterprise templates to accounts."},
+		DisplayName: "Template Assignment Administrator", Kind: policy.RoleSystem, Apart: true,
+		Description: "Assigns enterprise templates to accounts."},
 }
 
 // Set is what catalogue files say.
@@ -209,7 +212,7 @@ func Expand(s Service, common []Grant) (policy.Service, error) {
 		role, ok := templateRoles[r.Name]
 		if r.Of != "template" || !ok {
 			role = policy.Role{CRN: "crn:v1:bluemix:public:" + s.Name + "::::serviceRole:" + r.Name, Name: r.Name, DisplayName: r.DisplayName,
-				Description: r.Description, Kind: policy.RoleService}
+				Description: r.Description, Kind: policy.RoleService, Apart: r.Of == "restriction"}
 			if role.DisplayName == "" {
 				role.DisplayName = r.Name
 			}

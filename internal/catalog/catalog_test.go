@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -122,9 +123,14 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// Restricted creation binds the owner too, and nobody holds the template roles
-// without a policy.
-func TestWhatTheAccountOwnerMayNotDoByOwningAlone(t *testing.T) {
+const (
+	account = "0123456789abcdef0123456789abcdef"
+	owner   = "IBMid-OWNER00000"
+)
+
+// ownedBuiltin is an account with an owner and the built-in catalogue.
+func ownedBuiltin(t *testing.T, policies ...*policy.Policy) ([]policy.Service, *policy.Snapshot) {
+	t.Helper()
 	services, err := builtinWith()
 	if err != nil {
 		t.Fatal(err)
@@ -133,8 +139,34 @@ func TestWhatTheAccountOwnerMayNotDoByOwningAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const account, owner = "0123456789abcdef0123456789abcdef", "IBMid-OWNER00000"
-	s := policy.NewSnapshot(policy.Input{Account: account, Owner: owner, State: policy.AccountActive, Catalog: compiled})
+	return services, policy.NewSnapshot(policy.Input{Account: account, Owner: owner, State: policy.AccountActive, Catalog: compiled,
+		Policies: policies})
+}
+
+func ownerMay(s *policy.Snapshot, action, service string) policy.Decision {
+	return policy.Decide(s, &policy.Request{Action: action, Resource: policy.Resource{Account: account, ServiceName: service},
+		Subject: policy.Subject{Kind: policy.KindUser, IAMID: owner, Account: account}})
+}
+
+// Nobody holds the roles of enterprise templates without a policy, and an account
+// that restricts creation binds its owner too.
+func TestWhatTheAccountOwnerMayNotDoByOwningAlone(t *testing.T) {
+	services, s := ownedBuiltin(t)
+	apart := map[string]bool{}
+	for _, service := range services {
+		for _, r := range service.Roles {
+			if r.Apart {
+				apart[service.Name+" "+r.Name] = true
+			}
+		}
+	}
+	want := map[string]bool{"iam-identity ServiceIdCreator": true, "iam-identity UserApiKeyCreator": true}
+	for _, service := range []string{"iam-identity", "iam-groups", "iam-access-management"} {
+		want[service+" TemplateAdministrator"], want[service+" TemplateAssignmentAdministrator"] = true, true
+	}
+	if !maps.Equal(apart, want) {
+		t.Errorf("the roles apart are %v, want %v", apart, want)
+	}
 	for action, want := range map[string]bool{
 		"iam-identity.apikey.create":                  true,
 		"iam-identity.account.update":                 true,
@@ -144,10 +176,39 @@ func TestWhatTheAccountOwnerMayNotDoByOwningAlone(t *testing.T) {
 		"iam-identity.profile-assignment.create":      false,
 		"iam-identity.account-settings-template.read": false,
 	} {
-		d := policy.Decide(s, &policy.Request{Action: action, Subject: policy.Subject{Kind: policy.KindUser, IAMID: owner, Account: account},
-			Resource: policy.Resource{Account: account, ServiceName: "iam-identity"}})
-		if d.Allowed != want {
+		if d := ownerMay(s, action, "iam-identity"); d.Allowed != want {
 			t.Errorf("%s: allowed %t (%s), want %t", action, d.Allowed, d.Reason, want)
+		}
+	}
+}
+
+// The owner uses every role: by owning, or, where a role is apart, once it has
+// given it to itself.
+func TestTheOwnerUsesEveryRoleOfTheCatalogue(t *testing.T) {
+	services, s := ownedBuiltin(t)
+	is := func(key, value string) policy.Attribute {
+		return policy.Attribute{Key: key, Operator: policy.OpStringEquals, Value: policy.String(value)}
+	}
+	for _, service := range services {
+		for _, r := range service.Roles {
+			holds, want := s, policy.ReasonOwner
+			if r.Apart {
+				_, holds = ownedBuiltin(t, &policy.Policy{ID: "given", Version: policy.V2, Type: policy.TypeAccess, State: policy.StateActive,
+					Subject: []policy.Attribute{is(policy.AttrIAMID, owner)}, RoleIDs: []string{r.CRN},
+					Resource: []policy.Attribute{is(policy.AttrServiceName, service.Name), is(policy.AttrAccountID, account)}})
+				want = policy.ReasonPolicy
+			}
+			for _, action := range r.Actions {
+				if d := ownerMay(holds, action, service.Name); d.Reason != want && d.Reason != policy.ReasonOwner {
+					t.Errorf("%s of %s on %s: %s, want %s", action, r.Name, service.Name, d.Reason, want)
+				}
+			}
+		}
+	}
+	// Templates of other services are no enterprise templates.
+	for _, verb := range []string{"create", "read", "update", "delete"} {
+		if d := ownerMay(s, "is.instance.instance-template."+verb, "is.instance"); d.Reason != policy.ReasonOwner {
+			t.Errorf("%s of templates of virtual servers: %s", verb, d.Reason)
 		}
 	}
 }

@@ -53,6 +53,11 @@ type Role struct {
 	Kind        RoleKind
 	// Actions are ids of actions of any service in the catalogue.
 	Actions []string
+	// Apart is true for a role that owning the account does not bring: nobody
+	// holds it without a policy, though the owner may give it to anybody. Such
+	// are the roles of enterprise templates, and those for what an account's
+	// settings restrict.
+	Apart bool
 }
 
 // CustomRole is a role that an account defined. It has effect on resources of

@@ -36,10 +36,11 @@ type service struct {
 
 	// actions are all actions that can be asked about here, sorted by id;
 	// positions in it are the action numbers of this view.
-	actions []Action
-	index   map[string]int
-	// holders lists for each action the roles that hold it; owner marks those
-	// that the account owner holds without any policy.
+	actions     []Action
+	actionNames []string
+	index       map[string]int
+	// holders lists for each action the roles that hold it; owner marks the
+	// actions that the account owner may do without any policy.
 	holders [][]roleID
 	owner   actionBits
 	// self marks what owners and creators may do to their own objects.
@@ -65,13 +66,19 @@ func (b actionBits) add(i int)      { b[i/64] |= 1 << (i % 64) }
 func (b actionBits) remove(i int)   { b[i/64] &^= 1 << (i % 64) }
 func (b actionBits) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
 
+func (b actionBits) removeAll(c actionBits) {
+	for i, w := range c {
+		b[i] &^= w
+	}
+}
+
 func (b actionBits) addAll(c actionBits) {
 	for i, w := range c {
 		b[i] |= w
 	}
 }
 
-// Roles that the account owner holds on everything.
+// Roles that every service has.
 const (
 	RoleAdministrator = "crn:v1:bluemix:public:iam::::role:Administrator"
 	RoleManager       = "crn:v1:bluemix:public:iam::::serviceRole:Manager"
@@ -215,6 +222,7 @@ func (c *Catalog) view(chain []*Service, known map[string]Action) *service {
 	slices.Sort(ids)
 	for i, id := range slices.Compact(ids) {
 		v.actions = append(v.actions, known[id])
+		v.actionNames = append(v.actionNames, id)
 		v.index[id] = i
 	}
 	for i := range v.roles {
@@ -226,7 +234,7 @@ func (c *Catalog) view(chain []*Service, known map[string]Action) *service {
 	}
 	c.addAliases(v)
 	v.fillHolders()
-	v.fillOwner(c)
+	v.fillOwner()
 	v.self = newActionBits(len(v.actions))
 	for _, def := range chain {
 		for _, a := range def.SelfActions {
@@ -288,38 +296,23 @@ func (v *service) fillHolders() {
 	}
 }
 
-// fillOwner marks what an account owner may do without a policy: what
-// Administrator and Manager may. On a service that has neither role, as a
-// service of a user's own may not, that is everything. Template and assignment
-// actions are never among it.
-func (v *service) fillOwner(c *Catalog) {
+// fillOwner marks what an account owner may do without a policy: everything but
+// what only roles apart hold.
+func (v *service) fillOwner() {
 	v.owner = newActionBits(len(v.actions))
-	found := false
-	for _, crn := range []string{RoleAdministrator, RoleManager} {
-		if i, ok := v.byRole[c.intern(crn)]; ok {
-			v.owner.addAll(v.roles[i].bits)
-			found = true
-		}
-	}
 	for a := range v.actions {
-		if !found {
-			v.owner.add(a)
-		}
-		if isTemplateAction(v.actions[a].ID) {
-			v.owner.remove(a)
+		v.owner.add(a)
+	}
+	for _, r := range v.roles {
+		if r.role.Apart {
+			v.owner.removeAll(r.bits)
 		}
 	}
-}
-
-// isTemplateAction reports whether an action is about templates or their
-// assignments: its noun ends in -template or -assignment.
-func isTemplateAction(id string) bool {
-	end := strings.LastIndexByte(id, '.')
-	if end < 0 {
-		return false
+	for _, r := range v.roles {
+		if !r.role.Apart {
+			v.owner.addAll(r.bits)
+		}
 	}
-	noun := id[:end]
-	return strings.HasSuffix(noun, "-template") || strings.HasSuffix(noun, "-assignment")
 }
 
 func (c *Catalog) intern(crn string) roleID {

@@ -77,7 +77,7 @@ func TestRolesOfServices(t *testing.T) {
 		c.ServiceType("iam-access-management.customRole"); got != "platform_service service service platform_service" {
 		t.Errorf("types are %s", got)
 	}
-	want := []string{"Administrator", "Editor", "Manager", "ObjectReader", "Operator", "Reader", "Viewer", "Writer"}
+	want := []string{"Administrator", "Editor", "Manager", "ObjectReader", "Operator", "Reader", "Sealer", "Viewer", "Writer"}
 	if diff := cmp.Diff(want, roleNames(c.RolesOf("storage"))); diff != "" {
 		t.Errorf("roles of storage (-want +got):\n%s", diff)
 	}
@@ -85,7 +85,8 @@ func TestRolesOfServices(t *testing.T) {
 	if diff := cmp.Diff(want, roleNames(c.RolesOf("unheard"))); diff != "" {
 		t.Errorf("roles of an unknown service (-want +got):\n%s", diff)
 	}
-	want = []string{"Administrator", "Editor", "Operator", "ServiceIdCreator", "TemplateAdministrator", "Viewer"}
+	want = []string{"Administrator", "Editor", "Operator", "ServiceIdCreator", "TemplateAdministrator", "TemplateAssignmentAdministrator",
+		"Viewer"}
 	if diff := cmp.Diff(want, roleNames(c.RolesOfGroup("IAM"))); diff != "" {
 		t.Errorf("roles of the IAM group (-want +got):\n%s", diff)
 	}

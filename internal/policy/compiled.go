@@ -92,7 +92,7 @@ func compilePolicy(p *Policy, role func(crn string) roleID) *compiled {
 	}
 	for _, a := range p.Resource {
 		if a.Key != AttrAccountID {
-			c.conds = append(c.conds, compileCond(resourceKeys[a.Key], a.Key, a.Operator, a.Value))
+			c.conds = append(c.conds, compileAttribute(resourceKeys[a.Key], a))
 		}
 	}
 	for _, a := range p.Tags {
@@ -100,7 +100,7 @@ func compilePolicy(p *Policy, role func(crn string) roleID) *compiled {
 	}
 	if p.Type == TypeAuthorization {
 		for _, a := range p.Subject {
-			c.subject = append(c.subject, compileCond(sourceKeys[a.Key], a.Key, a.Operator, a.Value))
+			c.subject = append(c.subject, compileAttribute(sourceKeys[a.Key], a))
 		}
 	}
 	if p.Rule != nil {

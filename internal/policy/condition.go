@@ -113,6 +113,33 @@ func compileCond(key attrKey, name string, op Operator, v Value) cond {
 	return c
 }
 
+// compileAttribute compiles a comparison of a policy's subject or resource, where
+// a lone star means all that have the attribute, whatever the operator. In rules
+// it does not: they tell stringEquals and stringMatch apart.
+func compileAttribute(key attrKey, a Attribute) cond {
+	c := compileCond(key, a.Key, a.Operator, a.Value)
+	stars := isAny(a)
+	if c.test == testAnyOf || c.test == testMatch {
+		stars = slices.ContainsFunc(a.Value.Strings(), func(s string) bool {
+			return s == anyValue || c.test == testMatch && s != "" && strings.Trim(s, anyValue) == ""
+		})
+	}
+	if stars {
+		c.test, c.text = testPresent, ""
+		if c.more != nil {
+			c.more = &condMore{name: c.more.name}
+		}
+	}
+	return c
+}
+
+// anyValue is the lone star.
+const anyValue = "*"
+
+// isAny reports whether an attribute or tag is a plain comparison with the lone
+// star.
+func isAny(a Attribute) bool { return isPlainEquals(a) && a.Value.Text == anyValue }
+
 func isScalar(v Value) bool { return v.Kind != KindList && v.Kind != KindNone }
 
 // existsTest reads the value of stringExists: a boolean, or its text form that
@@ -187,9 +214,9 @@ func compileTag(a Attribute) tagCond {
 	switch {
 	case !isScalar(a.Value):
 		return tagCond{bad: true}
-	case a.Operator == "" || a.Operator == OpStringEquals:
+	case isPlainEquals(a) && !isAny(a):
 		return tagCond{text: a.Key + ":" + a.Value.Text}
-	case a.Operator == OpStringMatch:
+	case isAny(a) || a.Operator == OpStringMatch:
 		w := ParseWildcard(a.Value.Text)
 		return tagCond{text: a.Key + ":", wild: &w}
 	}
@@ -213,10 +240,11 @@ func (t *tagCond) holds(tags []string) bool {
 	return false
 }
 
-// equal reports whether two tags are the same comparison.
-func (t *tagCond) equal(u tagCond) bool {
-	if t.bad || u.bad || t.text != u.text || (t.wild == nil) != (u.wild == nil) {
+// covers reports whether every tag that another comparison stands for fits, as
+// far as that is plain: both are the same, or this one takes any value.
+func (t *tagCond) covers(u tagCond) bool {
+	if t.bad || u.bad || t.wild == nil || u.wild == nil {
 		return false
 	}
-	return t.wild == nil || t.wild.equal(u.wild)
+	return t.text == u.text && (t.wild.any() || t.wild.equal(u.wild))
 }

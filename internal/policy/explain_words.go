@@ -33,8 +33,8 @@ func (q *query) nearest(e *Explanation) []string {
 		return []string{fmt.Sprintf("Access exists, but the account limits identities of other accounts and does not list account %q.",
 			q.r.Subject.Account)}
 	}
-	if e.Owner && isTemplateAction(q.r.Action) {
-		out = append(out, "The account owner holds no template or assignment actions without a policy.")
+	if e.Owner {
+		out = append(out, "Only a policy gives this action: owning the account does not.")
 	}
 	if len(e.Candidates) == 0 {
 		out = append(out, "The subject has no policy, and neither has any group that it belongs to.")

@@ -23,6 +23,25 @@ func ActionsOn(s *Snapshot, r *Request) Granted {
 	if q.resolve(s, r) != 0 || q.external() == ExternalDeny {
 		return Granted{}
 	}
+	return q.granted()
+}
+
+// GivableOn lists the actions that the request's subject may give to others on
+// its resource, sorted: those that it may do itself, and all that there are if it
+// owns the account, whose owner lacks no role that it cannot give to itself.
+func GivableOn(s *Snapshot, r *Request) []string {
+	var q query
+	if q.resolve(s, r) != 0 || q.external() == ExternalDeny {
+		return nil
+	}
+	if q.isOwner() {
+		return q.target.view.actionNames
+	}
+	return q.granted().Actions
+}
+
+// granted lists what the subject may do on the target.
+func (q *query) granted() Granted {
 	steady := newActionBits(len(q.target.view.actions))
 	if q.isOwner() {
 		steady.addAll(q.target.view.owner)
@@ -128,8 +147,9 @@ func RolesOn(s *Snapshot, r *Request) []RoleGrant {
 	}
 	found := map[string]*RoleGrant{}
 	if q.isOwner() {
-		for _, crn := range [...]string{RoleAdministrator, RoleManager} {
-			if id, ok := s.role(crn); ok {
+		v := q.target.view
+		for id, i := range v.byRole {
+			if !v.roles[i].role.Apart {
 				q.addRole(found, id, "")
 			}
 		}

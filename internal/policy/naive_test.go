@@ -178,33 +178,18 @@ func (n *naive) ownerMay() bool {
 	if sub.Kind != policy.KindUser || sub.IAMID == "" || sub.IAMID != n.in.Owner {
 		return false
 	}
-	parts := strings.Split(n.r.Action, ".")
-	if len(parts) > 1 {
-		noun := parts[len(parts)-2]
-		if strings.HasSuffix(noun, "-template") || strings.HasSuffix(noun, "-assignment") {
-			return false
-		}
-	}
-	administrator := "crn:v1:bluemix:public:iam::::role:Administrator"
-	manager := "crn:v1:bluemix:public:iam::::serviceRole:Manager"
-	if !n.roleExists(administrator) && !n.roleExists(manager) {
-		return true
-	}
-	copyOf := *n
-	copyOf.in.CustomRoles = nil
-	return copyOf.roleHolds(administrator, n.r.Action) || copyOf.roleHolds(manager, n.r.Action)
-}
-
-func (n *naive) roleExists(crn string) bool {
+	heldApart := false
 	for _, s := range n.chain() {
 		for _, r := range s.Roles {
-			own := plainCRN(r.CRN)
-			if own == crn || r.Kind == policy.RoleService && strings.HasSuffix(crn, "serviceRole:"+own[strings.LastIndex(own, ":")+1:]) {
-				return true
+			if slices.Contains(r.Actions, n.r.Action) {
+				if !r.Apart {
+					return true
+				}
+				heldApart = true
 			}
 		}
 	}
-	return false
+	return !heldApart
 }
 
 func (n *naive) gives(p *policy.Policy) bool {
@@ -226,7 +211,7 @@ func (n *naive) isFor(p *policy.Policy) bool {
 		}
 		for _, a := range p.Subject {
 			values, ok := have[a.Key]
-			if !ok || !attributeHolds(a, slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" })) {
+			if !ok || !policyAttributeHolds(a, slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" })) {
 				return false
 			}
 		}
@@ -290,7 +275,7 @@ func (n *naive) isAbout(p *policy.Policy) bool {
 			}
 			account = true
 		}
-		if !attributeHolds(a, n.resourceValues(a.Key)) {
+		if !policyAttributeHolds(a, n.resourceValues(a.Key)) {
 			return false
 		}
 	}
@@ -308,7 +293,7 @@ func tagFits(t policy.Attribute, tag string) bool {
 	}
 	switch t.Operator {
 	case "", policy.OpStringEquals:
-		return tag == t.Key+":"+t.Value.Text
+		return tag == t.Key+":"+t.Value.Text || t.Value.Text == "*" && strings.HasPrefix(tag, t.Key+":")
 	case policy.OpStringMatch:
 		return strings.HasPrefix(tag, t.Key+":") && wildcardExpression(t.Value.Text).MatchString(strings.TrimPrefix(tag, t.Key+":"))
 	}
@@ -366,6 +351,17 @@ func (n *naive) resourceValues(key string) []string {
 		return nil
 	}
 	return []string{one}
+}
+
+// policyAttributeHolds compares an attribute of a subject or resource that has
+// these values: a star that stands alone is every value there is.
+func policyAttributeHolds(a policy.Attribute, values []string) bool {
+	list := a.Operator == policy.OpStringEqualsAnyOf
+	if (list || a.Operator == "" || a.Operator == policy.OpStringEquals) && (list || a.Value.Kind != policy.KindList) &&
+		slices.Contains(a.Value.Strings(), "*") {
+		return len(values) > 0
+	}
+	return attributeHolds(a, values)
 }
 
 // attributeHolds compares an attribute that has these values.

@@ -30,7 +30,7 @@ func pinOf(p *Policy) pin {
 		return newPin(pinInstance, v)
 	}
 	for _, t := range p.Tags {
-		if isPlainEquals(t) {
+		if isPlainEquals(t) && !isAny(t) {
 			return newPin(pinTag, t.Key+":"+t.Value.Text)
 		}
 	}

@@ -150,10 +150,11 @@ type Policy struct {
 	Pattern string
 }
 
-// attribute finds the value of a stringEquals attribute, "" when there is none.
+// attribute finds the one value that a stringEquals attribute asks for, "" when
+// there is none.
 func attribute(list []Attribute, key string) string {
 	for _, a := range list {
-		if a.Key == key && (a.Operator == OpStringEquals || a.Operator == "") && a.Value.Kind != KindList {
+		if a.Key == key && (a.Operator == OpStringEquals || a.Operator == "") && a.Value.Kind != KindList && !isAny(a) {
 			return a.Value.Text
 		}
 	}

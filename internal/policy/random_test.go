@@ -21,10 +21,12 @@ var (
 	someServices = []string{"storage", "vault", "iam-groups", "iam-identity", "iam-access-management", "iam-access-management.customRole",
 		"container-registry", "library", "unheard"}
 	someRoles = []string{"Viewer", "Editor", "Administrator", "Reader", "Writer", "Manager", "storage:ObjectReader", "custom:One",
-		"custom:Two", "container-registry:Reader", "storage:Manager", "crn:v1:ibmcloud:public:iam::::role:Viewer", "library:Librarian"}
+		"custom:Two", "container-registry:Reader", "storage:Manager", "crn:v1:ibmcloud:public:iam::::role:Viewer", "library:Librarian",
+		"storage:Sealer", "iam-identity:ServiceIdCreator", "iam-identity:TemplateAdministrator"}
 	someActions = []string{"storage.object.read", "storage.object.write", "storage.bucket.delete", "vault.key.read",
 		"iam-groups.groups.read", "iam-access-management.customRole.read", "iam-access-management.settings.read",
-		"container-registry.image.pull", "resource-controller.instance.retrieve", "iam.policy.create", "library.book.lend",
+		"container-registry.image.pull", "resource-controller.instance.retrieve", "iam.policy.create", "library.book.lend", "storage.object.seal",
+		"library.book.burn", "iam-identity.serviceid.create", "iam-identity.serviceid.get", "iam-identity.profile-template.create",
 		"library.card-template.create", "iam-identity.apikey.get", "no.such.action"}
 	someValues    = []string{"a", "b", "ab", "abc", "é", "*"}
 	somePatterns  = []string{"*", "a*", "*b", "a?c", "?", "{{*}}", "a{{?}}*", "a*b*", "**", ""}
@@ -132,9 +134,9 @@ func drawPolicy(t *rapid.T, id string) *policy.Policy {
 	}
 	switch rapid.IntRange(0, 4).Draw(t, "target") {
 	case 0:
-		p.Resource = append(p.Resource, equals(policy.AttrServiceType, one(t, "type", []string{"service", "platform_service"})))
+		p.Resource = append(p.Resource, equals(policy.AttrServiceType, one(t, "type", []string{"service", "platform_service", "*"})))
 	case 1:
-		p.Resource = append(p.Resource, equals(policy.AttrServiceGroupID, "IAM"))
+		p.Resource = append(p.Resource, equals(policy.AttrServiceGroupID, one(t, "group", []string{"IAM", "IAM", "*"})))
 	case 2:
 		p.Resource = append(p.Resource, drawAttribute(t, policy.AttrServiceName, append(someServices, "iam-*")))
 	default:

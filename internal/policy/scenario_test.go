@@ -488,6 +488,7 @@ func scenarioServices(t testing.TB) []policy.Service {
 			OwnRoles bool                `yaml:"ownroles"`
 			Actions  []string            `yaml:"actions"`
 			Self     []string            `yaml:"self"`
+			Apart    []string            `yaml:"apart"`
 			Roles    map[string][]string `yaml:"roles"`
 		} `yaml:"services"`
 	}
@@ -518,7 +519,8 @@ func scenarioServices(t testing.TB) []policy.Service {
 			if !common || s.OwnRoles || s.Bare {
 				crn = roleCRN(s.Name + ":" + name)
 			}
-			svc.Roles = append(svc.Roles, policy.Role{CRN: crn, Name: name, DisplayName: name, Kind: policy.RoleService, Actions: s.Roles[name]})
+			svc.Roles = append(svc.Roles, policy.Role{CRN: crn, Name: name, DisplayName: name, Kind: policy.RoleService, Actions: s.Roles[name],
+				Apart: slices.Contains(s.Apart, name)})
 		}
 		out = append(out, svc)
 	}

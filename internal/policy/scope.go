@@ -7,12 +7,12 @@ package policy
 func ScopeOf(p *Policy) Resource {
 	r := Resource{Whole: true}
 	for _, a := range p.Resource {
-		if a.Operator != "" && a.Operator != OpStringEquals || !isScalar(a.Value) || a.Value.Text == "" || !r.set(a.Key, a.Value.Text) {
+		if !isPlainEquals(a) || isAny(a) || a.Value.Text == "" || !r.set(a.Key, a.Value.Text) {
 			r.Scope = append(r.Scope, a)
 		}
 	}
 	for _, t := range p.Tags {
-		if t.Operator == "" || t.Operator == OpStringEquals {
+		if isPlainEquals(t) && !isAny(t) {
 			r.Tags = append(r.Tags, t.Key+":"+t.Value.Text)
 		} else {
 			r.ScopeTags = append(r.ScopeTags, t)

@@ -95,7 +95,7 @@ func (t *target) holdsTag(c *tagCond) bool {
 	if c.holds(t.res.Tags) {
 		return true
 	}
-	return slices.ContainsFunc(t.res.ScopeTags, func(a Attribute) bool { return c.equal(compileTag(a)) })
+	return slices.ContainsFunc(t.res.ScopeTags, func(a Attribute) bool { return c.covers(compileTag(a)) })
 }
 
 // attribute finds a single-valued attribute. Named fields are absent when
@@ -145,7 +145,7 @@ func (t *target) scope(c *cond) *Attribute {
 // the condition, as far as that is plain: both are the same, or the condition
 // asks only that the attribute is there.
 func (c *cond) covers(a *Attribute) bool {
-	other := compileCond(c.key, a.Key, a.Operator, a.Value)
+	other := compileAttribute(c.key, *a)
 	if c.test == testPresent {
 		return other.test != testAbsent && other.test != testNever
 	}

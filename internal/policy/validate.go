@@ -92,6 +92,8 @@ func (v *validation) subject() {
 			v.add(at+"."+v.at.key, ProblemPlace, "the subject of an access policy is iam_id or access_group_id, not %s", a.Key)
 		case v.p.Type == TypeAccess && a.Operator != "" && a.Operator != OpStringEquals:
 			v.add(at+".operator", ProblemPlace, "%s must be compared with stringEquals", a.Key)
+		case v.p.Type == TypeAccess && isAny(a):
+			v.add(at+".value", ProblemValue, "the subject of an access policy is one identity or access group")
 		case v.p.Type == TypeAuthorization && sourceKeys[a.Key] == keyOther:
 			v.add(at+"."+v.at.key, ProblemPlace, "%s is not an attribute of the source of an authorization", a.Key)
 		}
@@ -145,15 +147,17 @@ func (v *validation) resourceAttribute(at string, a Attribute) {
 	case AttrAccountID:
 		if a.Operator != "" && a.Operator != OpStringEquals {
 			v.add(at+".operator", ProblemPlace, "accountId must be compared with stringEquals")
+		} else if isAny(a) {
+			v.add(at+".value", ProblemValue, "a policy is about one account")
 		} else if v.p.Account != "" && a.Value.Text != v.p.Account {
 			v.add(at+".value", ProblemValue, "the policy belongs to another account")
 		}
 	case AttrServiceType:
-		if t := a.Value.Text; isPlainEquals(a) && t != ServiceTypeService && t != ServiceTypePlatform {
+		if t := a.Value.Text; isPlainEquals(a) && !isAny(a) && t != ServiceTypeService && t != ServiceTypePlatform {
 			v.add(at+".value", ProblemValue, "serviceType must be service or platform_service")
 		}
 	case AttrServiceGroupID:
-		if isPlainEquals(a) && len(v.catalog.RolesOfGroup(a.Value.Text)) == 0 {
+		if isPlainEquals(a) && !isAny(a) && len(v.catalog.RolesOfGroup(a.Value.Text)) == 0 {
 			v.add(at+".value", ProblemValue, "there is no service group %s", a.Value.Text)
 		}
 	}
@@ -186,7 +190,7 @@ func (v *validation) resourceTarget(list string) {
 // other, so that the policy could never allow.
 func (v *validation) typeContradicts(a Attribute) bool {
 	name := attribute(v.p.Resource, AttrServiceName)
-	return name != "" && isPlainEquals(a) && v.catalog.ServiceType(name) != a.Value.Text
+	return name != "" && isPlainEquals(a) && !isAny(a) && v.catalog.ServiceType(name) != a.Value.Text
 }
 
 // tags checks the tags: they hold for all IAM-enabled services and are not

@@ -87,7 +87,7 @@ func (v *validation) targetViews() []*service {
 	var checks []cond
 	for _, a := range v.p.Resource {
 		if k := resourceKeys[a.Key]; k == keyServiceName || k == keyServiceType || k == keyServiceGroup {
-			checks = append(checks, compileCond(k, a.Key, a.Operator, a.Value))
+			checks = append(checks, compileAttribute(k, a))
 		}
 	}
 	var views []*service

@@ -79,6 +79,15 @@ func TestValidPoliciesPass(t *testing.T) {
 			p.RoleIDs = append(p.RoleIDs, roleCRN("iam-identity:ServiceIdCreator"))
 		},
 		"resource group": func(p *policy.Policy) { p.Resource[0] = equals(policy.AttrResourceGroupID, "rg") },
+		"stars": func(p *policy.Policy) {
+			p.Version, p.Resource[0] = policy.V1, attr(policy.AttrServiceName, "", policy.String("*"))
+			for _, key := range []string{"region", "serviceInstance", "resourceType", "resource", "resourceGroupId", "vpcId"} {
+				p.Resource = append(p.Resource, attr(key, "", policy.String("*")))
+			}
+		},
+		"any type":        func(p *policy.Policy) { p.Resource[0] = equals(policy.AttrServiceType, "*") },
+		"any group":       func(p *policy.Policy) { p.Resource[0] = equals(policy.AttrServiceGroupID, "*") },
+		"any of its type": func(p *policy.Policy) { p.Resource = append(p.Resource, equals(policy.AttrServiceType, "*")) },
 		"resource group itself": func(p *policy.Policy) {
 			p.Resource = []policy.Attribute{equals(policy.AttrResourceType, "resource-group"), equals(policy.AttrResource, "rg"),
 				equals(policy.AttrAccountID, "acct")}
@@ -203,6 +212,12 @@ func TestEveryFaultNamesItsField(t *testing.T) {
 		}, "subject.attributes[0].operator", policy.ProblemPlace},
 		{"subject with a wildcard", func(p *policy.Policy) { p.Subject[0].Operator = policy.OpStringMatch }, "subject.attributes[0].operator",
 			policy.ProblemPlace},
+		{"a star as subject", func(p *policy.Policy) { p.Subject[0].Value = policy.String("*") }, "subject.attributes[0].value",
+			policy.ProblemValue},
+		{"a star as account", func(p *policy.Policy) {
+			p.Account, p.Resource[1] = "", equals(policy.AttrAccountID, "*")
+		}, "resource.attributes[1].value",
+			policy.ProblemValue},
 		{"empty subject", func(p *policy.Policy) { p.Subject[0].Value = policy.String("") }, "subject.attributes[0].value", policy.ProblemLength},
 		{"no account", func(p *policy.Policy) { p.Resource = p.Resource[:1] }, "resource.attributes", policy.ProblemMissing},
 		{"another account", func(p *policy.Policy) { p.Resource[1] = equals(policy.AttrAccountID, "other") }, "resource.attributes[1].value",

@@ -238,6 +238,9 @@ func (p *piece) after(s string) int {
 	return -1
 }
 
+// any reports whether every text fits.
+func (w *Wildcard) any() bool { return w.prefix == "" && len(w.rest) == 1 && w.rest[0] == anyRun }
+
 // equal reports whether two patterns are the same.
 func (w *Wildcard) equal(v *Wildcard) bool {
 	return w.prefix == v.prefix && slices.Equal(w.rest, v.rest)

@@ -119,3 +119,6 @@ func (g given) Lacks(_ policy.Resource, actions []string) string {
 	}
 	return ""
 }
+
+// CannotGive implements asker.Rights.
+func (g given) CannotGive(on policy.Resource, actions []string) string { return g.Lacks(on, actions) }
