@@ -204,6 +204,30 @@ func TestTheOldestSessionMakesRoom(t *testing.T) {
 	}
 }
 
+func TestASessionOfAnEndedOneTakesNoRoom(t *testing.T) {
+	w := newWorld(t)
+	outer := w.record(login())
+	e := login()
+	e.IAMID, e.Limits.Sessions = "iam-Profile-1", 2
+	first := w.record(e)
+	w.pass(time.Minute)
+	e.Within = []string{outer.Session.ID}
+	within := w.record(e)
+	if !w.alive(within.Session.ID) {
+		t.Fatal("it is over before it began")
+	}
+	if err := w.End(t.Context(), outer.Session.ID); err != nil {
+		t.Fatal(err)
+	}
+	if w.alive(within.Session.ID) {
+		t.Error("it lives on")
+	}
+	e.Within = nil
+	if w.record(e); !w.alive(first.Session.ID) {
+		t.Error("another had to make room for it")
+	}
+}
+
 func TestASessionThatEndedElsewhereIsBelievedForSecondsOnly(t *testing.T) {
 	w := newWorld(t)
 	id := w.record(login()).Session.ID

@@ -89,6 +89,9 @@ func (s *Service) bearer(ctx context.Context, token string) (*bearer, error) {
 // goesOn refuses a token when something that it came of has ended.
 func (s *Service) goesOn(ctx context.Context, b *bearer) error {
 	c := b.claims
+	if c.SessionID == "" && len(c.Roots) == 0 && len(c.Within) == 0 {
+		return nil // most tokens
+	}
 	err := s.sessions.Holds(ctx, &session.Lineage{Roots: c.Roots, Within: c.Within})
 	if errors.Is(err, fault.Invalid) {
 		return errBearer(err, "The login that the token came of has ended.")
