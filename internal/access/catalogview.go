@@ -11,31 +11,37 @@ import (
 	"github.com/kagiban/kagiban/internal/store"
 )
 
-// CatalogRoles gives the roles that can be granted on a service or service
-// group; without either, those of all IAM-enabled services. With a source
-// service it gives the service roles that a target offers to other services:
-// none for a target that the catalogue does not know.
-func (s *Service) CatalogRoles(service, group, source string) []policy.Role {
-	catalog := s.authority.Catalog()
-	if group != "" {
-		return catalog.RolesOfGroup(group)
+// Place is where roles are to be given, as far as that says which ones fit: on a
+// service, on a group of services or on all of a type; the zero Place is every
+// service that has nothing of its own. In access policies and in authorizations the
+// same roles fit.
+type Place struct{ Service, Group, Type string }
+
+// resource gives the attributes by which a policy names the place.
+func (p Place) resource() []policy.Attribute {
+	one := func(key, value string) []policy.Attribute {
+		return []policy.Attribute{{Key: key, Operator: policy.OpStringEquals, Value: policy.String(value)}}
 	}
-	if service == "" {
-		service = policy.AllServices
+	switch {
+	case p.Group != "":
+		return one(policy.AttrServiceGroupID, p.Group)
+	case p.Type != "":
+		return one(policy.AttrServiceType, p.Type)
+	case p.Service != "":
+		return one(policy.AttrServiceName, p.Service)
 	}
-	if source == "" {
-		return catalog.RolesOf(service)
-	}
-	if _, known := catalog.Service(service); !known {
-		return nil
-	}
-	return slices.DeleteFunc(catalog.RolesOf(service), func(r policy.Role) bool { return r.Kind == policy.RoleSystem })
+	return one(policy.AttrServiceName, policy.AllServices)
 }
 
-// InGroup tells whether a service belongs to a service group.
-func (s *Service) InGroup(service, group string) bool {
-	def, ok := s.authority.Catalog().Service(service)
-	return ok && def.Group == group
+// RolesAt gives the roles of the catalogue that a policy may give at a place.
+func (s *Service) RolesAt(p Place) []policy.Role { return s.authority.Catalog().Offered(p.resource()) }
+
+// CustomRolesAt gives the roles of an account that a policy may give at a place; at
+// the zero Place all that it has.
+func (s *Service) CustomRolesAt(ctx context.Context, account string, p Place) ([]*CustomRole, error) {
+	list, err := s.ListRoles(ctx, account)
+	catalog, resource := s.authority.Catalog(), p.resource()
+	return slices.DeleteFunc(list, func(r *CustomRole) bool { return p != Place{} && !catalog.OffersCustom(resource, r.Form()) }), err
 }
 
 // ServicesOf gives the services of a service group.

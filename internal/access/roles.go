@@ -188,10 +188,9 @@ func (s *Service) GetRole(ctx context.Context, roleID string) (*CustomRole, erro
 	return r, err
 }
 
-// ListRoles gives the custom roles of an account, of one service if it is set.
-func (s *Service) ListRoles(ctx context.Context, account, service string) ([]*CustomRole, error) {
-	list, err := CustomRoles.List(ctx, s.db.Direct(), store.Query{Account: account})
-	return slices.DeleteFunc(list, func(r *CustomRole) bool { return service != "" && r.Service != service }), err
+// ListRoles gives the custom roles of an account.
+func (s *Service) ListRoles(ctx context.Context, account string) ([]*CustomRole, error) {
+	return CustomRoles.List(ctx, s.db.Direct(), store.Query{Account: account})
 }
 
 // RolePatch is what can change of a custom role; nil leaves a text.

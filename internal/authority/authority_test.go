@@ -152,7 +152,7 @@ func (a *actor) changeRule(ctx context.Context) (string, error) {
 }
 
 func (a *actor) changeRole(ctx context.Context) (string, error) {
-	all, err := a.s.Access.ListRoles(ctx, acct, "")
+	all, err := a.s.Access.ListRoles(ctx, acct)
 	if err != nil {
 		return "list roles", err
 	}

@@ -32,34 +32,34 @@ func (c *Catalog) RolesOf(service string) []Role {
 	return out
 }
 
-// RolesOfGroup lists the roles of all services of a service group. A role that
-// several of them define appears once, with the union of its actions sorted.
-func (c *Catalog) RolesOfGroup(group string) []Role {
-	return c.unionRoles(func(s *service) bool { return group != "" && s.group == group })
-}
-
-func (c *Catalog) unionRoles(in func(*service) bool) []Role {
+// unionRoles lists the roles of services. A role that several of them have appears
+// once, with the union of its actions sorted.
+func unionRoles(of []*service) []Role {
 	var out []Role
 	at := map[string]int{}
-	for _, n := range c.names {
-		v := c.services[n]
-		if !in(v) {
-			continue
-		}
+	for _, v := range of {
 		for _, r := range v.roles {
 			crn := canonicalRole(r.role.CRN)
 			i, ok := at[crn]
 			if !ok {
 				at[crn] = len(out)
 				out = append(out, r.role)
+				out[len(out)-1].Actions = slices.Clone(r.role.Actions)
 				continue
 			}
-			merged := append(slices.Clone(out[i].Actions), r.role.Actions...)
-			slices.Sort(merged)
-			out[i].Actions = slices.Compact(merged)
+			out[i].Actions = append(out[i].Actions, r.role.Actions...)
 		}
 	}
+	for i := range out {
+		slices.Sort(out[i].Actions)
+		out[i].Actions = slices.Compact(out[i].Actions)
+	}
 	return out
+}
+
+// hasGroup reports whether a service is of a service group.
+func (c *Catalog) hasGroup(group string) bool {
+	return slices.ContainsFunc(c.names, func(n string) bool { return group != "" && c.services[n].group == group })
 }
 
 // RoleOn finds a role of a service, its parents' included, by CRN in any form

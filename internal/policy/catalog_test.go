@@ -87,13 +87,10 @@ func TestRolesOfServices(t *testing.T) {
 	}
 	want = []string{"Administrator", "Editor", "Operator", "ServiceIdCreator", "TemplateAdministrator", "TemplateAssignmentAdministrator",
 		"Viewer"}
-	if diff := cmp.Diff(want, roleNames(c.RolesOfGroup("IAM"))); diff != "" {
+	if diff := cmp.Diff(want, roleNames(c.Offered([]policy.Attribute{equals(policy.AttrServiceGroupID, "IAM")}))); diff != "" {
 		t.Errorf("roles of the IAM group (-want +got):\n%s", diff)
 	}
-	if got := c.RolesOfGroup(""); got != nil {
-		t.Errorf("the group without a name has roles %v", roleNames(got))
-	}
-	for _, r := range c.RolesOfGroup("IAM") {
+	for _, r := range c.Offered([]policy.Attribute{equals(policy.AttrServiceGroupID, "IAM")}) {
 		if r.Name == "Viewer" && (!slices.Contains(r.Actions, "iam-groups.groups.read") ||
 			!slices.Contains(r.Actions, "iam-identity.serviceid.get")) {
 			t.Errorf("the group's Viewer lacks actions of a service: %v", r.Actions)

@@ -157,7 +157,7 @@ func (v *validation) resourceAttribute(at string, a Attribute) {
 			v.add(at+".value", ProblemValue, "serviceType must be service or platform_service")
 		}
 	case AttrServiceGroupID:
-		if isPlainEquals(a) && !isAny(a) && len(v.catalog.RolesOfGroup(a.Value.Text)) == 0 {
+		if isPlainEquals(a) && !isAny(a) && !v.catalog.hasGroup(a.Value.Text) {
 			v.add(at+".value", ProblemValue, "there is no service group %s", a.Value.Text)
 		}
 	}

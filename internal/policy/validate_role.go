@@ -24,23 +24,23 @@ func ValidateCustomRoles(p *Policy, c *Catalog, custom []CustomRole) error {
 			continue
 		}
 		if views == nil {
-			views = v.targetViews()
+			views = v.catalog.targetViews(p.Resource)
 		}
 		crn := canonicalRole(id)
 		at := slices.IndexFunc(custom, func(r CustomRole) bool { return canonicalRole(r.CRN) == crn })
 		switch {
 		case at < 0:
 			v.unknownRole(i)
-		case !v.customFits(custom[at].Service, views):
+		case !customFits(custom[at].Service, p.Resource, views):
 			v.misfit(i)
 		}
 	}
 	return v.Err()
 }
 
-func (v *validation) customFits(of string, views []*service) bool {
+func customFits(of string, resource []Attribute, views []*service) bool {
 	return slices.ContainsFunc(views, func(s *service) bool { return slices.Contains(s.names, of) }) ||
-		of == attribute(v.p.Resource, AttrServiceName)
+		of == attribute(resource, AttrServiceName)
 }
 
 func (v *validation) unknownRole(i int) {
@@ -56,7 +56,7 @@ func (v *validation) roles() {
 	if len(v.p.RoleIDs) == 0 && !v.template {
 		v.add(v.at.roles, ProblemMissing, "at least one role is required")
 	}
-	views := v.targetViews()
+	views := v.catalog.targetViews(v.p.Resource)
 	seen := map[string]bool{}
 	for i, id := range v.p.RoleIDs {
 		at := item(v.at.roles, i) + ".role_id"
@@ -77,15 +77,36 @@ func (v *validation) roles() {
 	}
 }
 
-// targetViews lists the services that the policy may be about; unknown ones
-// are represented by the catalogue's fallback.
-func (v *validation) targetViews() []*service {
-	c := v.catalog
-	if name := attribute(v.p.Resource, AttrServiceName); name != "" {
+// Offered lists the roles of the catalogue that a policy with these attributes of
+// its resource may give, in access policies and in authorizations, whatever their
+// source: those of the services that it may be about, each once, with the union of
+// its actions sorted. Validate takes these and no others, in any spelling.
+func (c *Catalog) Offered(resource []Attribute) []Role {
+	views := c.targetViews(resource)
+	if len(views) > 1 {
+		return unionRoles(views)
+	}
+	out := make([]Role, 0, len(views[0].roles))
+	for _, r := range views[0].roles {
+		out = append(out, r.role)
+	}
+	return out
+}
+
+// OffersCustom reports whether a policy with these attributes of its resource may
+// give a custom role; Offered says it of the catalogue's roles.
+func (c *Catalog) OffersCustom(resource []Attribute, r CustomRole) bool {
+	return customFits(r.Service, resource, c.targetViews(resource))
+}
+
+// targetViews lists the services that a policy may be about by the attributes of
+// its resource; unknown ones are represented by the catalogue's fallback.
+func (c *Catalog) targetViews(resource []Attribute) []*service {
+	if name := attribute(resource, AttrServiceName); name != "" {
 		return []*service{c.viewOf(name)}
 	}
 	var checks []cond
-	for _, a := range v.p.Resource {
+	for _, a := range resource {
 		if k := resourceKeys[a.Key]; k == keyServiceName || k == keyServiceType || k == keyServiceGroup {
 			checks = append(checks, compileAttribute(k, a))
 		}
@@ -94,7 +115,7 @@ func (v *validation) targetViews() []*service {
 	for _, name := range append([]string{AllServices}, c.names...) {
 		var t target
 		t.fill(c, &Resource{ServiceName: name})
-		if !slices.ContainsFunc(checks, func(k cond) bool { return !t.holds(&k) }) {
+		if !slices.Contains(views, t.view) && !slices.ContainsFunc(checks, func(k cond) bool { return !t.holds(&k) }) {
 			views = append(views, t.view)
 		}
 	}

@@ -1,7 +1,6 @@
 package iampolicymanagementv1
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/access"
@@ -43,41 +42,21 @@ func TestTheOwnerGivesEveryRoleOfTheCatalogue(t *testing.T) {
 	s := serve(t, func(o *apitest.Options) { o.Access = access.Limits{Policies: 1 << 20, PoliciesPerOwner: 1 << 20} })
 	catalog, _ := s.Registry.Current()
 	type place struct {
-		name   string
-		target []m
-		roles  []policy.Role
+		name, key, value string
 	}
-	var places []place
-	var every []policy.Role
+	places := []place{
+		{"all services", "serviceType", "service"},
+		{"all account management services", "serviceType", "platform_service"},
+		{"the IAM services", "service_group_id", "IAM"},
+		{"a resource group itself", "resourceType", "resource-group"},
+		{"what is in a resource group", "resourceGroupId", "rg"},
+		{"what is in any resource group", "resourceGroupId", "*"},
+		{"every service", "serviceName", "*"},
+		{"a service that nobody described", "serviceName", "unheard-of"},
+	}
 	for _, service := range catalog.Services() {
-		roles := catalog.RolesOf(service.Name)
-		places = append(places, place{service.Name, []m{is("serviceName", service.Name)}, roles})
-		for _, r := range roles {
-			if !slices.ContainsFunc(every, func(x policy.Role) bool { return x.CRN == r.CRN }) {
-				every = append(every, r)
-			}
-		}
+		places = append(places, place{service.Name, "serviceName", service.Name})
 	}
-	of := func(serviceType string) (out []policy.Role) {
-		for _, r := range every {
-			if slices.ContainsFunc(places, func(p place) bool {
-				return catalog.ServiceType(p.name) == serviceType &&
-					slices.ContainsFunc(p.roles, func(x policy.Role) bool { return x.CRN == r.CRN })
-			}) {
-				out = append(out, r)
-			}
-		}
-		return out
-	}
-	places = append(places,
-		place{"all services", []m{is("serviceType", "service")}, of("service")},
-		place{"all account management services", []m{is("serviceType", "platform_service")}, of("platform_service")},
-		place{"the IAM services", []m{is("service_group_id", "IAM")}, catalog.RolesOfGroup("IAM")},
-		place{"a resource group itself", []m{is("resourceType", "resource-group")}, every},
-		place{"what is in a resource group", []m{is("resourceGroupId", "rg")}, every},
-		place{"what is in any resource group", []m{is("resourceGroupId", "*")}, every},
-		place{"every service", []m{is("serviceName", "*")}, every},
-	)
 	for _, version := range []string{"v1", "v2"} {
 		subjects := map[string][]m{
 			"access":        {is("iam_id", "IBMid-"+version)},
@@ -86,10 +65,11 @@ func TestTheOwnerGivesEveryRoleOfTheCatalogue(t *testing.T) {
 		for kind, subject := range subjects {
 			for _, p := range places {
 				var crns []string
-				for _, r := range p.roles {
+				offered := policy.Attribute{Key: p.key, Operator: policy.OpStringEquals, Value: policy.String(p.value)}
+				for _, r := range catalog.Offered([]policy.Attribute{offered}) {
 					crns = append(crns, r.CRN)
 				}
-				body := giving(version, kind, subject, append(slices.Clone(p.target), is("accountId", acct)), roleIDs(crns...))
+				body := giving(version, kind, subject, []m{is(p.key, p.value), is("accountId", acct)}, roleIDs(crns...))
 				if a := s.Do(owner, "POST", "/"+version+"/policies", body); a.Status != 201 {
 					t.Errorf("%s, %s of all roles on %s: %d %s", version, kind, p.name, a.Status, a.Body)
 				}

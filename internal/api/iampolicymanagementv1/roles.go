@@ -36,9 +36,18 @@ func wireRole(c *httpapi.Call, r *access.CustomRole) *customRole {
 type listRolesIn struct {
 	AccountID      string `query:"account_id"`
 	ServiceName    string `query:"service_name"`
-	SourceService  string `query:"source_service_name"`
-	PolicyType     string `query:"policy_type"`
 	ServiceGroupID string `query:"service_group_id"`
+	// ServiceType is this server's own: the roles on all services of a type, "*"
+	// for all there are.
+	ServiceType string `query:"service_type"`
+	// Clients that look for the roles of an authorization tell its source. A
+	// target offers the same roles to each.
+	SourceService string `query:"source_service_name"`
+	PolicyType    string `query:"policy_type"`
+}
+
+func (in *listRolesIn) place() access.Place {
+	return access.Place{Service: in.ServiceName, Group: in.ServiceGroupID, Type: in.ServiceType}
 }
 
 func (in *listRolesIn) check() error {
@@ -47,8 +56,13 @@ func (in *listRolesIn) check() error {
 			return err
 		}
 	}
-	if in.ServiceName != "" && in.ServiceGroupID != "" {
+	switch t := in.ServiceType; {
+	case in.ServiceName != "" && in.ServiceGroupID != "":
 		return fault.Field("service_group_id", "Parameters 'service_name' and 'service_group_id' exclude each other.")
+	case t != "" && (in.ServiceName != "" || in.ServiceGroupID != ""):
+		return fault.Field("service_type", "Parameter 'service_type' excludes 'service_name' and 'service_group_id'.")
+	case t != "" && t != "*" && t != policy.ServiceTypeService && t != policy.ServiceTypePlatform:
+		return fault.Field("service_type", "Parameter 'service_type' must be service, platform_service or *.")
 	}
 	return nil
 }
@@ -61,7 +75,7 @@ type roleList struct {
 
 func (a *API) listRoles(ctx context.Context, c *httpapi.Call, in *listRolesIn, _ httpapi.None) (*roleList, error) {
 	out := &roleList{CustomRoles: []*customRole{}, ServiceRoles: []catalogRole{}, SystemRoles: []catalogRole{}}
-	for _, r := range a.access.CatalogRoles(in.ServiceName, in.ServiceGroupID, in.SourceService) {
+	for _, r := range a.access.RolesAt(in.place()) {
 		w := catalogRole{r.DisplayName, r.Description, r.Actions, r.CRN}
 		if r.Kind == policy.RoleSystem {
 			out.SystemRoles = append(out.SystemRoles, w)
@@ -69,17 +83,14 @@ func (a *API) listRoles(ctx context.Context, c *httpapi.Call, in *listRolesIn, _
 			out.ServiceRoles = append(out.ServiceRoles, w)
 		}
 	}
-	if in.AccountID == "" || in.SourceService != "" {
+	if in.AccountID == "" {
 		return out, nil
 	}
-	custom, err := a.access.ListRoles(ctx, in.AccountID, in.ServiceName)
+	custom, err := a.access.CustomRolesAt(ctx, in.AccountID, in.place())
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range custom {
-		if in.ServiceGroupID != "" && !a.access.InGroup(r.Service, in.ServiceGroupID) {
-			continue
-		}
 		yes, err := c.May(ctx, "iam-access-management.customRole.read", roleTarget(r.Account, r.ID))
 		if err != nil {
 			return nil, err

@@ -47,11 +47,9 @@ func TestRoleListsHoldWhatClientsLookUp(t *testing.T) {
 		"Viewer"); !strings.Contains(mapped.Text(fmt.Sprintf("system_roles.%d.actions", i)), "iam-groups.groups.read") {
 		t.Errorf("system roles have the service's actions: %s", mapped.Body)
 	}
-	unknown := s.Do(owner, "GET", "/v2/roles?source_service_name=a&service_name=nowhere&policy_type=authorization", nil).Want(200)
-	if unknown.Len("service_roles") != 0 || unknown.Len("system_roles") != 0 {
-		t.Errorf("an unknown pair has no roles: %s", unknown.Body)
-	}
 	s.Do(owner, "GET", "/v2/roles?service_name=kms&service_group_id=IAM", nil).Refused(400, "invalid_body")
+	s.Do(owner, "GET", "/v2/roles?service_name=kms&service_type=service", nil).Refused(400, "invalid_body")
+	s.Do(owner, "GET", "/v2/roles?service_type=other", nil).Refused(400, "invalid_body")
 	s.Do(owner, "GET", "/v2/roles?account_id=mine", nil).Refused(400, "invalid_body")
 	for _, service := range []string{"kms", "cloud-object-storage", "iam-identity", "is.instance"} {
 		a := s.Do(owner, "GET", "/v2/roles?service_name="+service, nil).Want(200)

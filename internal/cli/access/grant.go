@@ -178,23 +178,22 @@ var resourceGroups = object.Kind[resourceGroup]{
 	Key: func(g resourceGroup) (string, string) { return g.ID, g.Name },
 }
 
-// rolesFor is the service whose roles fit a policy on a resource.
+// rolesFor asks for the roles that fit a policy on a resource.
 func rolesFor(resource []client.Attribute) url.Values {
-	query := url.Values{"service_name": {"alliamserviceroles"}}
+	of := "*"
 	for _, a := range resource {
 		value, _ := a.Value.(string)
 		switch {
+		case a.Operator != equals:
 		case a.Key == attrService:
 			return url.Values{"service_name": {value}}
 		case a.Key == "service_group_id":
 			return url.Values{"service_group_id": {value}}
-		case a.Key == attrServiceType && value == "platform_service":
-			query = url.Values{} // the platform roles are all there are
-		case a.Key == attrResourceType && value == resourceGroupType:
-			query = url.Values{"service_name": {"resource-controller"}}
+		case a.Key == attrServiceType:
+			of = value
 		}
 	}
-	return query
+	return url.Values{"service_type": {of}}
 }
 
 // apply lays what was given over a policy. A new one is about all services

@@ -40,18 +40,19 @@ func TestFlagsDescribeResourcesAndWhoseRolesFit(t *testing.T) {
 		want  []client.Attribute
 		roles url.Values
 	}{
-		{nil, []client.Attribute{account, is("serviceType", "service")}, url.Values{"service_name": {"alliamserviceroles"}}},
+		{nil, []client.Attribute{account, is("serviceType", "service")}, url.Values{"service_type": {"service"}}},
 		{[]string{"--region", "eu-de"}, []client.Attribute{account, is("region", "eu-de"), is("serviceType", "service")},
-			url.Values{"service_name": {"alliamserviceroles"}}},
-		{[]string{"--account-management"}, []client.Attribute{account, is("serviceType", "platform_service")}, url.Values{}},
+			url.Values{"service_type": {"service"}}},
+		{[]string{"--account-management"}, []client.Attribute{account, is("serviceType", "platform_service")},
+			url.Values{"service_type": {"platform_service"}}},
 		{[]string{"--service-name", "kms", "--service-instance", "i"}, []client.Attribute{account, is("serviceName", "kms"),
 			is("serviceInstance", "i")}, url.Values{"service_name": {"kms"}}},
 		{[]string{"--resource-group-id", "g"}, []client.Attribute{account, is("resourceGroupId", "g")},
-			url.Values{"service_name": {"alliamserviceroles"}}},
+			url.Values{"service_type": {"*"}}},
 		{[]string{"--resource-group-name", "*"}, []client.Attribute{account, {Key: "resourceGroupId", Operator: match, Value: "*"}},
-			url.Values{"service_name": {"alliamserviceroles"}}},
+			url.Values{"service_type": {"*"}}},
 		{[]string{"--resource-type", "resource-group", "--resource", "g"}, []client.Attribute{account, is("resourceType", "resource-group"),
-			is("resource", "g")}, url.Values{"service_name": {"resource-controller"}}},
+			is("resource", "g")}, url.Values{"service_type": {"*"}}},
 		{[]string{"--attributes", "service_group_id=IAM,a=b=c?"}, []client.Attribute{account, is("service_group_id", "IAM"),
 			{Key: "a", Operator: match, Value: "b=c?"}}, url.Values{"service_group_id": {"IAM"}}},
 	} {

@@ -57,15 +57,34 @@ func roleIDs(ctx context.Context, s *shell.Session, wanted []string, query url.V
 			out[i] = client.PolicyRole{ID: name}
 			continue
 		}
-		at := slices.IndexFunc(all, func(r client.Role) bool {
-			return strings.EqualFold(r.DisplayName, name) || strings.EqualFold(r.ShortName(), name)
-		})
-		if at < 0 {
-			return nil, noRole(name, all)
+		role, err := named(name, all)
+		if err != nil {
+			return nil, err
 		}
-		out[i] = client.PolicyRole{ID: all[at].CRN, DisplayName: all[at].DisplayName}
+		out[i] = client.PolicyRole{ID: role.CRN, DisplayName: role.DisplayName}
 	}
 	return out, nil
+}
+
+// named finds the one role of a name.
+func named(name string, all []client.Role) (client.Role, error) {
+	var found []client.Role
+	for _, r := range all {
+		if strings.EqualFold(r.DisplayName, name) || strings.EqualFold(r.ShortName(), name) {
+			found = append(found, r)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return client.Role{}, noRole(name, all)
+	case 1:
+		return found[0], nil
+	}
+	var crns []string
+	for _, r := range found {
+		crns = append(crns, r.CRN)
+	}
+	return client.Role{}, shell.Problemf("There are several roles %s. Give the CRN of one: %s.", name, strings.Join(crns, ", "))
 }
 
 func noRole(name string, all []client.Role) error {
