@@ -3,10 +3,13 @@ package catalog
 import (
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/kagiban/kagiban/internal/policy"
 )
@@ -51,6 +54,40 @@ func TestBuiltinRolesHoldTheDocumentedActions(t *testing.T) {
 	} {
 		if got := strings.Join(holders(t, c.service, c.action), " "); got != c.want {
 			t.Errorf("%s on %s is held by %q, want %q", c.action, c.service, got, c.want)
+		}
+	}
+}
+
+// Configurations name services and roles, and break where one of them is unknown.
+func TestTheCatalogueHasTheNamesOfPublicConfigurations(t *testing.T) {
+	raw, err := os.ReadFile("testdata/names.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names map[string][]string
+	if err := yaml.Unmarshal(raw, &names); err != nil {
+		t.Fatal(err)
+	}
+	services, _ := ownedBuiltin(t)
+	shown := map[string][]string{}
+	for _, s := range services {
+		for _, r := range s.Roles {
+			// Clients find roles by the name that people see.
+			if slices.Contains(shown[s.Name], r.DisplayName) {
+				t.Errorf("service %s shows two roles as %s", s.Name, r.DisplayName)
+			}
+			shown[s.Name] = append(shown[s.Name], r.DisplayName)
+		}
+	}
+	for service, roles := range names {
+		if shown[service] == nil {
+			t.Errorf("there is no service %s", service)
+			continue
+		}
+		for _, r := range roles {
+			if !slices.Contains(shown[service], r) {
+				t.Errorf("service %s has no role %s", service, r)
+			}
 		}
 	}
 }

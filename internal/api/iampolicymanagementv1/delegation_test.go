@@ -26,7 +26,7 @@ func TestAuthorizationGivesOnlyWhatItsCreatorHolds(t *testing.T) {
 
 	s.Grant(member, "Administrator", "serviceName=kms")
 	a := s.Do(member, "POST", "/v2/policies", authorization("is", "kms", "Reader")).Refused(403, "insufficent_permissions")
-	if !strings.Contains(a.Text("errors.0.message"), "kms.secrets") {
+	if !strings.Contains(a.Text("errors.0.message"), "Action kms.") {
 		t.Errorf("the missing action is told, got %s", a.Body)
 	}
 	s.Grant("IBMid-BOTH", "Administrator Reader", "serviceName=kms")
