@@ -129,7 +129,8 @@ func TestCustomRolesAreOfferedWherePoliciesTakeThem(t *testing.T) {
 			if c.crn != "" {
 				want = []string{c.crn}
 			}
-			if got := s.Do(owner, "GET", "/v2/roles?account_id="+acct+"&"+query, nil).Want(200).Each("custom_roles", "crn"); !slices.Equal(got, want) {
+			got := s.Do(owner, "GET", "/v2/roles?account_id="+acct+"&"+query, nil).Want(200).Each("custom_roles", "crn")
+			if !slices.Equal(got, want) {
 				t.Errorf("%s: offered %v, want %v", query, got, want)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -194,6 +195,23 @@ func rolesFor(resource []client.Attribute) url.Values {
 		}
 	}
 	return url.Values{"service_type": {of}}
+}
+
+// offered gives the names of the roles that fit what the flags describe.
+func (g *grant) offered(ctx context.Context, _ *shell.Call, s *shell.Session) ([]string, error) {
+	resource, _, err := g.scope(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	query := rolesFor(resource)
+	query.Set("account_id", s.Account())
+	roles, err := readRoles(ctx, s, query)
+	var names []string
+	for _, r := range client.Values(slices.Concat(roles.Custom, roles.Service, roles.System)) {
+		names = append(names, r.DisplayName)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
 }
 
 // apply lays what was given over a policy. A new one is about all services

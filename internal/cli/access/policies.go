@@ -65,6 +65,7 @@ func (x *subject) createVerb() shell.Verb {
 	v.Short = "Give access to " + object.A(x.noun)
 	v.Example = "  kagiban iam " + x.stem + "-policy-create " + strings.Split(x.use, "|")[0] + " --roles Reader --service-name kms"
 	v.Flags = g.define
+	v.Offers = map[string]shell.Offer{"roles": g.offered}
 	v.Do = func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 		if err := g.check(c); err != nil {
 			return err
@@ -240,6 +241,7 @@ func (x *subject) updateVerb() shell.Verb {
 	var g grant
 	v := x.verb("-policy-update", "POLICY_ID", "Change a policy")
 	v.Flags = g.define
+	v.Offers = map[string]shell.Offer{"roles": g.offered}
 	v.Do = func(ctx context.Context, c *shell.Call, s *shell.Session) error {
 		if err := g.check(c); err != nil {
 			return err

@@ -54,6 +54,9 @@ type Verb struct {
 	Flags func(*pflag.FlagSet)
 	// Values completes flags that take one of a few values.
 	Values map[string][]string
+	// Offers completes flags that take what the server has, one or several with
+	// commas between them.
+	Offers map[string]Offer
 	// Hidden keeps the verb out of the list of commands.
 	Hidden bool
 	// Run does the work. Do does it in a living session; a verb has one of both.
@@ -62,6 +65,9 @@ type Verb struct {
 	// Anywhere lets Do run without a targeted account.
 	Anywhere bool
 }
+
+// Offer gives what a flag may be, after the other flags of the call.
+type Offer func(context.Context, *Call, *Session) ([]string, error)
 
 // Reported is an error whose text the user has seen already.
 type Reported struct{ Cause error }
@@ -136,6 +142,12 @@ func (s *Shell) Command(v Verb) *cobra.Command {
 		// Fails only for a flag that does not exist, which a test would show.
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
+	for name, offer := range v.Offers {
+		_ = cmd.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			c.Args, c.Flags = args, cmd.Flags()
+			return s.complete(cmd.Context(), c, offer, typed), cobra.ShellCompDirectiveNoFileComp
+		})
+	}
 	if v.Output {
 		_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveNoFileComp))
 	}
@@ -192,6 +204,31 @@ func (s *Shell) run(ctx context.Context, c *Call, verb func(context.Context, *Ca
 	}
 	c.Fail(message(err))
 	return Reported{err}
+}
+
+// complete gives what may be typed for a flag, the last of several values being
+// the one that is typed. Whoever is not logged in, or asks in vain, is offered
+// nothing: there is no place for words.
+func (s *Shell) complete(ctx context.Context, c *Call, offer Offer, typed string) []string {
+	c.Terminal = &term.Terminal{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Quiet: true}
+	if s.prepare(c) != nil {
+		return nil
+	}
+	defer c.close()
+	session, err := c.Session(ctx)
+	if err != nil || c.NeedAccount() != nil {
+		return nil
+	}
+	values, err := offer(ctx, c, session)
+	if err != nil {
+		return nil
+	}
+	before := typed[:strings.LastIndexByte(typed, ',')+1]
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = before + v
+	}
+	return out
 }
 
 // prepare opens the settings and what depends on them.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kagiban/kagiban/internal/cli/settings"
 	"github.com/kagiban/kagiban/internal/cli/shell"
@@ -425,5 +427,38 @@ func TestNothingIsColouredInAPipe(t *testing.T) {
 	out, _, err := w.run(ping)
 	if err != nil || strings.Contains(out, "\x1b") {
 		t.Errorf("%q, %v", out, err)
+	}
+}
+
+func TestFlagsAreCompletedWithWhatTheServerHas(t *testing.T) {
+	w := newWorld(t, answers("", ""), func(rw http.ResponseWriter, r *http.Request) {
+		_, _ = rw.Write([]byte(`["Reader of ` + r.URL.Query().Get("of") + `", "Writer"]`))
+	})
+	var of string
+	verb := shell.Verb{
+		Use: "give", Flags: func(f *pflag.FlagSet) { f.StringVar(&of, "of", "", ""); f.StringSlice("roles", nil, "") },
+		Offers: map[string]shell.Offer{"roles": func(ctx context.Context, _ *shell.Call, s *shell.Session) (names []string, err error) {
+			err = s.API.Call(ctx, client.Request{Method: "GET", Path: "/roles", Query: url.Values{"of": {of}}}, &names)
+			return names, err
+		}},
+		Do: func(context.Context, *shell.Call, *shell.Session) error { return nil },
+	}
+	complete := func(typed string) string {
+		t.Helper()
+		out, _, err := w.run(verb, "__complete", "--of", "kms", "--roles", typed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[:strings.Index(out, ":")] // what follows are the shell's own words
+	}
+	if got := complete(""); got != "" {
+		t.Errorf("without a session %q is offered", got)
+	}
+	w.session(token("somebody", time.Hour), "", nil)
+	if got := complete(""); got != "Reader of kms\nWriter\n" {
+		t.Errorf("offered %q", got)
+	}
+	if got := complete("Viewer,"); got != "Viewer,Reader of kms\nViewer,Writer\n" {
+		t.Errorf("offered %q after another", got)
 	}
 }
