@@ -8,20 +8,18 @@ import (
 	"github.com/kagiban/kagiban/internal/store"
 )
 
-// stamps are the dates that every node carries on the wire.
+// stamps are the dates that every node carries on the wire. A new one was updated
+// when it was created: official clients take all four for granted.
 type stamps struct {
 	CreatedAt string `json:"created_at"`
 	CreatedBy string `json:"created_by"`
-	UpdatedAt string `json:"updated_at,omitempty"`
-	UpdatedBy string `json:"updated_by,omitempty"`
+	UpdatedAt string `json:"updated_at"`
+	UpdatedBy string `json:"updated_by"`
 }
 
 func wireStamps(m *store.Meta) stamps {
-	s := stamps{CreatedAt: httpapi.Millis(m.CreatedAt), CreatedBy: m.CreatedBy}
-	if m.Version > 1 {
-		s.UpdatedAt, s.UpdatedBy = httpapi.Millis(m.ModifiedAt), m.ModifiedBy
-	}
-	return s
+	return stamps{CreatedAt: httpapi.Millis(m.CreatedAt), CreatedBy: m.CreatedBy, UpdatedAt: httpapi.Millis(m.ModifiedAt),
+		UpdatedBy: m.ModifiedBy}
 }
 
 type enterpriseOut struct {

@@ -117,18 +117,22 @@ type templateOut struct {
 	AccountID   string                   `json:"account_id"`
 	Version     string                   `json:"version"`
 	Committed   bool                     `json:"committed"`
-	Group       json.RawMessage          `json:"group,omitempty"`
+	Group       json.RawMessage          `json:"group"`
 	References  []templatewire.Reference `json:"policy_template_references"`
 	stamped
+}
+
+// groupHead is what is shown of the group where its details were not asked for,
+// or nothing was said of it: clients take it for granted that a template has one.
+type groupHead struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
 }
 
 func (a *API) wireTemplate(c *httpapi.Call, t *template.Template, v *template.Version, group bool) (*templateOut, error) {
 	number := strconv.Itoa(v.Number)
 	out := &templateOut{ID: t.ID, Name: t.Name, Description: v.Description, AccountID: t.Account, Version: number, Committed: v.Committed,
 		References: templatewire.Shown(v), stamped: wireStamps(&v.Meta, c.Base+"/v1/group_templates/"+t.ID+"/versions/"+number)}
-	if !group {
-		return out, nil
-	}
 	var payload struct {
 		Group json.RawMessage `json:"group"`
 	}
@@ -136,7 +140,18 @@ func (a *API) wireTemplate(c *httpapi.Call, t *template.Template, v *template.Ve
 		return nil, fault.Wrap(err, "reading stored template")
 	}
 	out.Group = payload.Group
-	return out, nil
+	if group && out.Group != nil {
+		return out, nil
+	}
+	var head groupHead
+	if out.Group != nil {
+		if err := json.Unmarshal(out.Group, &head); err != nil {
+			return nil, fault.Wrap(err, "reading stored template")
+		}
+	}
+	var err error
+	out.Group, err = json.Marshal(head)
+	return out, err
 }
 
 // shownTemplate words a version that was read or written, under its entity tag.
