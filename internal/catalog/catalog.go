@@ -42,6 +42,10 @@ type Service struct {
 	// Self lists actions that the holder or creator of an object may do to it
 	// without a policy.
 	Self []string `yaml:"self,omitempty" json:"self,omitempty"`
+	// Members lists actions that every member of an account may do in it without a
+	// policy, unless the account restricts them. Files alone may say it: accounts
+	// have settings for what the built-in services list.
+	Members []string `yaml:"members,omitempty" json:"-"`
 }
 
 // Role is a role of a service.
@@ -248,6 +252,9 @@ func Expand(s Service, common []Grant) (policy.Service, error) {
 	}
 	for _, a := range s.Self {
 		out.SelfActions = append(out.SelfActions, qualified(s, a))
+	}
+	for _, a := range s.Members {
+		out.MemberActions = append(out.MemberActions, qualified(s, a))
 	}
 	for _, g := range common {
 		grant(g, false)

@@ -177,7 +177,7 @@ func ownedBuiltin(t *testing.T, policies ...*policy.Policy) ([]policy.Service, *
 		t.Fatal(err)
 	}
 	return services, policy.NewSnapshot(policy.Input{Account: account, Owner: owner, State: policy.AccountActive, Catalog: compiled,
-		Policies: policies})
+		Policies: policies, Restricted: []string{"iam-identity.serviceid.create", "iam-identity.user-apikey.create"}})
 }
 
 func ownerMay(s *policy.Snapshot, action, service string) policy.Decision {

@@ -123,6 +123,11 @@ func (s *Service) checkGrants(roles []string) error {
 			return bad(fmt.Sprintf("self[%d]", i), "is no action of the service.")
 		}
 	}
+	for i, a := range s.Members {
+		if !actions[qualified(*s, a)] {
+			return bad(fmt.Sprintf("members[%d]", i), "is no action of the service.")
+		}
+	}
 	return nil
 }
 

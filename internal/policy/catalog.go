@@ -19,6 +19,9 @@ type Service struct {
 	// may do to it without a policy: a user's own API keys, the service IDs
 	// that somebody made.
 	SelfActions []string
+	// MemberActions are the ids of actions that every member of an account may do
+	// in it without a policy, unless the account restricts them.
+	MemberActions []string
 	// Roles are the roles on this service. The list of a role's actions is
 	// complete: platform roles contain the actions common to every service.
 	Roles []Role

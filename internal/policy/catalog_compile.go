@@ -45,6 +45,8 @@ type service struct {
 	owner   actionBits
 	// self marks what owners and creators may do to their own objects.
 	self actionBits
+	// member marks what members of an account may do in it.
+	member actionBits
 	// roles in catalogue order; byRole finds one, aliases included.
 	roles  []viewRole
 	byRole map[roleID]int
@@ -86,7 +88,7 @@ const (
 
 // CompileCatalog checks the services and interns their actions and roles. The
 // error joins every fault: a service, or an action or role of one service,
-// defined twice; a role or self action that no service defines; an unknown parent or a
+// defined twice; a role, self or member action that no service defines; an unknown parent or a
 // parent loop; an empty name. A service named AllServices gives the roles for
 // services that are not listed; without it they have none.
 func CompileCatalog(services []Service) (*Catalog, error) {
@@ -163,6 +165,11 @@ func checkRoles(def *Service, known map[string]Action) []error {
 			faults = append(faults, fmt.Errorf("service %s lets owners do unknown action %s", def.Name, a))
 		}
 	}
+	for _, a := range def.MemberActions {
+		if _, ok := known[a]; !ok {
+			faults = append(faults, fmt.Errorf("service %s lets members do unknown action %s", def.Name, a))
+		}
+	}
 	seen := make(map[string]bool, len(def.Roles))
 	for _, r := range def.Roles {
 		crn := canonicalRole(r.CRN)
@@ -214,6 +221,7 @@ func (c *Catalog) view(chain []*Service, known map[string]Action) *service {
 			ids = append(ids, a.ID)
 		}
 		ids = append(ids, def.SelfActions...)
+		ids = append(ids, def.MemberActions...)
 		for _, r := range def.Roles {
 			c.mergeRole(v, r)
 			ids = append(ids, r.Actions...)
@@ -235,10 +243,13 @@ func (c *Catalog) view(chain []*Service, known map[string]Action) *service {
 	c.addAliases(v)
 	v.fillHolders()
 	v.fillOwner()
-	v.self = newActionBits(len(v.actions))
+	v.self, v.member = newActionBits(len(v.actions)), newActionBits(len(v.actions))
 	for _, def := range chain {
 		for _, a := range def.SelfActions {
 			v.self.add(v.index[a])
+		}
+		for _, a := range def.MemberActions {
+			v.member.add(v.index[a])
 		}
 	}
 	return v

@@ -77,6 +77,12 @@ func SetPublicAccess(on bool) Change { return func(b *builder) { b.s.public = on
 // SetExternal changes the setting for identities of other accounts.
 func SetExternal(e ExternalIdentity) Change { return func(b *builder) { b.s.external = e } }
 
+// SetDemands changes what the account asks of whoever acts in it; nil: nothing.
+func SetDemands(d *Demands) Change { return func(b *builder) { b.s.demands = d } }
+
+// SetRestricted changes which actions members of the account need a policy for.
+func SetRestricted(actions []string) Change { return func(b *builder) { b.s.restricted = actions } }
+
 // SetSeq records the position in the event log that the changes reach.
 func SetSeq(seq int64) Change { return func(b *builder) { b.s.seq = seq } }
 

@@ -7,9 +7,10 @@ import (
 )
 
 // Decide answers a request. It is the only place that says yes: access is
-// allowed when the subject owns the account or the object, or when at least one
-// of its policies allows it, and neither an action control nor the setting for
-// external identities forbids it. The order of policies never matters to
+// allowed when the subject owns the account or the object, when members of the
+// account may, or when at least one of its policies allows it, and neither an
+// action control nor the setting for external identities nor a demand of the
+// account forbids it. The order of policies never matters to
 // Allowed and Reason.
 //
 // It allocates nothing unless a rule reads the client's address or the subject
@@ -125,6 +126,9 @@ func (q *query) permit() Decision {
 	}
 	if q.isSelf() && q.target.view.self.has(q.action) {
 		return Decision{Allowed: true, Reason: ReasonSelf}
+	}
+	if q.membersMay(q.action) && q.isMember() {
+		return Decision{Allowed: true, Reason: ReasonMember}
 	}
 	// Policies without a rule go first, for all groups: their answer can be
 	// kept for longer.
@@ -373,6 +377,11 @@ func (q *query) restrict(d *Decision) {
 	d.External = q.external()
 	if d.External == ExternalDeny {
 		*d = Decision{Reason: ReasonExternalIdentity, External: ExternalDeny, Seq: d.Seq}
+		return
+	}
+	d.PerRequest = d.PerRequest || q.addressed()
+	if reason := q.unmet(); reason != 0 {
+		*d = Decision{Reason: reason, External: d.External, Seq: d.Seq, PerRequest: q.addressed()}
 	}
 }
 

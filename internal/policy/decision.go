@@ -5,7 +5,7 @@ import "time"
 // Reason says what decided. Its text is stable and safe to show.
 type Reason uint8
 
-// The reasons. The first two and ReasonSelf allow, all others deny.
+// The reasons. The first two, ReasonSelf and ReasonMember allow, all others deny.
 const (
 	// ReasonPolicy: a policy of the subject or of one of its groups allows.
 	ReasonPolicy Reason = iota + 1
@@ -28,6 +28,15 @@ const (
 	// ReasonSelf: the object is the subject's own, see Service.SelfActions.
 	// Action controls and the account's state still apply.
 	ReasonSelf
+	// ReasonMember: members of the account may do it, see Service.MemberActions.
+	ReasonMember
+	// ReasonAddress, ReasonFactor and ReasonUnbound: something would allow it, but
+	// a demand of the account is not met: the client's address is not in a list
+	// that counts, the login behind the token of another account lacks a second
+	// factor, or the token is bound to no account.
+	ReasonAddress
+	ReasonFactor
+	ReasonUnbound
 )
 
 var reasonText = [...]string{
@@ -40,6 +49,10 @@ var reasonText = [...]string{
 	ReasonAccountState:     "account_state",
 	ReasonOtherAccount:     "other_account",
 	ReasonSelf:             "self",
+	ReasonMember:           "member",
+	ReasonAddress:          "address",
+	ReasonFactor:           "factor",
+	ReasonUnbound:          "unbound",
 }
 
 // String gives the name used in scenario files, logs and metrics.

@@ -152,6 +152,9 @@ func allowedTo(s *Snapshot, g Grantee, target Resource) (always, when map[string
 	if q.isOwner() {
 		bits.addAll(q.target.view.owner)
 	}
+	if g.Kind == GranteeDynamic || q.isMember() {
+		q.addMemberActions(bits)
+	}
 	ruled := slices.Clone(bits)
 	add := func(to actionBits) visitor {
 		return func(c *compiled, _ via) bool {

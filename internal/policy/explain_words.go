@@ -33,6 +33,9 @@ func (q *query) nearest(e *Explanation) []string {
 		return []string{fmt.Sprintf("Access exists, but the account limits identities of other accounts and does not list account %q.",
 			q.r.Subject.Account)}
 	}
+	if words := demandWords(e.Decision.Reason); words != nil {
+		return words
+	}
 	if e.Owner {
 		out = append(out, "Only a policy gives this action: owning the account does not.")
 	}

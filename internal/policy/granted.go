@@ -20,7 +20,7 @@ type Granted struct {
 // on its resource; the request's action is ignored.
 func ActionsOn(s *Snapshot, r *Request) Granted {
 	var q query
-	if q.resolve(s, r) != 0 || q.external() == ExternalDeny {
+	if q.resolve(s, r) != 0 || q.external() == ExternalDeny || q.unmet() != 0 {
 		return Granted{}
 	}
 	return q.granted()
@@ -48,6 +48,9 @@ func (q *query) granted() Granted {
 	}
 	if q.isSelf() {
 		steady.addAll(q.target.view.self)
+	}
+	if q.isMember() {
+		q.addMemberActions(steady)
 	}
 	q.candidates(false, func(c *compiled, _ via) bool {
 		q.addActions(steady, c)
@@ -142,7 +145,7 @@ type RoleGrant struct {
 // creators may do to their own objects is no role.
 func RolesOn(s *Snapshot, r *Request) []RoleGrant {
 	var q query
-	if q.resolve(s, r) != 0 || q.external() == ExternalDeny {
+	if q.resolve(s, r) != 0 || q.external() == ExternalDeny || q.unmet() != 0 {
 		return nil
 	}
 	found := map[string]*RoleGrant{}

@@ -22,11 +22,13 @@ const (
 	// GranteeService is every service that fits the source of an authorization
 	// policy.
 	GranteeService
+	// GranteeMember is every member of the account.
+	GranteeMember
 )
 
 var granteeText = [...]string{
 	GranteeOwner: "owner", GranteeIdentity: "identity", GranteeDynamic: "dynamic",
-	GranteeEveryone: "everyone", GranteeService: "service",
+	GranteeEveryone: "everyone", GranteeService: "service", GranteeMember: "member",
 }
 
 // String names the kind for output.
@@ -160,7 +162,13 @@ func WhoCan(s *Snapshot, action string, resource Resource, env Environment) []Gr
 	if q.prepare(s, r) != 0 || q.control(action) != nil {
 		return nil
 	}
+	if d := s.demands; d != nil && d.Addresses != nil && d.OwnToo && env.SourceIP.IsValid() && !d.Addresses.Allows(env.SourceIP) {
+		return nil
+	}
 	found := granteeSet{}
+	if q.membersMay(q.action) {
+		found.add(Grantee{Kind: GranteeMember}, "")
+	}
 	if q.target.view.owner.has(q.action) && s.owner != "" && KindOf(s.owner) == KindUser {
 		found.add(Grantee{Kind: GranteeOwner, IAMID: s.owner}, "")
 	}

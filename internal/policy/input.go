@@ -24,6 +24,11 @@ type Input struct {
 	CustomRoles  []CustomRole
 	Controls     []ActionControl
 	External     ExternalIdentity
+	// Demands are what the account asks of whoever acts in it; nil: nothing.
+	Demands *Demands
+	// Restricted are the actions that members of the account need a policy for,
+	// although they are among a service's MemberActions.
+	Restricted []string
 	// Seq is the position in the event log up to which the input is complete.
 	Seq int64
 }

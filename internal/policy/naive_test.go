@@ -44,7 +44,54 @@ func naiveDecide(in policy.Input, services []policy.Service, r policy.Request) p
 	if n.shutOut() {
 		return policy.ReasonExternalIdentity
 	}
+	if unmet := n.unmet(); unmet != 0 {
+		return unmet
+	}
 	return reason
+}
+
+// unmet reads the demands one by one.
+func (n *naive) unmet() policy.Reason {
+	sub, from := n.r.Subject, n.r.Environment.SourceIP
+	person := sub.Kind == policy.KindUser
+	if person && sub.Account == "" {
+		return policy.ReasonUnbound
+	}
+	if !person && sub.Kind != policy.KindServiceID && sub.Kind != policy.KindProfile {
+		return 0
+	}
+	if sub.Addresses != nil && from.IsValid() && !sub.Addresses.Allows(from) {
+		return policy.ReasonAddress
+	}
+	d := n.in.Demands
+	if d == nil {
+		return 0
+	}
+	home := sub.Account == n.in.Account
+	if d.Addresses != nil && from.IsValid() && !d.Addresses.Allows(from) && !(home && !d.OwnToo) {
+		return policy.ReasonAddress
+	}
+	if home || !strings.HasPrefix(sub.Login.IAMID, "IBMid-") {
+		return 0
+	}
+	if factor, more := d.Asks(sub.Login.IAMID); factor || more && sub.Login.Password {
+		return policy.ReasonFactor
+	}
+	return 0
+}
+
+// memberMay tells whether being a member of the account is enough.
+func (n *naive) memberMay() bool {
+	sub := n.r.Subject
+	switch {
+	case sub.Kind == policy.KindService || sub.Kind == policy.KindAnonymous || sub.IAMID == "":
+		return false
+	case sub.Kind == policy.KindUser && sub.IAMID == n.in.Owner: // a member with any token
+	case sub.Belongs == policy.BelongsNot, sub.Belongs == policy.BelongsByToken && sub.Account != n.in.Account:
+		return false
+	}
+	return !slices.Contains(n.in.Restricted, n.r.Action) &&
+		slices.ContainsFunc(n.chain(), func(s policy.Service) bool { return slices.Contains(s.MemberActions, n.r.Action) })
 }
 
 // chain is the service of the resource with its parents; for a service that
@@ -96,6 +143,7 @@ func (n *naive) knownActions() []string {
 			out = append(out, a.ID)
 		}
 		out = append(out, s.SelfActions...)
+		out = append(out, s.MemberActions...)
 		for _, r := range s.Roles {
 			out = append(out, r.Actions...)
 		}
@@ -164,6 +212,9 @@ func (n *naive) grant() policy.Reason {
 				return policy.ReasonSelf
 			}
 		}
+	}
+	if n.memberMay() {
+		return policy.ReasonMember
 	}
 	for _, p := range n.in.Policies {
 		if p.State == policy.StateActive && n.isFor(p) && n.isAbout(p) && n.gives(p) && (p.Rule == nil || n.ruleHolds(*p.Rule)) {

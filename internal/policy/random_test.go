@@ -19,7 +19,7 @@ var (
 	someIDs      = []string{"IBMid-1", "IBMid-2", "IBMid-3", "iam-ServiceId-1", "iam-Profile-1"}
 	someGroups   = []string{"AccessGroupId-1", "AccessGroupId-2", "AccessGroupId-3", policy.PublicAccessGroupID}
 	someServices = []string{"storage", "vault", "iam-groups", "iam-identity", "iam-access-management", "iam-access-management.customRole",
-		"container-registry", "library", "unheard"}
+		"container-registry", "library", "desk", "unheard"}
 	someRoles = []string{"Viewer", "Editor", "Administrator", "Reader", "Writer", "Manager", "storage:ObjectReader", "custom:One",
 		"custom:Two", "container-registry:Reader", "storage:Manager", "crn:v1:ibmcloud:public:iam::::role:Viewer", "library:Librarian",
 		"storage:Sealer", "iam-identity:ServiceIdCreator", "iam-identity:TemplateAdministrator"}
@@ -27,7 +27,7 @@ var (
 		"iam-groups.groups.read", "iam-access-management.customRole.read", "iam-access-management.settings.read",
 		"container-registry.image.pull", "resource-controller.instance.retrieve", "iam.policy.create", "library.book.lend", "storage.object.seal",
 		"library.book.burn", "iam-identity.serviceid.create", "iam-identity.serviceid.get", "iam-identity.profile-template.create",
-		"library.card-template.create", "iam-identity.apikey.get", "no.such.action"}
+		"library.card-template.create", "iam-identity.apikey.get", "desk.ticket.open", "no.such.action"}
 	someValues    = []string{"a", "b", "ab", "abc", "é", "*"}
 	somePatterns  = []string{"*", "a*", "*b", "a?c", "?", "{{*}}", "a{{?}}*", "a*b*", "**", ""}
 	someKeys      = []string{"region", "serviceInstance", "resourceType", "resource", "resourceGroupId", "colour"}
@@ -65,6 +65,12 @@ func drawInput(t *rapid.T, catalog *policy.Catalog) policy.Input {
 		Owner: one(t, "owner", []string{"", "IBMid-1", "iam-ServiceId-1"}), PublicAccess: chance(t, "public", 50),
 		External: policy.ExternalIdentity{User: drawExternal(t), ServiceID: drawExternal(t), Service: drawExternal(t)},
 	}
+	if chance(t, "demanding", 30) {
+		in.Demands = drawDemands(t)
+	}
+	if chance(t, "restricting", 30) {
+		in.Restricted = []string{"desk.ticket.open"}
+	}
 	for _, id := range someGroups[:3] {
 		if chance(t, "group exists", 80) {
 			in.Groups = append(in.Groups, drawGroup(t, id))
@@ -81,6 +87,14 @@ func drawInput(t *rapid.T, catalog *policy.Catalog) policy.Input {
 		in.Policies = append(in.Policies, drawPolicy(t, fmt.Sprint("policy-", i)))
 	}
 	return in
+}
+
+func drawDemands(t *rapid.T) *policy.Demands {
+	d := &demandSet{OwnToo: rapid.Bool().Draw(t, "own too"), Factor: several(t, "factor", someIDs, 2), More: several(t, "more", someIDs, 2)}
+	if rapid.Bool().Draw(t, "listing") {
+		d.Addresses = addressSet(several(t, "addresses", []string{"10.0.0.1", "10.0.0.2"}, 1))
+	}
+	return d.input()
 }
 
 func drawExternal(t *rapid.T) policy.ExternalSetting {
@@ -257,6 +271,16 @@ func drawRequest(t *rapid.T) policy.Request {
 			r.Subject.Claims = append(r.Subject.Claims, policy.Claim{Name: name, Values: values, List: list})
 		}
 	}
+	if chance(t, "no account", 5) {
+		r.Subject.Account = ""
+	}
+	if chance(t, "known login", 50) {
+		r.Subject.Login = policy.Login{IAMID: one(t, "behind", append(someIDs, id)), Password: rapid.Bool().Draw(t, "password")}
+	}
+	if chance(t, "own addresses", 10) {
+		r.Subject.Addresses = addressSet(several(t, "own addresses", []string{"10.0.0.1", "10.0.0.2"}, 1))
+	}
+	r.Subject.Belongs = one(t, "belongs", []policy.Belonging{policy.BelongsByToken, policy.BelongsByToken, policy.Belongs, policy.BelongsNot})
 	if chance(t, "a service asks", 20) {
 		r.Subject = policy.Subject{Kind: policy.KindService, Account: r.Subject.Account, Source: policy.Source{
 			ServiceName: one(t, "source", []string{"storage", "a", ""}), ServiceInstance: one(t, "source instance", []string{"a", ""}),

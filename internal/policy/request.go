@@ -38,6 +38,13 @@ type Subject struct {
 
 	// Source describes a KindService subject.
 	Source Source
+
+	// Login is how it got its token, as far as that is known.
+	Login Login
+	// Belongs tells whether it is a member of the account of the resource.
+	Belongs Belonging
+	// Addresses are the person's own allowed addresses there; nil: any.
+	Addresses Addresses
 }
 
 // Claim is one claim of a federated login. A claim with List false has exactly

@@ -29,6 +29,9 @@ type scenario struct {
 	Policies []scenarioPolicy       `yaml:"policies"`
 	Controls []scenarioControl      `yaml:"controls"`
 	External map[string]externalSet `yaml:"external"`
+	Demands  *demandSet             `yaml:"demands"`
+	// Restricted are actions that members need a policy for.
+	Restricted []string       `yaml:"restricted"`
 	Cases    []scenarioCase         `yaml:"cases"`
 }
 
@@ -74,11 +77,43 @@ type externalSet struct {
 	Allowed []string `yaml:"allowed"`
 }
 
+// demandSet is what an account demands.
+type demandSet struct {
+	Addresses addressSet `yaml:"addresses"`
+	OwnToo    bool       `yaml:"own_too"`
+	Factor    []string   `yaml:"factor"` // of whom a second factor is asked
+	More      []string   `yaml:"more"`   // of whom more than a password is asked
+}
+
+func (d *demandSet) input() *policy.Demands {
+	if d == nil {
+		return nil
+	}
+	out := &policy.Demands{OwnToo: d.OwnToo, Asks: func(iamID string) (factor, more bool) {
+		return slices.Contains(d.Factor, iamID), slices.Contains(d.More, iamID)
+	}}
+	if d.Addresses != nil {
+		out.Addresses = d.Addresses
+	}
+	return out
+}
+
+// addressSet is a list of single addresses.
+type addressSet []string
+
+func (l addressSet) Allows(a netip.Addr) bool { return slices.Contains(l, a.String()) }
+
 type scenarioCase struct {
 	Name   string     `yaml:"name"`
 	Who    string     `yaml:"who"`
 	From   string     `yaml:"from"`
 	Login  *loginCase `yaml:"login"`
+	// Behind is who logged in, Password that nothing else was shown.
+	Behind   string `yaml:"behind"`
+	Password bool   `yaml:"password"`
+	// Belongs tells that a member is known to be one, or not: "yes" or "no".
+	Belongs string     `yaml:"belongs"`
+	Own     addressSet `yaml:"own"`
 	Source pairs      `yaml:"source"`
 	Do     string     `yaml:"do"`
 	On     pairs      `yaml:"on"`
@@ -142,7 +177,7 @@ func checkCase(t *testing.T, in policy.Input, services []policy.Service, s *poli
 	if got := d.Reason.String(); got != c.Expect {
 		t.Errorf("%s\n got %s\nwant %s\n%s", at, got, c.Expect, strings.Join(policy.Explain(s, &r).Nearest, "\n"))
 	}
-	if d.Allowed != (c.Expect == "policy" || c.Expect == "owner" || c.Expect == "self") {
+	if d.Allowed != (slices.Contains([]string{"policy", "owner", "self", "member"}, c.Expect)) {
 		t.Errorf("%s: allowed is %v with reason %s", at, d.Allowed, d.Reason)
 	}
 	if c.By != "" && d.PolicyID != c.By {
@@ -193,7 +228,7 @@ func checkAround(t reporter, s *policy.Snapshot, r policy.Request, d policy.Deci
 	held := slices.ContainsFunc(policy.RolesOn(s, &r), func(g policy.RoleGrant) bool {
 		return slices.ContainsFunc(g.Actions, func(a policy.Action) bool { return a.ID == r.Action })
 	})
-	if d.Reason != policy.ReasonOwner && d.Reason != policy.ReasonSelf && held != d.Allowed {
+	if d.Reason != policy.ReasonOwner && d.Reason != policy.ReasonSelf && d.Reason != policy.ReasonMember && held != d.Allowed {
 		t.Errorf("%s: a role of RolesOn holds the action is %v, allowed is %v", at, held, d.Allowed)
 	}
 }
@@ -202,7 +237,7 @@ func (sc *scenario) input(t *testing.T, catalog *policy.Catalog) policy.Input {
 	t.Helper()
 	in := policy.Input{
 		Account: scenarioAccount, Owner: sc.Owner, State: policy.AccountState(sc.State), Catalog: catalog,
-		PublicAccess: sc.Public, Seq: 7,
+		PublicAccess: sc.Public, Seq: 7, Demands: sc.Demands.input(), Restricted: sc.Restricted,
 		External: policy.ExternalIdentity{User: sc.external("user"), ServiceID: sc.external("service_id"), Service: sc.external("service")},
 	}
 	if sc.State == "" {
@@ -387,8 +422,16 @@ func (c *scenarioCase) request(t *testing.T) policy.Request {
 		Resource:    policy.Resource{Account: scenarioAccount, Tags: c.Tags, Owner: c.Of, Creator: c.MadeBy},
 		Environment: policy.Environment{Now: scenarioTime(t, now), Attributes: namedValues(c.Env)},
 	}
-	if c.From == "" {
+	switch c.From {
+	case "":
 		r.Subject.Account = scenarioAccount
+	case "nowhere":
+		r.Subject.Account = ""
+	}
+	r.Subject.Login = policy.Login{IAMID: c.Behind, Password: c.Password}
+	r.Subject.Belongs = map[string]policy.Belonging{"yes": policy.Belongs, "no": policy.BelongsNot}[c.Belongs]
+	if c.Own != nil {
+		r.Subject.Addresses = c.Own
 	}
 	if c.IP != "" {
 		r.Environment.SourceIP = netip.MustParseAddr(c.IP)
@@ -489,13 +532,15 @@ func scenarioServices(t testing.TB) []policy.Service {
 			Actions  []string            `yaml:"actions"`
 			Self     []string            `yaml:"self"`
 			Apart    []string            `yaml:"apart"`
+			Members  []string            `yaml:"members"`
 			Roles    map[string][]string `yaml:"roles"`
 		} `yaml:"services"`
 	}
 	readYAML(t, "testdata/catalog.yaml", &file)
 	var out []policy.Service
 	for _, s := range file.Services {
-		svc := policy.Service{Name: s.Name, Group: s.Group, Platform: s.Platform, Parent: s.Parent, SelfActions: s.Self}
+		svc := policy.Service{Name: s.Name, Group: s.Group, Platform: s.Platform, Parent: s.Parent, SelfActions: s.Self,
+			MemberActions: s.Members}
 		for _, a := range s.Actions {
 			svc.Actions = append(svc.Actions, policy.Action{ID: a, DisplayName: a})
 		}

@@ -41,6 +41,9 @@ type Snapshot struct {
 	// forbidden lists the controls by action.
 	forbidden map[string][]ActionControl
 	external  ExternalIdentity
+	demands   *Demands // nil: the account asks nothing
+	// restricted are the actions that members may not do by being members.
+	restricted []string
 }
 
 // held is a policy in a snapshot; policy is nil when it can never allow.
@@ -82,9 +85,9 @@ func NewSnapshot(in Input) *Snapshot {
 	}
 	base := &Snapshot{account: in.Account, catalog: in.Catalog, groups: []*group{{id: PublicAccessGroupID, known: true}}}
 	base.groupSlots = base.groupSlots.set(nil, PublicAccessGroupID, publicSlot)
-	changes := make([]Change, 0, len(in.Policies)+len(in.Groups)+len(in.CustomRoles)+len(in.Controls)+5)
+	changes := make([]Change, 0, len(in.Policies)+len(in.Groups)+len(in.CustomRoles)+len(in.Controls)+7)
 	changes = append(changes, SetOwner(in.Owner), SetState(in.State), SetPublicAccess(in.PublicAccess),
-		SetExternal(in.External), SetSeq(in.Seq))
+		SetExternal(in.External), SetDemands(in.Demands), SetRestricted(in.Restricted), SetSeq(in.Seq))
 	for _, r := range in.CustomRoles {
 		changes = append(changes, PutCustomRole(r))
 	}
