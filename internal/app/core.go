@@ -158,7 +158,8 @@ func (a *App) newObjects(_ context.Context, c *core) (module, error) {
 }
 
 func (a *App) newAuthority(_ context.Context, c *core) (module, error) {
-	c.authority = authority.New(authority.Config{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects)})
+	c.authority = authority.New(authority.Config{DB: a.db, Catalogs: c.services, Place: placeIn(c.objects), Objects: c.objects,
+		IssuedOnly: !a.cfg.BindAddresses})
 	return module{maintain: c.authority.Flush, close: func(ctx context.Context) error {
 		defer c.authority.Close()
 		return c.authority.Flush(ctx)
@@ -198,6 +199,7 @@ func (a *App) newTokens(_ context.Context, c *core) (module, error) {
 	c.tokens, err = token.New(token.Config{
 		DB: a.db, Cache: c.objects, Keys: c.keys, Sessions: c.sessions, Clients: clients, Throttle: guesses, Pepper: c.secrets.pepper,
 		Issuer: token.IssuerOf(a.Issuer()), Now: a.now, Log: a.cfg.Log, Observe: a.metrics.exchanged, ActAs: a.actAs(c), Leeway: a.cfg.Leeway,
+		IssuedOnly: !a.cfg.BindAddresses,
 	})
 	if err != nil {
 		return module{}, err

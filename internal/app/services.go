@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/kagiban/kagiban/internal/authority"
 	"github.com/kagiban/kagiban/internal/enterprise"
@@ -19,7 +18,7 @@ const actionAct = "kagiban.service.act"
 // actAs decides who may act as a service: whom a policy of the operators'
 // account gives the action on the service.
 func (a *App) actAs(c *core) token.ActAs {
-	return func(ctx context.Context, who policy.Subject, service string, now time.Time) (bool, error) {
+	return func(ctx context.Context, who policy.Subject, service string, env policy.Environment) (bool, error) {
 		home, err := a.home(ctx)
 		if errors.Is(err, fault.NotFound) {
 			return false, nil
@@ -27,7 +26,7 @@ func (a *App) actAs(c *core) token.ActAs {
 		if err != nil {
 			return false, err
 		}
-		d, err := c.authority.Decide(ctx, policy.Request{Subject: who, Action: actionAct, Environment: policy.Environment{Now: now},
+		d, err := c.authority.Decide(ctx, policy.Request{Subject: who, Action: actionAct, Environment: env,
 			Resource: policy.Resource{Account: home, ServiceName: "kagiban", ResourceType: "service", Resource: service}})
 		return d.Allowed, err
 	}

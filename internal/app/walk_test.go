@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -77,12 +78,13 @@ func newWalker(t *testing.T) *walker {
 }
 
 // Authenticate implements httpapi.Authenticator.
-func (w *walker) Authenticate(_ context.Context, token string) (*httpapi.Caller, error) {
+func (w *walker) Authenticate(_ context.Context, token string, _ netip.Addr) (*httpapi.Caller, error) {
 	if token == "expired" {
 		return nil, &fault.Error{Kind: fault.Unauthenticated, Code: "invalid_access_token", Message: "The token is expired."}
 	}
 	iamID, account, _ := strings.Cut(token, "@")
-	return &httpapi.Caller{Subject: policy.Subject{Kind: policy.KindOf(iamID), IAMID: iamID, Account: account}, Name: iamID, AuthnID: iamID},
+	return &httpapi.Caller{Subject: policy.Subject{Kind: policy.KindOf(iamID), IAMID: iamID, Account: account,
+			Login: policy.Login{IAMID: iamID}}, Name: iamID, AuthnID: iamID},
 		nil
 }
 
@@ -91,6 +93,11 @@ func (w *walker) Decide(ctx context.Context, r policy.Request) (policy.Decision,
 	d, err := w.app.core.authority.Decide(ctx, r)
 	w.decisions = append(w.decisions, asked{r, d})
 	return d, err
+}
+
+// Admits implements httpapi.Authorizer.
+func (w *walker) Admits(ctx context.Context, r policy.Request) (bool, error) {
+	return w.app.core.authority.Admits(ctx, r)
 }
 
 // Rights implements httpapi.Authorizer.

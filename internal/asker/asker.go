@@ -18,6 +18,9 @@ type Asker interface {
 	// May asks the one decision. It may read the store, so it must not be called
 	// inside a transaction; errors are the store's.
 	May(ctx context.Context, action string, on policy.Resource) (bool, error)
+	// Admitted tells whether the asker meets what an account demands of whoever
+	// acts in it, whatever it may do there. It may read the store, as May.
+	Admitted(ctx context.Context, account string) (bool, error)
 	// Rights gives what the asker holds in an account at this moment. It may read
 	// the store, as May; what it gives reads nothing and answers inside
 	// transactions. In an account that is not there nothing is held.
@@ -71,6 +74,8 @@ type system struct{}
 func (system) Subject() policy.Subject { return policy.Subject{} }
 
 func (system) May(context.Context, string, policy.Resource) (bool, error) { return true, nil }
+
+func (system) Admitted(context.Context, string) (bool, error) { return true, nil }
 
 func (system) Rights(context.Context, string) (Rights, error) { return everything{}, nil }
 

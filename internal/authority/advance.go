@@ -14,7 +14,8 @@ import (
 
 // relevant are the kinds of object that a snapshot is made of.
 var relevant = map[string]bool{
-	account.Accounts.Kind(): true, access.Policies.Kind(): true, access.CustomRoles.Kind(): true, access.Groups.Kind(): true,
+	account.Accounts.Kind(): true, account.SettingsByAcct.Kind(): true,
+	access.Policies.Kind(): true, access.CustomRoles.Kind(): true, access.Groups.Kind(): true,
 	access.Members.Kind(): true, access.GroupRules.Kind(): true, access.SettingsByAcct.Kind(): true, access.Controls.Kind(): true,
 }
 
@@ -42,7 +43,7 @@ func (a *Authority) advance(ctx context.Context, b *built, owed []store.Event, c
 		if len(events) > 0 {
 			covered = events[len(events)-1].Seq
 		}
-		changes, err = changesOf(ctx, r, b.snapshot.Account(), slices.Concat(events, owed))
+		changes, err = a.changesOf(ctx, r, b.snapshot.Account(), slices.Concat(events, owed))
 		return err
 	})
 	if err != nil {
@@ -59,7 +60,7 @@ func (a *Authority) advance(ctx context.Context, b *built, owed []store.Event, c
 
 // changesOf reads each object of an account that events touched once, groups
 // before their members.
-func changesOf(ctx context.Context, r store.Reader, accountID string, events []store.Event) ([]policy.Change, error) {
+func (a *Authority) changesOf(ctx context.Context, r store.Reader, accountID string, events []store.Event) ([]policy.Change, error) {
 	var changes []policy.Change
 	seen := map[store.Ref]bool{}
 	visit := func(w store.Ref, e *store.Event) error {
@@ -67,7 +68,7 @@ func changesOf(ctx context.Context, r store.Reader, accountID string, events []s
 			return nil
 		}
 		seen[w] = true
-		c, err := reread(ctx, r, w, e)
+		c, err := a.reread(ctx, r, w, e)
 		changes = append(changes, c...)
 		return err
 	}
@@ -90,7 +91,7 @@ func changesOf(ctx context.Context, r store.Reader, accountID string, events []s
 }
 
 // reread gives the changes that bring one object to its present state.
-func reread(ctx context.Context, r store.Reader, w store.Ref, e *store.Event) ([]policy.Change, error) {
+func (a *Authority) reread(ctx context.Context, r store.Reader, w store.Ref, e *store.Event) ([]policy.Change, error) {
 	switch w.Kind {
 	case access.Policies.Kind():
 		return read(ctx, r, access.Policies, w, policy.RemovePolicy(w.ID),
@@ -117,6 +118,12 @@ func reread(ctx context.Context, r store.Reader, w store.Ref, e *store.Event) ([
 			return nil, err
 		}
 		return []policy.Change{policy.SetPublicAccess(!set.PublicAccessOff), policy.SetExternal(set.External)}, nil
+	case account.SettingsByAcct.Kind():
+		set, err := settingsOf(ctx, r, w.Account)
+		if err != nil {
+			return nil, err
+		}
+		return []policy.Change{policy.SetDemands(a.demands(set)), policy.SetRestricted(restricted(set))}, nil
 	case account.Accounts.Kind():
 		acct, err := account.Accounts.Get(ctx, r, w.Account, w.Account)
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/store/cache"
 )
 
 // Catalogs gives the catalogue that decisions are made with.
@@ -33,6 +34,12 @@ type Config struct {
 	Catalogs Catalogs
 	// Place tells where accounts stand in their enterprise; nil: nowhere.
 	Place Place
+	// Objects knows users, identities and keys; without it whoever has a token of
+	// an account is taken for its member.
+	Objects *cache.Cache
+	// IssuedOnly lets the allowed addresses of an account bind tokens of its own
+	// only where they are issued, and not at every use.
+	IssuedOnly bool
 	// MaxSize bounds the snapshots in memory, by the sum of their sizes
 	// (policies and identities; see policy.Snapshot.Size); 0 means DefaultMaxSize.
 	// The account that was asked about last is kept whatever its size.
@@ -59,7 +66,10 @@ type Authority struct {
 	permits  *activity.Counter
 	external *externalLog
 	place    Place
+	objects  *cache.Cache
 	cancel   func()
+	// issuedOnly is Config.IssuedOnly.
+	issuedOnly bool
 
 	accounts sync.Map // account id → *view
 	// loads counts full loads; views remember by it when they were used.
@@ -100,7 +110,7 @@ func New(c Config) *Authority {
 	if c.MaxSize == 0 {
 		c.MaxSize = DefaultMaxSize
 	}
-	a := &Authority{db: c.DB, catalogs: c.Catalogs, place: c.Place, maxSize: c.MaxSize,
+	a := &Authority{db: c.DB, catalogs: c.Catalogs, place: c.Place, objects: c.Objects, issuedOnly: c.IssuedOnly, maxSize: c.MaxSize,
 		permits: activity.New(c.DB, activity.Policies), external: newExternalLog(c.DB)}
 	a.cancel = c.DB.Subscribe(a.follow)
 	return a
@@ -211,7 +221,7 @@ func (v *view) back(owed []store.Event) {
 // account that does not exist denies like one that grants nothing. Errors are
 // those of the store.
 func (a *Authority) Decide(ctx context.Context, r policy.Request) (policy.Decision, error) {
-	if err := a.Locate(ctx, &r.Subject); err != nil {
+	if err := a.Complete(ctx, &r); err != nil {
 		return policy.Decision{}, err
 	}
 	b, err := a.latest(ctx, r.Resource.Account)
@@ -232,7 +242,7 @@ func (a *Authority) Decide(ctx context.Context, r policy.Request) (policy.Decisi
 // resource, at this moment and in its environment; nothing in an account that is
 // not there.
 func (a *Authority) Rights(ctx context.Context, r policy.Request) (asker.Rights, error) {
-	if err := a.Locate(ctx, &r.Subject); err != nil {
+	if err := a.Complete(ctx, &r); err != nil {
 		return nil, err
 	}
 	b, err := a.latest(ctx, r.Resource.Account)
@@ -260,22 +270,6 @@ func (nothing) Lacks(_ policy.Resource, actions []string) string {
 
 // CannotGive implements asker.Rights.
 func (n nothing) CannotGive(on policy.Resource, actions []string) string { return n.Lacks(on, actions) }
-
-// Locate completes a service that acts for itself with the enterprise and the
-// account groups of its account, by which authorization policies may name it.
-func (a *Authority) Locate(ctx context.Context, sub *policy.Subject) error {
-	if a.place == nil || sub.Kind != policy.KindService || sub.Source.AccountID == "" {
-		return nil
-	}
-	enterprise, groups, err := a.place(ctx, sub.Source.AccountID)
-	if err != nil {
-		return fmt.Errorf("locating account %s: %w", sub.Source.AccountID, err)
-	}
-	if enterprise != "" {
-		sub.Source.EnterpriseID, sub.Source.AccountGroupIDs = enterprise, groups
-	}
-	return nil
-}
 
 // DecideIn asks policy.Decide with a snapshot, counts the permit of the policy
 // that allowed, and notes what the setting for identities of other accounts said.

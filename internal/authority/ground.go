@@ -48,7 +48,7 @@ func (a *Authority) found(ctx context.Context, b *built, r *policy.Request, stil
 			return &fault.Error{Kind: fault.Unauthenticated, Code: "invalid_access_token",
 				Message: "The identity of the token is not active any more."}
 		}
-		changes, err := changesOf(ctx, log, accountID, slices.Concat(events, owed))
+		changes, err := a.changesOf(ctx, log, accountID, slices.Concat(events, owed))
 		if err != nil || len(changes) == 0 {
 			return err
 		}

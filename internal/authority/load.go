@@ -40,6 +40,11 @@ func (a *Authority) load(ctx context.Context, accountID string, catalog *policy.
 			return err
 		}
 		in.PublicAccess, in.External = !settings.PublicAccessOff, settings.External
+		rules, err := settingsOf(ctx, r, accountID)
+		if err != nil {
+			return err
+		}
+		in.Demands, in.Restricted = a.demands(rules), restricted(rules)
 		if in.Policies, err = loadPolicies(ctx, r, accountID); err != nil {
 			return err
 		}

@@ -250,12 +250,7 @@ func Expand(s Service, common []Grant) (policy.Service, error) {
 			}
 		}
 	}
-	for _, a := range s.Self {
-		out.SelfActions = append(out.SelfActions, qualified(s, a))
-	}
-	for _, a := range s.Members {
-		out.MemberActions = append(out.MemberActions, qualified(s, a))
-	}
+	out.SelfActions, out.MemberActions = qualifiedAll(s, s.Self), qualifiedAll(s, s.Members)
 	for _, g := range common {
 		grant(g, false)
 	}
@@ -294,6 +289,13 @@ func qualified(s Service, action string) string {
 		return action
 	}
 	return s.Name + "." + action
+}
+
+func qualifiedAll(s Service, actions []string) (out []string) {
+	for _, a := range actions {
+		out = append(out, qualified(s, a))
+	}
+	return out
 }
 
 func union(a, b []string) []string {

@@ -56,6 +56,9 @@ type Settings struct {
 	KeyAge    time.Duration // 0: signing keys are rotated by command only
 	Leeway    time.Duration // by which the clocks of those who sign and check tokens may differ
 	Clients   []Client
+	// BindAddresses lets the allowed addresses of an account bind its own tokens
+	// at every use, and not only where they are issued.
+	BindAddresses bool
 
 	Identity   identity.Limits
 	IdPs       idp.Limits

@@ -29,7 +29,12 @@ func (s *Service) Enterprises(ctx context.Context, who asker.Asker, w Which) ([]
 		// of is the filter that found it: another one beside it says nothing, and
 		// a login that has not chosen an account has none.
 		of := cmp.Or(w.Root, w.Account)
-		yes := of != "" && sub.Account == of || e.Owner == sub.IAMID
+		yes := of != "" && sub.Account == of
+		if !yes && e.Owner == sub.IAMID { // its contact acts in its account
+			if yes, err = who.Admitted(ctx, e.Account); err != nil {
+				return nil, err
+			}
+		}
 		if !yes {
 			if _, yes, err = reach(ctx, who, "enterprise.enterprise.retrieve", e); err != nil {
 				return nil, err

@@ -30,16 +30,20 @@ type Caller struct {
 	Expires   time.Time
 }
 
-// Authenticator turns a bearer token into a Caller. Errors are
-// fault.Unauthenticated.
+// Authenticator turns a bearer token that a client at an address shows into a
+// Caller. Errors are fault.Unauthenticated, and fault.Forbidden for a good token
+// that may not be used from there.
 type Authenticator interface {
-	Authenticate(ctx context.Context, token string) (*Caller, error)
+	Authenticate(ctx context.Context, token string, from netip.Addr) (*Caller, error)
 }
 
 // Authorizer asks the one decision function, policy.Decide, with the snapshot
 // of the resource's account.
 type Authorizer interface {
 	Decide(ctx context.Context, r policy.Request) (policy.Decision, error)
+	// Admits tells whether the subject of a request meets what the account of its
+	// resource demands of whoever acts in it.
+	Admits(ctx context.Context, r policy.Request) (bool, error)
 	// Rights gives what the subject of a request holds in the account of its
 	// resource, in its environment.
 	Rights(ctx context.Context, r policy.Request) (asker.Rights, error)
@@ -127,6 +131,11 @@ func (c *Call) Rights(ctx context.Context, account string) (asker.Rights, error)
 	return c.rt.cfg.Authorizer.Rights(ctx, c.question("", Target{Account: account}))
 }
 
+// Admitted implements asker.Asker.
+func (c *Call) Admitted(ctx context.Context, account string) (bool, error) {
+	return c.rt.cfg.Authorizer.Admits(ctx, c.question("", Target{Account: account}))
+}
+
 func (c *Call) question(action string, target Target) policy.Request {
 	return policy.Request{Subject: c.Subject(), Action: action, Resource: target,
 		Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
@@ -148,8 +157,29 @@ func (rt *Router) decide(ctx context.Context, c *Call, action string, target Tar
 	if d.Allowed {
 		return nil
 	}
+	if unmet := c.unmet(d.Reason); unmet != nil {
+		return unmet
+	}
 	sub := c.Subject()
 	return asker.Refusal(&sub, action, target, c.absent)
+}
+
+// unmet words the refusal of somebody who has access, and who does not meet what
+// the account demands of whoever acts in it; nil for other reasons.
+func (c *Call) unmet(why policy.Reason) error {
+	e := &fault.Error{Kind: fault.Forbidden, Code: "not_authorized", Number: "BXNIM0501E",
+		Message: "You are not authorized to perform this operation."}
+	switch why {
+	case policy.ReasonAddress:
+		e.Number, e.Details = "BXNIM0430E", "The account permits no access from "+c.Address.String()+"."
+	case policy.ReasonFactor:
+		e.Details = "The account demands another way to log in than the one behind the token. Use an API key of the account."
+	case policy.ReasonUnbound:
+		e.Details = "The token is bound to no account. Choose the account first."
+	default:
+		return nil
+	}
+	return e
 }
 
 func writeEmpty(w http.ResponseWriter, c *Call) error {

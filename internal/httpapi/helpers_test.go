@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ var family = &httpapi.Family{Name: "things", Title: "Things", Service: "thing-se
 // oneToken knows one bearer token.
 type oneToken struct{}
 
-func (oneToken) Authenticate(_ context.Context, token string) (*httpapi.Caller, error) {
+func (oneToken) Authenticate(_ context.Context, token string, _ netip.Addr) (*httpapi.Caller, error) {
 	if token != "good" {
 		return nil, fault.Unauthenticated
 	}
@@ -152,6 +153,8 @@ func plain(id string, do func(context.Context) error) httpapi.Operation {
 }
 
 var discard = slog.New(slog.DiscardHandler)
+
+func (granted) Admits(context.Context, policy.Request) (bool, error) { return true, nil }
 
 func (b *bench) send(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()

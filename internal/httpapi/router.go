@@ -171,7 +171,7 @@ func (rt *Router) run(op *Operation, c *Call, w http.ResponseWriter, r *http.Req
 		return errTwoTokens
 	}
 	if op.Access.Public == "" {
-		caller, err := rt.authenticate(ctx, r)
+		caller, err := rt.authenticate(ctx, c, r)
 		if err != nil {
 			return err
 		}
@@ -194,7 +194,7 @@ var errNoToken = &fault.Error{Kind: fault.Unauthenticated, Code: "missing_author
 // errTwoTokens refuses a call whose readers could disagree on who calls.
 var errTwoTokens = &fault.Error{Kind: fault.Invalid, Field: "Authorization", Message: "There is more than one Authorization header."}
 
-func (rt *Router) authenticate(ctx context.Context, r *http.Request) (*Caller, error) {
+func (rt *Router) authenticate(ctx context.Context, c *Call, r *http.Request) (*Caller, error) {
 	h := r.Header.Get("Authorization")
 	if h == "" {
 		return nil, errNoToken
@@ -204,7 +204,7 @@ func (rt *Router) authenticate(ctx context.Context, r *http.Request) (*Caller, e
 		return nil, &fault.Error{Kind: fault.Unauthenticated, Code: "invalid_access_token",
 			Message: "The Authorization header must hold a Bearer token."}
 	}
-	return rt.cfg.Authenticator.Authenticate(ctx, strings.TrimSpace(token))
+	return rt.cfg.Authenticator.Authenticate(ctx, strings.TrimSpace(token), c.Address)
 }
 
 func (rt *Router) begin(op *Operation, r *http.Request) *Call {

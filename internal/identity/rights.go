@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/asker"
@@ -75,21 +76,20 @@ type basis func(context.Context, store.Tx) error
 // solid is the basis of a permission that was asked for like any other.
 func solid(context.Context, store.Tx) error { return nil }
 
-// memberMay lets a member of an account do something there without a permission
-// unless the account's settings restrict it; then, and in other accounts, the
-// action must be held.
-func (s *Service) memberMay(ctx context.Context, who asker.Asker, action string, on policy.Resource,
-	restricts func(*account.Settings) bool) (basis, error) {
-	if who.Subject().Account == on.Account {
-		settings, err := findIn(ctx, s.db.Direct(), account.SettingsByAcct, whatAccount, on.Account, on.Account)
-		if err != nil {
-			return nil, err
-		}
-		if !restricts(settings) {
-			return func(ctx context.Context, tx store.Tx) error { return account.SettingsByAcct.Hold(ctx, tx, settings) }, nil
-		}
+// memberMay asks for an action that members of an account may do without a policy
+// unless its settings restrict it: the permission rests on these settings.
+func (s *Service) memberMay(ctx context.Context, who asker.Asker, action string, on policy.Resource) (basis, error) {
+	if who == asker.System {
+		return solid, nil
 	}
-	return solid, asker.Need(ctx, who, action, on, fault.NoObject(whatAccount, on.Account))
+	settings, err := findIn(ctx, s.db.Direct(), account.SettingsByAcct, whatAccount, on.Account, on.Account)
+	if err != nil {
+		return nil, err
+	}
+	if err := asker.Need(ctx, who, action, on, fault.NoObject(whatAccount, on.Account)); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tx store.Tx) error { return account.SettingsByAcct.Hold(ctx, tx, settings) }, nil
 }
 
 // errOtherIdentity is the answer of the official service to a user who asks
@@ -119,7 +119,8 @@ func (s *Service) mayAddKey(ctx context.Context, who asker.Asker, n *NewAPIKey) 
 	return owner, func(ctx context.Context, tx store.Tx) error { return ServiceIDs.Hold(ctx, tx, owner) }, nil
 }
 
-// mayAddUserKey: a user makes keys for itself and in the account that it is in.
+// mayAddUserKey: a user makes keys for itself, in an account that it is in. Who
+// has a token of the account is; of others the account must know.
 func (s *Service) mayAddUserKey(ctx context.Context, who asker.Asker, n *NewAPIKey) (basis, error) {
 	if who == asker.System {
 		return solid, CheckAccount("account_id", n.Account)
@@ -131,11 +132,18 @@ func (s *Service) mayAddUserKey(ctx context.Context, who asker.Asker, n *NewAPIK
 	if n.Account == "" {
 		n.Account = me.Account
 	}
-	if n.Account != me.Account {
+	// No owner here: the setting binds everybody but the holders of a role.
+	rests, err := s.memberMay(ctx, who, "iam-identity.user-apikey.create", resource(n.Account, typeAPIKey, ""))
+	if err != nil || n.Account == me.Account {
+		return rests, err
+	}
+	user, err := findIn(ctx, s.db.Direct(), account.Users, whatAccount, n.Account, me.IAMID)
+	if errors.Is(err, fault.NotFound) || err == nil && user.State != account.Active {
 		return nil, fault.NoObject(whatAccount, n.Account)
 	}
-	// No owner here: the setting binds everybody but the holders of a role.
-	return s.memberMay(ctx, who, "iam-identity.user-apikey.create", resource(n.Account, typeAPIKey, ""), (*account.Settings).RestrictsUserKeys)
+	return func(ctx context.Context, tx store.Tx) error {
+		return errors.Join(rests(ctx, tx), account.Users.Hold(ctx, tx, user))
+	}, err
 }
 
 // mayListKeys tells whether somebody may see the keys of a query, and completes
@@ -156,10 +164,12 @@ func (s *Service) mayListKeys(ctx context.Context, who asker.Asker, q *ListQuery
 	object, service := ServiceIDOf(q.IAMID)
 	switch {
 	case q.IAMID == me.IAMID || service && id.IAMOf(object) == me.IAMID:
-		if q.Account != me.Account {
-			return fault.NoObject(whatAccount, q.Account)
+		if q.Account == me.Account && q.Account != "" {
+			return nil
 		}
-		return nil
+		own := resource(q.Account, typeAPIKey, "")
+		own.Owner = me.IAMID
+		return asker.Need(ctx, who, "iam-identity.apikey.list", own, fault.NoObject(whatAccount, q.Account))
 	case !service:
 		return errOtherIdentity
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/asker"
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -80,7 +79,7 @@ const actionAddServiceID = "iam-identity.serviceid.create"
 // group, fault.Forbidden, fault.Conflict for the key's value, fault.Limit.
 func (s *Service) CreateServiceID(ctx context.Context, who asker.Asker, n valid.Of[NewServiceID]) (svc *ServiceID, key *APIKey,
 	value secret.Value, err error) {
-	rests, err := s.memberMay(ctx, who, actionAddServiceID, ServiceIDsIn(n.Value().Account), (*account.Settings).RestrictsServiceIDs)
+	rests, err := s.memberMay(ctx, who, actionAddServiceID, ServiceIDsIn(n.Value().Account))
 	if err != nil {
 		return nil, nil, value, err
 	}

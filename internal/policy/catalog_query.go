@@ -21,6 +21,12 @@ func (c *Catalog) Services() []Service {
 	return out
 }
 
+// MembersMay tells whether there is anything that members of an account may do to
+// a service of it without a policy.
+func (c *Catalog) MembersMay(service string) bool {
+	return slices.ContainsFunc(c.viewOf(service).member, func(word uint64) bool { return word != 0 })
+}
+
 // RolesOf lists the roles that can be granted on a service, those of its
 // parents included. An unknown service has the roles of AllServices.
 func (c *Catalog) RolesOf(service string) []Role {

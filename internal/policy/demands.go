@@ -73,6 +73,13 @@ func (q *query) unmet() Reason {
 	return 0
 }
 
+// Admits tells whether a request's subject meets what the account demands of
+// whoever acts in it, whatever access it has; the request's action is ignored.
+func Admits(s *Snapshot, r *Request) bool {
+	q := query{s: s, r: r}
+	return q.unmet() == 0
+}
+
 // addressed reports whether the answer depends on the client's address because
 // of a demand.
 func (q *query) addressed() bool {

@@ -31,7 +31,7 @@ func ActionsOn(s *Snapshot, r *Request) Granted {
 // owns the account, whose owner lacks no role that it cannot give to itself.
 func GivableOn(s *Snapshot, r *Request) []string {
 	var q query
-	if q.resolve(s, r) != 0 || q.external() == ExternalDeny {
+	if q.resolve(s, r) != 0 || q.external() == ExternalDeny || q.unmet() != 0 {
 		return nil
 	}
 	if q.isOwner() {

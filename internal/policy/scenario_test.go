@@ -32,7 +32,7 @@ type scenario struct {
 	Demands  *demandSet             `yaml:"demands"`
 	// Restricted are actions that members need a policy for.
 	Restricted []string       `yaml:"restricted"`
-	Cases    []scenarioCase         `yaml:"cases"`
+	Cases      []scenarioCase `yaml:"cases"`
 }
 
 type scenarioGroup struct {
@@ -104,29 +104,29 @@ type addressSet []string
 func (l addressSet) Allows(a netip.Addr) bool { return slices.Contains(l, a.String()) }
 
 type scenarioCase struct {
-	Name   string     `yaml:"name"`
-	Who    string     `yaml:"who"`
-	From   string     `yaml:"from"`
-	Login  *loginCase `yaml:"login"`
+	Name  string     `yaml:"name"`
+	Who   string     `yaml:"who"`
+	From  string     `yaml:"from"`
+	Login *loginCase `yaml:"login"`
 	// Behind is who logged in, Password that nothing else was shown.
 	Behind   string `yaml:"behind"`
 	Password bool   `yaml:"password"`
 	// Belongs tells that a member is known to be one, or not: "yes" or "no".
 	Belongs string     `yaml:"belongs"`
 	Own     addressSet `yaml:"own"`
-	Source pairs      `yaml:"source"`
-	Do     string     `yaml:"do"`
-	On     pairs      `yaml:"on"`
-	Tags   []string   `yaml:"tags"`
-	Of     string     `yaml:"of"`
-	MadeBy string     `yaml:"made_by"`
-	At     string     `yaml:"at"`
-	IP     string     `yaml:"ip"`
-	Env    pairs      `yaml:"env"`
-	Expect string     `yaml:"expect"`
-	By     string     `yaml:"by"`
-	Nearer string     `yaml:"nearest"`
-	Until  string     `yaml:"until"`
+	Source  pairs      `yaml:"source"`
+	Do      string     `yaml:"do"`
+	On      pairs      `yaml:"on"`
+	Tags    []string   `yaml:"tags"`
+	Of      string     `yaml:"of"`
+	MadeBy  string     `yaml:"made_by"`
+	At      string     `yaml:"at"`
+	IP      string     `yaml:"ip"`
+	Env     pairs      `yaml:"env"`
+	Expect  string     `yaml:"expect"`
+	By      string     `yaml:"by"`
+	Nearer  string     `yaml:"nearest"`
+	Until   string     `yaml:"until"`
 }
 
 type loginCase struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -41,28 +42,34 @@ type bearer struct {
 	vouched atomic.Pointer[Principal]
 	kid     string
 	key     *signing.PublicKey
-	// checked holds the state under which the subject was last found good.
-	checked atomic.Pointer[stamps]
+	// checked is what was found when the subject was last looked at.
+	checked atomic.Pointer[check]
 }
 
 // maxBearer bounds what is looked at as a bearer token.
 const maxBearer = signing.MaxTokenLength
 
-// Authenticate gives the holder of an access token. Refused, with
+// Authenticate gives the holder of an access token that a client at an address
+// shows. Refused, with
 // fault.Unauthenticated and code invalid_access_token, are tokens of another
 // issuer, with a wrong or unknown key, without signature, expired or not valid
 // yet (within the leeway), ID tokens, and tokens whose account is not
 // active, whose identity or one that it was got through is gone, or whose login,
 // or one that it came of, was ended or has a session that is over or idle.
 // Deleting or disabling an API key ends its sessions and not its other tokens.
+// Where the account of the token allows other addresses only, the answer is
+// fault.Forbidden.
 //
 // A token that was seen before costs neither cryptography nor JSON, and no
 // database as long as its account has not changed; what has ended on other
 // nodes is read once in session.Trust for all tokens together.
-func (s *Service) Authenticate(ctx context.Context, token string) (*Principal, error) {
+func (s *Service) Authenticate(ctx context.Context, token string, from netip.Addr) (*Principal, error) {
 	b, err := s.bearer(ctx, token)
 	if err != nil {
 		return nil, err
+	}
+	if shut := b.admit(from); shut != nil && !s.cfg.IssuedOnly {
+		return nil, errUsedFrom(from, shut.text)
 	}
 	return b.holder(), nil
 }
@@ -76,7 +83,7 @@ func (s *Service) bearer(ctx context.Context, token string) (*bearer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if held := b.checked.Load(); held == nil || !s.state.holds(held) {
+	if held := b.checked.Load(); held == nil || !s.state.holds(&held.stamps) {
 		now, err := s.alive(ctx, &b.claims.FixedClaims)
 		if err != nil {
 			return nil, err
@@ -144,11 +151,15 @@ func (b *bearer) holder() *Principal {
 // hear takes over what was said of a person at the login. It never changes
 // during a session.
 func (b *bearer) hear(se *session.Session) {
-	if len(se.Claims) == 0 || b.principal.IAMID != se.IAMID || b.vouched.Load() != nil {
+	passcode := se.Grant == GrantPasscode && b.principal.Login.Password
+	if len(se.Claims) == 0 && !passcode || b.principal.IAMID != se.IAMID || b.vouched.Load() != nil {
 		return
 	}
 	p := b.principal
-	p.Realm, p.Claims, p.LoginAt = se.Realm, session.PolicyClaims(se.Claims), se.Created
+	if len(se.Claims) > 0 {
+		p.Realm, p.Claims, p.LoginAt = se.Realm, session.PolicyClaims(se.Claims), se.Created
+	}
+	p.Login.Password = p.Login.Password && !passcode
 	b.vouched.Store(&p)
 }
 
@@ -201,7 +212,7 @@ func reason(err error) string {
 
 // alive checks that the subject of a token, and whoever it was got through,
 // still exist in active accounts.
-func (s *Service) alive(ctx context.Context, c *FixedClaims) (*stamps, error) {
+func (s *Service) alive(ctx context.Context, c *FixedClaims) (*check, error) {
 	var held stamps
 	err := s.exists(ctx, &held, c.Kind(), Actor{c.IAMID, c.Account.BSS})
 	for i := 0; err == nil && i < len(c.Actors); i++ {
@@ -213,7 +224,11 @@ func (s *Service) alive(ctx context.Context, c *FixedClaims) (*stamps, error) {
 	if err != nil {
 		return nil, fmt.Errorf("checking the subject of a token: %w", err)
 	}
-	return &held, nil
+	lists, err := s.boundTo(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return &check{held, lists}, nil
 }
 
 // kindOf tells what an IAM id is of.
@@ -272,7 +287,7 @@ func present[T any](_ *T, err error) error { return err }
 func principalOf(c *Claims) Principal {
 	return Principal{
 		Subject: policy.Subject{Kind: c.Kind(), IAMID: c.IAMID, Account: c.Account.BSS, Realm: c.Realm, LoginAt: time.Unix(c.IssuedAt, 0).UTC(),
-			Source: sourceOf(c)},
+			Source: sourceOf(c), Login: loginBehind(c)},
 		Name: c.Name, Email: c.Email, Session: c.SessionID, AuthnID: c.Authn.IAMID, AuthnName: c.Authn.Sub,
 		ClientID: c.ClientID, GrantType: c.GrantType, Expires: time.Unix(c.Expires, 0).UTC(),
 	}
@@ -301,10 +316,13 @@ func (s *Service) Introspect(ctx context.Context, r *Request) (*Claims, error) {
 }
 
 // UserInfo gives the claims of an access token, or BXNIM0407E.
-func (s *Service) UserInfo(ctx context.Context, token string) (*Claims, error) {
+func (s *Service) UserInfo(ctx context.Context, token string, from netip.Addr) (*Claims, error) {
 	b, err := s.bearer(ctx, token)
 	if err != nil {
 		return nil, tokenFault(err)
+	}
+	if shut := b.admit(from); shut != nil && !s.cfg.IssuedOnly {
+		return nil, errAddress(from, shut.text)
 	}
 	return b.claims, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -337,7 +338,7 @@ func (c *chains) probes() (out []probe) {
 	for _, l := range c.links {
 		for _, a := range l.access {
 			out = append(out, probe{l, "access token", a.expires, true, func(n *apitest.Tokens) error {
-				_, err := n.Authenticate(ctx, a.text)
+				_, err := n.Authenticate(ctx, a.text, netip.Addr{})
 				return err
 			}})
 		}
@@ -556,7 +557,7 @@ func endAll(t *testing.T, w *world, nodes ...*apitest.Tokens) {
 
 // actsAs lets every service ID and profile act as a service.
 func actsAs(cfg *apitest.TokenConfig) {
-	cfg.ActAs = func(context.Context, policy.Subject, string, time.Time) (bool, error) { return true, nil }
+	cfg.ActAs = func(context.Context, policy.Subject, string, policy.Environment) (bool, error) { return true, nil }
 }
 
 // TestWhatComesOfALoginEndsWithItWhateverTheChain: ending any link ends

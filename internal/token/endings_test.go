@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -52,7 +53,7 @@ func (w *world) refusedAs(number, what string, r token.Request) {
 
 func (w *world) refusedBearer(what, access string) {
 	w.t.Helper()
-	if _, err := w.Authenticate(w.t.Context(), access); fault.Of(err).Code != "invalid_access_token" {
+	if _, err := w.Authenticate(w.t.Context(), access, netip.Addr{}); fault.Of(err).Code != "invalid_access_token" {
 		w.t.Errorf("%s: %v", what, err)
 	}
 }
@@ -156,7 +157,7 @@ func TestAProfileInUseKeepsTheSessionAliveThatItCameOf(t *testing.T) {
 	for range 3 {
 		w.server.Pass(time.Hour + 30*time.Minute)
 		profile = w.get(byRefresh(profile.RefreshToken))
-		_, err := w.Authenticate(t.Context(), profile.AccessToken)
+		_, err := w.Authenticate(t.Context(), profile.AccessToken, netip.Addr{})
 		w.must(err)
 	}
 	w.get(byRefresh(login.RefreshToken))
@@ -181,7 +182,7 @@ func TestAServicesTokenEndsWithWhoActsForIt(t *testing.T) {
 	robot := w.get(byKey(robotKey, bx))
 	acts := w.get(token.Request{GrantType: token.GrantIAMAuthz, AccessToken: secret.New(robot.AccessToken),
 		DesiredIAMID: "crn-crn:v1:bluemix:public:kms:global:a/" + apitest.Account + ":1::"})
-	_, err := w.Authenticate(t.Context(), acts.AccessToken)
+	_, err := w.Authenticate(t.Context(), acts.AccessToken, netip.Addr{})
 	w.must(err)
 	w.must(w.server.Identity.DeleteServiceID(t.Context(), w.svc))
 	w.refusedBearer("the service's token", acts.AccessToken)

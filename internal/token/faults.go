@@ -98,6 +98,13 @@ func errAddress(from netip.Addr, list string) error {
 		"The address "+where+" is not in the allowed IP addresses '"+fault.Echo(list)+"'.")
 }
 
+// errUsedFrom refuses the use of a good token: it is of no use to ask for another.
+func errUsedFrom(from netip.Addr, list string) error {
+	e := fault.Of(errAddress(from, list))
+	return &fault.Error{Kind: fault.Forbidden, Code: "not_authorized", Number: e.Number, Details: e.Details,
+		Message: "The token may not be used from this IP address."}
+}
+
 func errPassword(user string) error {
 	return refuse(fault.Unauthenticated, "BXNIM0602E", "The credentials you provided are incorrect.",
 		"User '"+fault.Echo(user)+"' could not be authenticated.")

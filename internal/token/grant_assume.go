@@ -95,12 +95,18 @@ func (s *Service) assumer(ctx context.Context, r *Request, client *oauth.Client)
 		if err != nil {
 			return nil, err
 		}
+		if err := st.checkAddress(r.Address); err != nil {
+			return nil, err
+		}
 		who := &assumer{iamID: st.iamID, account: st.account, kind: st.kind, authn: st.claims.Authn, origin: t.Heir()}
 		return who, s.recall(ctx, who)
 	}
 	b, err := s.bearer(ctx, r.AccessToken.Reveal())
 	if err != nil {
 		return nil, tokenFault(err)
+	}
+	if shut := b.admit(r.Address); shut != nil {
+		return nil, errAddress(r.Address, shut.text)
 	}
 	c := b.claims
 	who := &assumer{iamID: c.IAMID, account: c.Account.BSS, kind: c.Kind(), authn: c.Authn, login: b.holder().Subject}

@@ -2,9 +2,9 @@ package token
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/kagiban/kagiban/internal/crn"
 	"github.com/kagiban/kagiban/internal/fault"
@@ -35,7 +35,7 @@ func (serviceGrant) login(ctx context.Context, s *Service, r *Request, _ *oauth.
 	if !s.cfg.Now().Before(b.principal.Expires) { // within the leeway
 		return nil, errTokenInvalid("The token is expired.")
 	}
-	if err := s.mayActAs(ctx, &b.principal.Subject, name); err != nil {
+	if err := s.mayActAs(ctx, &b.principal.Subject, name, r.Address); err != nil {
 		return nil, err
 	}
 	from, err := s.heir(ctx, b)
@@ -81,7 +81,7 @@ func desired(iamID string) (crn.CRN, error) {
 // part of itself; a service ID or profile needs a permission in the account of
 // the installation's operators, because other accounts trust a service and not
 // whoever may make service IDs in the account of its instance.
-func (s *Service) mayActAs(ctx context.Context, who *policy.Subject, name crn.CRN) error {
+func (s *Service) mayActAs(ctx context.Context, who *policy.Subject, name crn.CRN, from netip.Addr) error {
 	yes := false
 	var err error
 	switch who.Kind {
@@ -89,7 +89,7 @@ func (s *Service) mayActAs(ctx context.Context, who *policy.Subject, name crn.CR
 		yes = partOf(&who.Source, name)
 	case policy.KindServiceID, policy.KindProfile:
 		if s.cfg.ActAs != nil {
-			yes, err = s.cfg.ActAs(ctx, *who, name.Service, s.cfg.Now())
+			yes, err = s.cfg.ActAs(ctx, *who, name.Service, policy.Environment{Now: s.cfg.Now(), SourceIP: from})
 		}
 	case policy.KindAnonymous, policy.KindUser: // services act for services
 	}
@@ -160,5 +160,6 @@ func sourceOf(c *Claims) policy.Source {
 	return policy.SourceOf(c.Identifier)
 }
 
-// ActAs decides whether somebody may act as all instances of a service.
-type ActAs func(ctx context.Context, who policy.Subject, service string, now time.Time) (bool, error)
+// ActAs decides whether somebody may act as all instances of a service, when and
+// from where it asks.
+type ActAs func(ctx context.Context, who policy.Subject, service string, env policy.Environment) (bool, error)

@@ -160,7 +160,7 @@ func (w *world) ways() map[string]func() error {
 		return func() error { _, err := w.ask(r); return err }
 	}
 	bearer := func(access string) func() error {
-		return func() error { _, err := w.Authenticate(w.t.Context(), access); return err }
+		return func() error { _, err := w.Authenticate(w.t.Context(), access, netip.Addr{}); return err }
 	}
 	return map[string]func() error{
 		"user's key": ask(byKey(ownerKey, oauth.Credentials{})), "user's key, refreshed": ask(byRefresh(lent.RefreshToken)),
@@ -263,7 +263,7 @@ func TestALoginIsBoundToWhatItCameOf(t *testing.T) {
 	}
 	r := byRefresh(w.get(byPassword()).RefreshToken)
 	r.Account = apitest.Other
-	p, err := w.Authenticate(t.Context(), w.get(r).AccessToken)
+	p, err := w.Authenticate(t.Context(), w.get(r).AccessToken, netip.Addr{})
 	if err != nil || p.Account != apitest.Other || p.IAMID != apitest.Owner {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -279,7 +279,7 @@ func TestAProfileIsNobodyWhoAssumesAnother(t *testing.T) {
 	if err != nil || len(open) != 0 {
 		t.Errorf("it may assume %d profiles, %v", len(open), err)
 	}
-	p, err := w.Authenticate(t.Context(), first.AccessToken)
+	p, err := w.Authenticate(t.Context(), first.AccessToken, netip.Addr{})
 	if err != nil || p.IAMID != id.IAMOf(w.profile.ID) || p.AuthnID != apitest.Owner || p.Account != apitest.Other {
 		t.Errorf("%+v, %v", p, err)
 	}

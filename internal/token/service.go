@@ -55,6 +55,9 @@ type Config struct {
 	// Leeway covers clocks of nodes that differ: how far the times of a token may
 	// be missed.
 	Leeway time.Duration
+	// IssuedOnly lets the allowed addresses of an account bind its tokens only
+	// where they are issued, and not at every use.
+	IssuedOnly bool
 	// Limits bound guessing; the zero value means DefaultLimits.
 	Limits Limits
 	Now    func() time.Time

@@ -68,11 +68,7 @@ func (st *standing) checkTenant(tenants string) error {
 }
 
 func (st *standing) restrict(texts ...string) {
-	for _, text := range texts {
-		if list := account.ParseAddresses(text); list.Restricts() {
-			st.lists = append(st.lists, allowed{list, text})
-		}
-	}
+	st.lists = append(st.lists, restricting(texts...)...)
 }
 
 // activeAccount gives an account whose identities may have tokens.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,7 +29,7 @@ const (
 // byAccount takes the token for the id of the caller's account.
 type byAccount struct{}
 
-func (byAccount) Authenticate(_ context.Context, token string) (*httpapi.Caller, error) {
+func (byAccount) Authenticate(_ context.Context, token string, _ netip.Addr) (*httpapi.Caller, error) {
 	if token == "bad" {
 		return nil, &fault.Error{Kind: fault.Unauthenticated}
 	}
@@ -111,6 +112,8 @@ func TestAnotherAccountIsAsAbsentAsNone(t *testing.T) {
 		}
 	}
 }
+
+func (byAccount) Admits(context.Context, policy.Request) (bool, error) { return true, nil }
 
 func TestAnAccountWithoutItsOwnersMembershipIsRead(t *testing.T) {
 	router, db := serve(t)

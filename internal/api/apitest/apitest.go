@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -388,6 +389,10 @@ func (s someone) May(ctx context.Context, action string, on policy.Resource) (bo
 	return d.Allowed, err
 }
 
+func (s someone) Admitted(ctx context.Context, accountID string) (bool, error) {
+	return s.server.Authority.Admits(ctx, s.request("", policy.Resource{Account: accountID}))
+}
+
 func (s someone) Rights(ctx context.Context, accountID string) (asker.Rights, error) {
 	return s.server.Authority.Rights(ctx, s.request("", policy.Resource{Account: accountID}))
 }
@@ -414,7 +419,7 @@ func Role(name string) string {
 type names struct{}
 
 // Authenticate implements httpapi.Authenticator.
-func (names) Authenticate(_ context.Context, token string) (*httpapi.Caller, error) {
+func (names) Authenticate(_ context.Context, token string, _ netip.Addr) (*httpapi.Caller, error) {
 	if token == "expired" {
 		return nil, &fault.Error{Kind: fault.Unauthenticated, Code: "invalid_access_token", Message: "The token is expired."}
 	}

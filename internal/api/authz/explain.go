@@ -117,7 +117,9 @@ func (a *API) explain(ctx context.Context, c *httpapi.Call, in *explainIn, _ htt
 	// A realm opens dynamic groups: only the one that the caller logged in with.
 	self := asksAboutItself(c, q) && (q.Subject.Realm == "" || q.Subject.Realm == c.Caller.Realm) && c.Caller.Account == q.Resource.Account
 	yes := self
-	if !self {
+	if self {
+		q.Subject.Login = c.Caller.Login
+	} else {
 		if yes, err = a.mayRead(ctx, c, &q.Resource); err != nil {
 			return nil, err
 		}

@@ -283,6 +283,9 @@ func (q *question) environmentAttribute(key, value string) {
 	}
 }
 
+// grantPasscode is the grant of a login that shows more than a password.
+const grantPasscode = "urn:ibm:params:oauth:grant-type:passcode"
+
 // token reads the middle part of the subject's token. The caller has verified
 // it: it is the service that the token was shown to.
 func (q *question) token(body string) {
@@ -292,7 +295,7 @@ func (q *question) token(body string) {
 		q.bad = "Property 'subject.accessTokenBody' is not the middle part of a token."
 		return
 	}
-	var expires string
+	var expires, key, grant string
 	s := scanner{text: string(raw)}
 	err = s.object(func(name string) (err error) {
 		switch name {
@@ -302,6 +305,18 @@ func (q *question) token(body string) {
 			q.Subject.Realm, _, err = s.value()
 		case "exp":
 			expires, _, err = s.value()
+		case "apikey_id":
+			key, _, err = s.value()
+		case "grant_type":
+			grant, _, err = s.value()
+		case "authn":
+			err = s.object(func(name string) (err error) {
+				if name != "iam_id" {
+					return s.skip(0)
+				}
+				q.Subject.Login.IAMID, _, err = s.value()
+				return err
+			})
 		case "session_id":
 			q.session, _, err = s.value()
 		case "account":
@@ -321,6 +336,7 @@ func (q *question) token(body string) {
 		q.bad = "Property 'subject.accessTokenBody' is not the middle part of a token."
 		return
 	}
+	q.Subject.Login.Password = key == "" && grant != "" && grant != grantPasscode
 	if seconds, err := strconv.ParseInt(expires, 10, 64); err == nil && q.Environment.Now.Unix() >= seconds {
 		q.expired = true
 	}
@@ -342,7 +358,7 @@ func (q *question) finish() {
 	default:
 		sub.Kind = policy.KindOf(sub.IAMID)
 	}
-	if sub.Account == "" {
+	if sub.Account == "" && !(q.shown && sub.Kind == policy.KindUser) { // that token is bound to no account
 		sub.Account = q.Resource.Account
 	}
 	switch {

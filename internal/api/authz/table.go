@@ -66,7 +66,9 @@ func (a *API) mayAsk(ctx context.Context, c *httpapi.Call, q *question) (bool, e
 		return true, nil
 	}
 	if asksAboutItself(c, q) {
-		return true, nil
+		q.Subject.Login = caller.Login
+		// What it may do elsewhere is told to who is let in there.
+		return c.Admitted(ctx, q.Resource.Account)
 	}
 	return a.mayRead(ctx, c, &q.Resource)
 }
@@ -108,17 +110,19 @@ func (a *API) snapshot(ctx context.Context, account string) (*policy.Snapshot, e
 }
 
 // active tells whether the subject of a question may act at all, and completes it
-// with what is known of its login or, of a service, of its account. A token
-// without session was not got by one.
+// and the resource with what is known of them. A token without session was not
+// got by one.
 func (a *API) active(ctx context.Context, s *policy.Snapshot, q *question) (bool, error) {
 	yes, err := a.presence.Active(ctx, &q.Subject)
+	if err == nil && yes && (!q.shown || q.session != "") {
+		login := q.Subject.Login
+		err = a.access.Recall(ctx, s, &q.Subject, q.session, q.Environment.Now)
+		q.Subject.Login = login
+	}
 	if err == nil {
-		err = a.authority.Locate(ctx, &q.Subject)
+		err = a.authority.Complete(ctx, &q.Request)
 	}
-	if err != nil || !yes || q.shown && q.session == "" {
-		return yes, err
-	}
-	return yes, a.access.Recall(ctx, s, &q.Subject, q.session, q.Environment.Now)
+	return yes, err
 }
 
 // decide answers one question that may be asked.

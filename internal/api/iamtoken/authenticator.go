@@ -2,6 +2,7 @@ package iamtoken
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/kagiban/kagiban/internal/httpapi"
 	"github.com/kagiban/kagiban/internal/token"
@@ -16,8 +17,8 @@ func NewAuthenticator(tokens *token.Service) Authenticator { return Authenticato
 var _ httpapi.Authenticator = Authenticator{}
 
 // Authenticate implements httpapi.Authenticator.
-func (a Authenticator) Authenticate(ctx context.Context, bearer string) (*httpapi.Caller, error) {
-	p, err := a.tokens.Authenticate(ctx, bearer)
+func (a Authenticator) Authenticate(ctx context.Context, bearer string, from netip.Addr) (*httpapi.Caller, error) {
+	p, err := a.tokens.Authenticate(ctx, bearer, from)
 	if err != nil {
 		return nil, err
 	}

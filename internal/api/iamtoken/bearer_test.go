@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -235,7 +236,7 @@ func FuzzBearer(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := w.tokens.Authenticate(context.Background(), text)
+		p, err := w.tokens.Authenticate(context.Background(), text, netip.Addr{})
 		if (err == nil) != (text == good) {
 			t.Fatalf("%q: %+v, %v", text, p, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"testing"
 
@@ -90,7 +91,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := w.tokens.Authenticate(ctx, access); err != nil {
+		if _, err := w.tokens.Authenticate(ctx, access, netip.Addr{}); err != nil {
 			b.Fatal(err)
 		}
 	}

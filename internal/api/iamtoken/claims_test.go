@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ var (
 // holder is the subject of decisions behind a token.
 func (w *world) holder(a answer) policy.Subject {
 	w.t.Helper()
-	p, err := w.tokens.Authenticate(w.t.Context(), a.text("access_token"))
+	p, err := w.tokens.Authenticate(w.t.Context(), a.text("access_token"), netip.Addr{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

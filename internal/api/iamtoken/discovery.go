@@ -94,7 +94,7 @@ func (a *API) userInfo(ctx context.Context, c *httpapi.Call, w http.ResponseWrit
 		}
 		text = f.values[fieldAccessToken]
 	}
-	claims, err := a.tokens.UserInfo(ctx, text)
+	claims, err := a.tokens.UserInfo(ctx, text, c.Address)
 	if err != nil {
 		if errors.Is(err, fault.Invalid) {
 			e := fault.Of(err)

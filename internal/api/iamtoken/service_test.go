@@ -2,6 +2,7 @@ package iamtoken_test
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func actAs(accessToken, name string) []string {
 // runtimeOf lets the robot act as one service.
 func runtimeOf(service string) func(*apitest.TokenConfig) {
 	return func(c *apitest.TokenConfig) {
-		c.ActAs = func(_ context.Context, who policy.Subject, named string, _ time.Time) (bool, error) {
+		c.ActAs = func(_ context.Context, who policy.Subject, named string, _ policy.Environment) (bool, error) {
 			return who.IAMID == "iam-"+robotID && who.Account == acctA && named == service, nil
 		}
 	}
@@ -53,7 +54,7 @@ func TestARuntimeGetsTheTokensOfItsServicesInstances(t *testing.T) {
 		c.GrantType != token.GrantIAMAuthz || c.ACR != 0 || c.AMR == nil || len(c.AMR) != 0 {
 		t.Errorf("claims %+v", c)
 	}
-	p, err := w.tokens.Authenticate(t.Context(), a.text("access_token"))
+	p, err := w.tokens.Authenticate(t.Context(), a.text("access_token"), netip.Addr{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func TestARuntimeGetsTheTokensOfItsServicesInstances(t *testing.T) {
 		}
 	}
 	w.changeAccount(acctA, func(a *account.Account) { a.State = account.Suspended })
-	if _, err := w.tokens.Authenticate(t.Context(), a.text("access_token")); err == nil {
+	if _, err := w.tokens.Authenticate(t.Context(), a.text("access_token"), netip.Addr{}); err == nil {
 		t.Error("the token works in a suspended account")
 	}
 }
