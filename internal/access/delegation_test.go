@@ -12,6 +12,7 @@ import (
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 func equal(key, value string) policy.Attribute {
@@ -51,8 +52,12 @@ func roleOn(service, name string, actions ...string) *access.CustomRole {
 func widen(s *access.Service, who asker.Asker, roleID string, actions ...string) error {
 	ctx := context.Background()
 	r, err := s.GetRole(ctx, roleID)
+	if err != nil {
+		return err
+	}
+	patch, err := valid.Check(access.RolePatch{DisplayName: r.DisplayName, Actions: actions})
 	if err == nil {
-		_, err = s.UpdateRole(ctx, who, r, "*", access.RolePatch{DisplayName: r.DisplayName, Actions: actions})
+		_, err = s.UpdateRole(ctx, who, r, "*", patch)
 	}
 	return err
 }

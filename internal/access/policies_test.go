@@ -96,7 +96,8 @@ func TestChangesToWhatMovedSinceItWasFoundAreNotMade(t *testing.T) {
 
 	role := newRole(s, "kms", "Lister", "kms.secrets.list")
 	works(t, "somebody else's change of a role", widen(s.Access, asker.System, role.ID, "kms.secrets.read"))
-	_, changing := s.Access.UpdateRole(ctx, asker.System, role, "*", access.RolePatch{DisplayName: "Lister", Actions: role.Actions})
+	_, changing := s.Access.UpdateRole(ctx, asker.System, role, "*",
+		apitest.Checked(t, access.RolePatch{DisplayName: "Lister", Actions: role.Actions}))
 	for what, err := range map[string]error{"replacing": replacing, "deleting": deleting, "restoring": restoring,
 		"changing a role": changing, "deleting a role": s.Access.DeleteRole(ctx, role)} {
 		if !errors.Is(err, store.ErrMoved) {

@@ -63,23 +63,36 @@ func (spec RoleSpec) Validate() error {
 	if !roleName.MatchString(r.Name) {
 		return badRole("name", "Property 'name' must begin with a capital letter and hold at most 30 letters and digits.")
 	}
-	if n := utf8.RuneCountInString(r.DisplayName); n < 1 || n > maxRoleDisplayName {
+	if err := checkRole(r.DisplayName, r.Description, r.Actions); err != nil {
+		return err
+	}
+	return checkActions(r, catalog)
+}
+
+// checkRole judges what a role may say whatever the catalogue holds.
+func checkRole(displayName, description string, actions []string) error {
+	if n := utf8.RuneCountInString(displayName); n < 1 || n > maxRoleDisplayName {
 		return badRole("display_name", "Property 'display_name' must have 1 to %d characters.", maxRoleDisplayName)
 	}
-	if utf8.RuneCountInString(r.Description) > maxRoleDescription {
+	if utf8.RuneCountInString(description) > maxRoleDescription {
 		return badRole("description", "Property 'description' must have at most %d characters.", maxRoleDescription)
 	}
-	if err := cmp.Or(valid.Line("display_name", r.DisplayName), valid.Prose("description", r.Description)); err != nil {
+	if err := cmp.Or(valid.Line("display_name", displayName), valid.Prose("description", description)); err != nil {
 		return asBody(err)
 	}
+	if len(actions) == 0 {
+		return badRole("actions", "Property 'actions' is missing or empty.")
+	}
+	return nil
+}
+
+// checkActions judges the service and the actions of a role by the catalogue.
+func checkActions(r *CustomRole, catalog *policy.Catalog) error {
 	if r.Service == "" || r.Service == policy.AllServices {
 		return badRole("service_name", "Property 'service_name' is missing or no service.")
 	}
 	if _, ok := catalog.Service(r.Service); !ok {
 		return badRole("service_name", "Service '%s' is not in the catalogue.", r.Service)
-	}
-	if len(r.Actions) == 0 {
-		return badRole("actions", "Property 'actions' is missing or empty.")
 	}
 	own := false
 	for i, a := range r.Actions {
@@ -200,33 +213,45 @@ type RolePatch struct {
 	Description *string
 }
 
+// Validate checks what can be checked without the role and the catalogue.
+func (p RolePatch) Validate() error {
+	description := ""
+	if p.Description != nil {
+		description = *p.Description
+	}
+	return checkRole(p.DisplayName, description, p.Actions)
+}
+
 // UpdateRole changes a custom role that was found; name and service stay. It
-// fails with fault.Forbidden when authorizations name the role and who asks does
-// not hold the actions that are added, and with store.ErrMoved.
-func (s *Service) UpdateRole(ctx context.Context, who asker.Asker, found *CustomRole, ifMatch string, patch RolePatch,
+// fails with fault.Invalid when the catalogue does not know the actions, with
+// fault.Forbidden when authorizations name the role and who asks does not hold
+// those that are added, and with store.ErrMoved.
+func (s *Service) UpdateRole(ctx context.Context, who asker.Asker, found *CustomRole, ifMatch string, checked valid.Of[RolePatch],
 ) (*CustomRole, error) {
+	patch := checked.Value()
 	rights, err := who.Rights(ctx, found.Account)
 	if err != nil {
 		return nil, err
 	}
 	return CustomRoles.Edit(ctx, s.db, found, func(tx store.Tx, r *CustomRole) (store.Event, error) {
-		if err := s.mayWiden(ctx, tx, rights, r, beyond(r.Actions, patch.Actions)); err != nil {
-			return store.Event{}, err
-		}
-		if err := r.Match(ifMatch); err != nil {
-			e := *fault.Of(err)
-			e.Code, e.Body = "role_conflict_error", RoleConflict{r}
-			return store.Event{}, &e
-		}
-		if r.Template != nil {
-			return store.Event{}, managedByEnterprise("role")
-		}
+		before := r.Actions
 		r.DisplayName, r.Actions = patch.DisplayName, patch.Actions
 		if patch.Description != nil {
 			r.Description = *patch.Description
 		}
-		if err := s.RoleSpec(r).Validate(); err != nil {
+		if err := checkActions(r, s.authority.Catalog()); err != nil {
 			return store.Event{}, err
+		}
+		if err := s.mayWiden(ctx, tx, rights, r, beyond(before, patch.Actions)); err != nil {
+			return store.Event{}, err
+		}
+		if err := r.Match(ifMatch); err != nil {
+			e := *fault.Of(err)
+			e.Code, e.Body = "role_conflict_error", RoleConflict{found}
+			return store.Event{}, &e
+		}
+		if r.Template != nil {
+			return store.Event{}, managedByEnterprise("role")
 		}
 		return roleEvent("update", r, "display_name", "actions", "description"), s.mayBe(ctx, tx, r)
 	})

@@ -176,9 +176,15 @@ type replaceRoleIn struct {
 	}
 }
 
-func (a *API) replaceRole(ctx context.Context, c *httpapi.Call, in *replaceRoleIn, old *access.CustomRole) (*customRole, error) {
-	r, err := a.access.UpdateRole(ctx, c, old, in.IfMatch, access.RolePatch{
-		DisplayName: in.Body.DisplayName, Actions: in.Body.Actions, Description: in.Body.Description})
+func (in replaceRoleIn) patch() access.RolePatch {
+	return access.RolePatch{DisplayName: in.Body.DisplayName, Actions: in.Body.Actions, Description: in.Body.Description}
+}
+
+// changedRole is a role that was found, and what is to become of it.
+type changedRole = httpapi.Given[*access.CustomRole, access.RolePatch]
+
+func (a *API) replaceRole(ctx context.Context, c *httpapi.Call, in *replaceRoleIn, g changedRole) (*customRole, error) {
+	r, err := a.access.UpdateRole(ctx, c, g.Found, in.IfMatch, g.Spec)
 	return shownRole(c, r, err)
 }
 

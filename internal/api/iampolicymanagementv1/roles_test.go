@@ -239,6 +239,31 @@ func TestMalformedRolesAreRefusedByField(t *testing.T) {
 	s.Do(member, "POST", "/v2/roles", good).Refused(403, "insufficent_permissions")
 }
 
+func TestChangesOfRolesAreRefusedInOrder(t *testing.T) {
+	s := serve(t)
+	good := role("Lister", "kms", "kms.secrets.list")
+	path := "/v2/roles/" + s.Do(owner, "POST", "/v2/roles", good).Want(201).Text("id")
+	absent := "/v2/roles/" + strings.Repeat("0", 32)
+	change := m{"display_name": "Lister", "actions": []string{"kms.secrets.list"}}
+	for field, bad := range map[string]m{
+		"display_name": with(change, "display_name", ""), "actions": with(change, "actions", []string{}),
+		"description": with(change, "description", strings.Repeat("x", 251)),
+	} {
+		// Malformed whatever there is, and whoever asks with whatever tag.
+		for _, a := range []*apitest.Answer{s.Do(owner, "PUT", absent, bad, "If-Match: *"), s.Do(member, "PUT", path, bad, "If-Match: *"),
+			s.Do(owner, "PUT", path, bad, "If-Match: 1-stale")} {
+			if a.Status != 400 || !strings.Contains(string(a.Body), field) {
+				t.Errorf("%s: %d %s", field, a.Status, a.Body)
+			}
+		}
+	}
+	unknown := with(change, "actions", []string{"kms.secrets.list", "kms.secrets.sing"})
+	s.Do(owner, "PUT", path, unknown, "If-Match: 1-stale").Refused(400, "invalid_body")
+	s.Do(owner, "PUT", absent, change, "If-Match: *").Refused(404, "role_not_found")
+	s.Do(owner, "PUT", path, change, "If-Match: 1-stale").Refused(409, "role_conflict_error")
+	s.Do(owner, "PUT", path, change, "If-Match: *").Want(200)
+}
+
 func TestForeignRoleIsRefusedLikeAnAbsentOne(t *testing.T) {
 	s := serve(t)
 	a := s.Do(owner, "POST", "/v2/roles", role("Mine", "kms", "kms.secrets.list")).Want(201)
