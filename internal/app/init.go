@@ -73,7 +73,7 @@ func Init(ctx context.Context, s *config.Settings, f Founder) (_ *First, err err
 	}
 	var ids id.Generator
 	first := &First{Account: ids.Hex(16), IAMID: id.UserRealm + userNumber(ids), Email: f.Email}
-	err = db.Update(ctx, func(tx store.Tx) error { return found(ctx, db, tx, f, first, hasher) })
+	err = db.Update(ctx, func(tx store.Tx) error { return begin(ctx, db, tx, f, first, hasher) })
 	if errors.Is(err, fault.Conflict) {
 		return nil, ErrInitialized
 	}
@@ -102,8 +102,8 @@ func (f *Founder) fill() error {
 // form that official clients check (ten of A-Z and 0-9).
 func userNumber(ids id.Generator) string { return strings.ToUpper(ids.Hex(5)) }
 
-// found makes what an installation begins with, in a transaction.
-func found(ctx context.Context, db store.DB, tx store.Tx, f Founder, first *First, hasher *secret.Hasher) error {
+// begin makes what an installation begins with, in a transaction.
+func begin(ctx context.Context, db store.DB, tx store.Tx, f Founder, first *First, hasher *secret.Hasher) error {
 	n, err := account.Accounts.Count(ctx, tx, store.Query{})
 	if err != nil {
 		return err

@@ -126,7 +126,7 @@ func (op Operation) serving(input func() any, try round) Operation {
 		}
 		var out any
 		first := true
-		err := c.Settle(ctx, func() (err error) {
+		err := c.Retry(ctx, func() (err error) {
 			out, err = try(ctx, rt, c, in, first)
 			first = false
 			return err
@@ -155,9 +155,9 @@ func (b *binder) read(in any, c *Call, w http.ResponseWriter, r *http.Request) e
 // else's write succeeded.
 const maxRounds = 20
 
-// Settle runs f, which finds, decides and does, until nobody came in between. Op
+// Retry runs f, which finds, decides and does, until nobody came in between. Op
 // does it itself; a Raw that writes to what it found calls it.
-func (c *Call) Settle(ctx context.Context, f func() error) (err error) {
+func (c *Call) Retry(ctx context.Context, f func() error) (err error) {
 	for range maxRounds {
 		store.BasisOf(ctx).Clear()
 		if err = f(); !errors.Is(err, store.ErrMoved) || ctx.Err() != nil {

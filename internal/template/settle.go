@@ -80,7 +80,7 @@ func (s *Service) settle(ctx context.Context, p *plan, m *enterprise.Member) err
 	winner := winnerOf(p.assigned, m)
 	switch {
 	case winner == nil && held != nil:
-		err = s.strip(ctx, p.tx, held)
+		err = s.lift(ctx, p.tx, held)
 	case winner != nil && (held == nil || held.Assignment != winner.ID || held.Revision != winner.Revision):
 		err = s.lay(ctx, p, m, winner, held)
 	}
@@ -228,8 +228,8 @@ func noteHeld(ctx context.Context, tx store.Tx, m *enterprise.Member, a *Assignm
 		Assignment: a.ID, Number: a.Number, Revision: a.Revision, Made: made}, ev)
 }
 
-// strip takes away all that an account holds of a template, last made first.
-func (s *Service) strip(ctx context.Context, tx store.Tx, held *Held) error {
+// lift takes away all that an account holds of a template, last made first.
+func (s *Service) lift(ctx context.Context, tx store.Tx, held *Held) error {
 	for _, x := range slices.Backward(held.Made) {
 		if err := s.kind(x.Kind).Remove(ctx, tx, held.Account, x); err != nil {
 			return refusal(err)

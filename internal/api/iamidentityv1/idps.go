@@ -303,7 +303,7 @@ func (a *API) importMetadata(ctx context.Context, c *httpapi.Call, w http.Respon
 		return err
 	}
 	var p *idp.IdP
-	err = c.Settle(ctx, func() error {
+	err = c.Retry(ctx, func() error {
 		found, err := a.rawIdP(ctx, c, r)
 		if err != nil {
 			return err
