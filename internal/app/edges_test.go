@@ -81,6 +81,20 @@ func TestRequestsRememberWhatNothingServed(t *testing.T) {
 	}
 }
 
+func TestTheLeewayOfClocksIsASetting(t *testing.T) {
+	for leeway, want := range map[time.Duration]int{0: 401, time.Minute: 200} {
+		s := run(t, func(c *app.Config) { c.Leeway = leeway })
+		auth := s.owner()
+		if got := s.whoami(auth); got != 200 {
+			t.Fatalf("a fresh token: %d", got)
+		}
+		s.want(200, "POST", "/dev/v1/clock", `{"advance":"1h30s"}`, nil)
+		if got := s.whoami(auth); got != want {
+			t.Errorf("half a minute after its end, with a leeway of %s: %d, want %d", leeway, got, want)
+		}
+	}
+}
+
 func TestBrowsersMayVerifyTokens(t *testing.T) {
 	s := run(t, serve)
 	for _, path := range []string{"/identity/keys", "/identity/.well-known/openid-configuration", "/.well-known/openid-configuration"} {

@@ -190,6 +190,15 @@ func (f *devFlags) print(ctx context.Context, s *streams, cfg app.Config) error 
 	return err
 }
 
+// warning says on the card what an address that others reach means, "" for none.
+func (f *devFlags) warning() string {
+	if config.OnLoopback(f.listen) {
+		return ""
+	}
+	return fmt.Sprintf("WARNING: %s is reached by other machines. The keys below are public: whoever reaches this server owns it.\n"+
+		"The development aids (/dev/v1/…) answer only to clients on this machine.\n\n", f.listen)
+}
+
 // printCard tells what somebody who has just started the server needs next.
 func printCard(out io.Writer, a *app.App, f *devFlags) {
 	d, url := a.Demo(), a.URL()
@@ -197,11 +206,7 @@ func printCard(out io.Writer, a *app.App, f *devFlags) {
 	if f.data != "" {
 		where = "kept in " + f.data
 	}
-	if !config.OnLoopback(f.listen) {
-		fmt.Fprintf(out, "WARNING: %s is reached by other machines. The keys below are public: whoever reaches this server owns it.\n"+
-			"The development aids (/dev/v1/…) answer only to clients on this machine.\n\n", f.listen)
-	}
-	fmt.Fprintf(out, `Kagiban development server: demo data and public keys, for development only.
+	fmt.Fprintf(out, `%sKagiban development server: demo data and public keys, for development only.
 
   URL       %s
   API key   %s
@@ -211,5 +216,5 @@ func printCard(out io.Writer, a *app.App, f *devFlags) {
 Get a token:
   curl -s %s/identity/token -d grant_type=urn:ibm:params:oauth:grant-type:apikey -d apikey=%s
 
-`, url, d.OwnerKey.Value.Reveal(), d.Root, where, url, d.OwnerKey.Value.Reveal())
+`, f.warning(), url, d.OwnerKey.Value.Reveal(), d.Root, where, url, d.OwnerKey.Value.Reveal())
 }

@@ -115,7 +115,10 @@ func (b *binder) decode(dst any, w http.ResponseWriter, r *http.Request, limit i
 	if err != nil || len(raw) == 0 && body.Kind() == reflect.Pointer { // a body that may be left out
 		return err
 	}
-	return unmarshal(raw, body.Addr().Interface(), b.strict)
+	if err := unmarshal(raw, body.Addr().Interface(), b.strict); err != nil {
+		return err
+	}
+	return agree(r, raw)
 }
 
 // noMore refuses parameters that the operation does not have.
@@ -123,6 +126,30 @@ func (b *binder) noMore(r *http.Request) error {
 	for name := range r.URL.Query() {
 		if !slices.ContainsFunc(b.fields, func(f boundField) bool { return f.from == "query" && f.name == name }) {
 			return fault.Field(fault.Echo(name), "There is no parameter '%s' here.", fault.Echo(name))
+		}
+	}
+	return nil
+}
+
+// agree refuses a request whose query and body say one thing, and differently:
+// whichever the operation heeds, somebody on the way may read the other.
+func agree(r *http.Request, raw []byte) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	var body map[string]json.RawMessage
+	if json.Unmarshal(raw, &body) != nil { // no object: it has no names
+		return nil
+	}
+	for name, values := range r.URL.Query() {
+		said, ok := body[name]
+		if !ok || strings.ContainsAny(string(said[:1]), "{[n") { // objects, lists and null are said by no parameter
+			continue
+		}
+		inBody := string(said)
+		_ = json.Unmarshal(said, &inBody) // a number stays as it is written
+		if slices.ContainsFunc(values, func(v string) bool { return v != inBody }) {
+			return fault.Field(fault.Echo(name), "Parameter '%s' stands in query and body, with different values.", fault.Echo(name))
 		}
 	}
 	return nil

@@ -97,6 +97,32 @@ func TestAParameterHasOneValue(t *testing.T) {
 	refused(t, b.send(r), 400)
 }
 
+func TestQueryAndBodyAgree(t *testing.T) {
+	type in struct {
+		Name string `query:"name"`
+		Body struct {
+			Name  string `json:"name"`
+			Other string `json:"other"`
+			Size  int    `json:"size"`
+		}
+	}
+	b := newBench(t, nil, one(httpapi.Op[in, httpapi.None, empty]{ID: "make", Method: http.MethodPost, Path: "/make", Status: 204,
+		Public: public, Do: func(context.Context, *httpapi.Call, *in, httpapi.None) (*empty, error) { return nil, nil }}))
+	for _, c := range []struct {
+		query, body string
+		want        int
+	}{
+		{"name=a", `{"name":"a"}`, 204}, {"name=a", `{"other":"b"}`, 204}, {"size=2", `{"size":2}`, 204}, {"size=1", `{"size":2}`, 400},
+		{"other=a", `{"other":null}`, 204},
+		{"name=a", `{"name":"b"}`, 400}, {"name=a", `{"name":""}`, 400},
+		{"other=a", `{"other":"b"}`, 400}, // the operation does not even heed it in the query
+	} {
+		if w := b.do("POST", "/make?"+c.query, c.body); w.Code != c.want {
+			t.Errorf("?%s with %s: %d %s", c.query, c.body, w.Code, w.Body)
+		}
+	}
+}
+
 func TestWhatNothingServesIsNamed(t *testing.T) {
 	set := metrics.NewSet()
 	m := httpapi.NewMetrics(set)

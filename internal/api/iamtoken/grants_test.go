@@ -1,10 +1,13 @@
 package iamtoken_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +74,34 @@ func TestARequestSaysOneThingOnly(t *testing.T) {
 		}
 	}
 	w.mustToken(append(apikey(userKey), "client_id", "bx", "client_secret", "bx"), bx)
+}
+
+func TestFormsMayBeCompressed(t *testing.T) {
+	w := newWorld(t)
+	encoded := func(name string) option { return header("Content-Encoding", name) }
+	pack := func(text string) string {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = z.Write([]byte(text)) // into memory
+		_ = z.Close()
+		return b.String()
+	}
+	form := pairs(apikey(userKey)...)
+	if a := w.send(http.MethodPost, "/identity/token", pack(form), encoded("gzip")); a.status != http.StatusOK {
+		t.Errorf("gzip: %d %s", a.status, a.raw)
+	}
+	for name, c := range map[string]struct {
+		body, encoding string
+		want           int
+	}{
+		"another encoding": {pack(form), "br", http.StatusUnsupportedMediaType},
+		"no gzip":          {form, "gzip", http.StatusBadRequest},
+		"a bomb":           {pack(strings.Repeat("a=b&", 10<<20)), "gzip", http.StatusRequestEntityTooLarge},
+	} {
+		if a := w.send(http.MethodPost, "/identity/token", c.body, encoded(c.encoding)); a.status != c.want || a.text("errorMessage") == "" {
+			t.Errorf("%s: %d %s", name, a.status, a.raw)
+		}
+	}
 }
 
 func TestTheOtherPathOfTheTokenEndpoint(t *testing.T) {
