@@ -7,6 +7,7 @@ import (
 
 	"github.com/kagiban/kagiban/internal/fault"
 	"github.com/kagiban/kagiban/internal/id"
+	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/valid"
 )
@@ -98,8 +99,17 @@ func (r *RuleSpec) validateConditions() error {
 		if err := required("conditions.value", c.Value, maxConditionValue); err != nil {
 			return err
 		}
+		// A condition that no login can fulfil was meant otherwise.
+		if _, err := policy.CompileClaim(c.Claimed()); err != nil {
+			return fault.Field("conditions.value", "Property 'conditions': %v.", err)
+		}
 	}
 	return nil
+}
+
+// Claimed gives the condition as package policy judges it.
+func (c Condition) Claimed() policy.ClaimCondition {
+	return policy.ClaimCondition{Claim: c.Claim, Operator: policy.ClaimOperator(c.Operator), Value: c.Value}
 }
 
 func (r *RuleSpec) apply(to *ClaimRule) {

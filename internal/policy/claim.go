@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// ErrClaimValue is returned for a condition value that is not a JSON scalar,
-// or, with IN, an array of scalars.
-var ErrClaimValue = errors.New("value must be a JSON string, number or boolean in a string, for IN also an array of these")
+// ErrClaimValue is returned for a condition value that is not a text or JSON
+// scalar, or, with IN, an array of scalars.
+var ErrClaimValue = errors.New("value must be a text, or a JSON string, number or boolean in a string, for IN also an array of these")
 
 // ErrClaimOperator is returned for an operator that claim conditions lack.
 var ErrClaimOperator = errors.New("operator must be EQUALS, EQUALS_IGNORE_CASE, NOT_EQUALS, NOT_EQUALS_IGNORE_CASE, CONTAINS or IN")
@@ -23,11 +23,17 @@ type ClaimTest struct {
 }
 
 // CompileClaim reads the condition's stringified JSON value. It fails with
-// ErrClaimOperator or ErrClaimValue.
+// ErrClaimOperator or ErrClaimValue for what no login could ever satisfy.
 func CompileClaim(c ClaimCondition) (ClaimTest, error) {
-	var v Value
-	if err := json.Unmarshal([]byte(c.Value), &v); err != nil {
+	v, ok := claimValue(c.Value)
+	if !ok {
 		return ClaimTest{}, ErrClaimValue
+	}
+	if v.Kind == KindString && wrapped(v.Text, c.Operator) {
+		var inner Value
+		if json.Unmarshal([]byte(v.Text), &inner) == nil {
+			v = inner
+		}
 	}
 	switch c.Operator {
 	case ClaimEquals, ClaimEqualsIgnoreCase, ClaimNotEquals, ClaimNotEqualsIgnoreCase, ClaimContains:
@@ -42,6 +48,30 @@ func CompileClaim(c ClaimCondition) (ClaimTest, error) {
 		return ClaimTest{}, ErrClaimOperator
 	}
 	return ClaimTest{claim: c.Claim, op: c.Operator, values: v.Strings()}, nil
+}
+
+// claimValue reads a value as clients write it: JSON, JSON that was put between
+// quotes without escaping, or a bare text. What begins as JSON and is none is a
+// slip.
+func claimValue(text string) (Value, bool) {
+	text = strings.TrimSpace(text)
+	forms := []string{text}
+	if len(text) > 2 && text[0] == '"' && text[len(text)-1] == '"' {
+		forms = append(forms, text[1:len(text)-1])
+	}
+	for _, form := range forms {
+		var v Value
+		if json.Unmarshal([]byte(form), &v) == nil {
+			return v, true
+		}
+	}
+	return String(text), text != "" && !strings.ContainsAny(text[:1], `"[{`)
+}
+
+// wrapped tells that a text is itself the JSON that was meant: some clients quote
+// a value that its user has quoted already.
+func wrapped(text string, op ClaimOperator) bool {
+	return strings.HasPrefix(text, `"`) || op == ClaimIn && strings.HasPrefix(text, "[")
 }
 
 // Match reports whether a login's claims satisfy the condition. A claim that is

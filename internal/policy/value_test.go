@@ -283,13 +283,38 @@ func TestMalformedClaimConditions(t *testing.T) {
 		value string
 		want  error
 	}{
-		{policy.ClaimEquals, `Admins`, policy.ErrClaimValue}, {policy.ClaimEquals, ``, policy.ErrClaimValue},
+		{policy.ClaimEquals, `["Admins`, policy.ErrClaimValue}, {policy.ClaimEquals, ``, policy.ErrClaimValue},
+		{policy.ClaimEquals, `"Admins`, policy.ErrClaimValue}, {policy.ClaimIn, `{Admins`, policy.ErrClaimValue},
 		{policy.ClaimEquals, `["a"]`, policy.ErrClaimValue}, {policy.ClaimContains, `["a"]`, policy.ErrClaimValue},
 		{policy.ClaimIn, `{"a":1}`, policy.ErrClaimValue}, {policy.ClaimIn, `null`, policy.ErrClaimValue},
 		{"LIKE", `"a"`, policy.ErrClaimOperator}, {"equals", `"a"`, policy.ErrClaimOperator},
 	} {
 		if _, err := policy.CompileClaim(policy.ClaimCondition{Claim: "c", Operator: c.op, Value: c.value}); !errors.Is(err, c.want) {
 			t.Errorf("%s %q: %v, want %v", c.op, c.value, err, c.want)
+		}
+	}
+}
+
+// A value means the same however often a client on the way put it between quotes.
+func TestClaimConditionsMeanWhatTheirWriterMeant(t *testing.T) {
+	for _, c := range []struct {
+		op    policy.ClaimOperator
+		value string
+		holds string
+	}{
+		{policy.ClaimEquals, `"Admins"`, "Admins"}, {policy.ClaimEquals, `Admins`, "Admins"}, {policy.ClaimEquals, ` Admins `, "Admins"},
+		{policy.ClaimEquals, `"\"Admins\""`, "Admins"}, {policy.ClaimEquals, `""Admins""`, "Admins"},
+		{policy.ClaimEquals, `"true"`, "true"}, {policy.ClaimEquals, `true`, "true"}, {policy.ClaimEquals, `"7"`, "7"},
+		{policy.ClaimEquals, `"[a]"`, "[a]"}, {policy.ClaimEquals, `"{'a'}"`, "{'a'}"}, {policy.ClaimEquals, `"\"a"`, `"a`},
+		{policy.ClaimContains, `min`, "Admins"}, {policy.ClaimIn, `Admins`, "Admins"}, {policy.ClaimIn, `["Admins","b"]`, "Admins"},
+		{policy.ClaimIn, `"[\"Admins\",\"b\"]"`, "Admins"}, {policy.ClaimIn, `"["Admins","b"]"`, "Admins"},
+	} {
+		test, err := policy.CompileClaim(policy.ClaimCondition{Claim: "c", Operator: c.op, Value: c.value})
+		if err != nil || !test.Match([]policy.Claim{{Name: "c", Values: []string{c.holds}}}) {
+			t.Errorf("%s %s does not hold for %s: %v", c.op, c.value, c.holds, err)
+		}
+		if err == nil && test.Match([]policy.Claim{{Name: "c", Values: []string{"other"}}}) {
+			t.Errorf("%s %s holds for another value", c.op, c.value)
 		}
 	}
 }

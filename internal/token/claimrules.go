@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -57,15 +56,7 @@ func fits(rule *identity.ClaimRule, login *policy.Subject) bool {
 	return len(rule.Conditions) > 0
 }
 
-// compileCondition reads a condition; a value that is no JSON is a bare text.
+// compileCondition reads a condition as those of access groups are read.
 func compileCondition(c identity.Condition) (policy.ClaimTest, error) {
-	value := c.Value
-	if !json.Valid([]byte(value)) {
-		quoted, err := json.Marshal(value)
-		if err != nil {
-			return policy.ClaimTest{}, err
-		}
-		value = string(quoted)
-	}
-	return policy.CompileClaim(policy.ClaimCondition{Claim: c.Claim, Operator: policy.ClaimOperator(c.Operator), Value: value})
+	return policy.CompileClaim(c.Claimed())
 }

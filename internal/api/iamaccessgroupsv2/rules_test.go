@@ -68,7 +68,7 @@ func TestMalformedRulesAreRefused(t *testing.T) {
 		{"conditions", nil}, {"conditions", []m{}}, {"conditions", make([]m, 51)},
 		{"conditions", condition("", "EQUALS", "1")}, {"conditions", condition("c", "MATCHES", "1")},
 		{"conditions", condition("c", "equals", "1")},
-		{"conditions", condition("c", "EQUALS", "no JSON")}, {"conditions", condition("c", "EQUALS", "")},
+		{"conditions", condition("c", "EQUALS", "[no JSON")}, {"conditions", condition("c", "EQUALS", "")},
 		{"conditions", condition("c", "EQUALS", 1)},
 		{"conditions", condition("c", "EQUALS", `["a","b"]`)}, {"conditions", condition("c", "NOT_EQUALS", `["a"]`)},
 		{"conditions", condition("c", "CONTAINS", `["a"]`)},
@@ -85,7 +85,7 @@ func TestMalformedRulesAreRefused(t *testing.T) {
 	if n := s.Do(owner, "GET", path, nil).Len("rules"); n != 0 {
 		t.Errorf("%d refused rules were stored", n)
 	}
-	for _, good := range [][2]string{{"EQUALS", `"Admins"`}, {"NOT_EQUALS", "1"}, {"CONTAINS", "true"}, {"IN", `["a","b"]`}, {"IN", `"a"`}} {
+	for _, good := range [][2]string{{"EQUALS", `"Admins"`}, {"NOT_EQUALS", "1"}, {"CONTAINS", "true"}, {"IN", `["a","b"]`}, {"IN", "a"}} {
 		body := claimRule("")
 		delete(body, "name")
 		body["conditions"] = condition("c", good[0], good[1])

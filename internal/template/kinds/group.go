@@ -6,7 +6,6 @@ import (
 
 	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/policy"
 	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/valid"
@@ -105,8 +104,7 @@ func (d *GroupDoc) managed() *access.ManagedGroup {
 	for _, r := range d.Assertions.Rules {
 		rule := access.ManagedRule{RuleSpec: access.RuleSpec{Name: r.Name, RealmName: r.RealmName, Hours: r.Expiration}}
 		for _, c := range r.Conditions {
-			rule.Conditions = append(rule.Conditions, policy.ClaimCondition{Claim: c.Claim, Operator: policy.ClaimOperator(c.Operator),
-				Value: c.Value})
+			rule.Conditions = append(rule.Conditions, c.Claimed())
 		}
 		rule.Removable, rule.Updatable = r.ActionControls.over(d.Assertions.ActionControls)
 		m.Rules = append(m.Rules, rule)
