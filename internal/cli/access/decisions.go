@@ -103,6 +103,9 @@ var reasons = map[string]string{
 	"no_policy": "no policy of the subject allows it", "unknown_action": "no role on this service has the action",
 	"action_control": "an action control of the account forbids it", "external_identity": "the account limits identities of other accounts",
 	"account_state": "the account is not active", "inactive": "the identity is gone or not active",
+	"member": "every member of the account may", "address": "the account permits no access from that address",
+	"factor":  "the account demands a stronger login than the one behind the token",
+	"unbound": "the token is bound to no account",
 }
 
 func explainVerb() shell.Verb {
@@ -236,6 +239,8 @@ func (g *grantee) who() string {
 		return "logins that rule " + g.RuleID + " admits to " + g.GroupID
 	case "everyone":
 		return "everybody, with or without a token"
+	case "member":
+		return "every member of the account"
 	case "service":
 		var parts []string
 		for _, a := range g.Source {
