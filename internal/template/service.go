@@ -474,7 +474,8 @@ func (s *Service) Delete(ctx context.Context, t *Template) error {
 
 // notAssigned refuses to delete what an assignment uses, directly or through
 // the templates that the assigned version refers to. Number 0 stands for every
-// version.
+// version. What an account still holds of it counts, whatever its assignment
+// wishes for by now.
 func (s *Service) notAssigned(ctx context.Context, tx store.Tx, t *Template, number int) error {
 	all, err := Assignments.List(ctx, tx, store.Query{Account: t.Account})
 	if err != nil {
@@ -489,6 +490,14 @@ func (s *Service) notAssigned(ctx context.Context, tx store.Tx, t *Template, num
 			return &fault.Error{Kind: fault.Conflict, Code: "template_in_use", Message: "The template is assigned. Remove its assignments first.",
 				Details: "Template '" + t.ID + "', assignment '" + a.ID + "'."}
 		}
+	}
+	held, err := Helds.List(ctx, tx, store.Query{Parent: t.Account})
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(held, func(h *Held) bool { return h.of(t.ID, number) }); i >= 0 {
+		return &fault.Error{Kind: fault.Conflict, Code: "template_in_use", Message: "The template is in use. Wait until no account holds it.",
+			Details: "Template '" + t.ID + "', account '" + held[i].Account + "'."}
 	}
 	return nil
 }

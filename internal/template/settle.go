@@ -140,7 +140,9 @@ func (s *Service) lay(ctx context.Context, p *plan, m *enterprise.Member, a *Ass
 	}
 	l := &Lay{Source: *src, Tx: p.tx, Account: acct, Assignment: a, Rights: given(a.Given)}
 	if held != nil {
-		l.Before = held.Made
+		if l.Before, err = s.makeRoom(ctx, p.tx, m.ID, held.Made, src.Version.References); err != nil {
+			return refusal(err)
+		}
 	}
 	made, err := s.applyAll(ctx, p, l)
 	if err != nil {
@@ -158,6 +160,24 @@ func (s *Service) lay(ctx context.Context, p *plan, m *enterprise.Member, a *Ass
 		return err
 	}
 	return putResult(ctx, p.tx, a, m.ID, Result{Revision: a.Revision, Status: Succeeded, Made: made, Parts: partsOf(src.Version, made)})
+}
+
+// makeRoom takes away what came with another template than the new version refers
+// to and would keep that out, and gives the rest of what was made. Everything
+// else goes after the new has come, because it may rest on the old until then.
+func (s *Service) makeRoom(ctx context.Context, tx store.Tx, accountID string, made []Made, refs []Reference) ([]Made, error) {
+	var kept []Made
+	for _, x := range made {
+		stays := x.Template == "" || slices.ContainsFunc(refs, func(r Reference) bool { return r.ID == x.Template })
+		if stays || !s.kind(x.Kind).Sole {
+			kept = append(kept, x)
+			continue
+		}
+		if err := s.kind(x.Kind).Remove(ctx, tx, accountID, x); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
 }
 
 // refusal is an error as the account's, unless it says nothing about the account.

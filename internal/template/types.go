@@ -8,6 +8,7 @@ package template
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -170,6 +171,14 @@ type Held struct {
 	Made       []Made `json:"made"`
 }
 
+// of tells whether an account holds something of a version of a template; number
+// 0 stands for any.
+func (h *Held) of(templateID string, number int) bool {
+	return h.ID == templateID && (number == 0 || h.Number == number) || slices.ContainsFunc(h.Made, func(x Made) bool {
+		return x.Template == templateID && (number == 0 || x.Number == number)
+	})
+}
+
 // Synced tells up to which version of its place in the tree an account was
 // reconciled. Meta.Account is the enterprise account, Meta.ID the account. An
 // account whose place is newer has joined, moved, changed its state or left.
@@ -273,6 +282,9 @@ type Kind struct {
 	Action string
 	// OneOnly: only one template of this kind may be assigned to an account.
 	OneOnly bool
+	// Sole: an account takes no two objects of this kind that say the same,
+	// whichever templates they come of.
+	Sole bool
 	// Decode reads a payload.
 	Decode func(payload json.RawMessage) (Document, error)
 	// Remove takes one object away that Apply made; one that is gone already is

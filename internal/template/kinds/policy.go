@@ -35,7 +35,7 @@ type policyDocument struct {
 
 func policyKind(acc *access.Service) *template.Kind {
 	return &template.Kind{
-		Name: Policy, Service: "iam-access-management", Noun: "policy", Parts: []string{"policy"},
+		Name: Policy, Service: "iam-access-management", Noun: "policy", Parts: []string{"policy"}, Sole: true,
 		TemplatePrefix: "policyTemplate-", AssignmentPrefix: "policyAssignment-",
 		Title: "policy template", Action: "iam-am.policy-template",
 		Decode: func(payload json.RawMessage) (template.Document, error) { return decodePolicy(acc, payload) },
