@@ -147,6 +147,37 @@ func (s *Service) UpdateSettings(ctx context.Context, found *Settings, ifMatch s
 	})
 }
 
+// Unlock takes away what an account's own settings, and its owner's, demand of
+// addresses and of second factors: the operators' way in for an owner who is
+// locked out. It gives the settings, in which templates of the enterprise may
+// still demand something. Errors: fault.NotFound.
+func (s *Service) Unlock(ctx context.Context, accountID string) (out *Settings, err error) {
+	everywhere, none := "", MFANone
+	change := SettingsChange{AllowedIPAddresses: &everywhere, MFA: &none, UserMFA: []UserMFA{}}
+	err = s.db.Update(ctx, func(tx store.Tx) error {
+		a, err := get(ctx, tx, Accounts, "Account", accountID, accountID)
+		if err != nil {
+			return err
+		}
+		if out, err = get(ctx, tx, SettingsByAcct, "Account", accountID, accountID); err != nil {
+			return err
+		}
+		ev := store.Event{Action: ActionSettingsUpdate, Params: change.apply(out), Name: accountID,
+			Message: "IAM Identity Service: unlock account " + accountID}
+		if err := SettingsByAcct.Update(ctx, tx, out, ev); err != nil {
+			return err
+		}
+		owner, err := Users.Get(ctx, tx, accountID, a.Owner)
+		if err != nil || owner.AllowedIPs == "" {
+			return fault.Ignore(fault.NotFound, err)
+		}
+		owner.AllowedIPs = ""
+		return Users.Update(ctx, tx, owner, store.Event{Action: ActionUserUpdate, Params: []string{"allowed_ip_addresses"}, Name: owner.Name,
+			Message: "User Management Service: unlock user " + owner.ID})
+	})
+	return out, err
+}
+
 // SettingsHistory gives the events of settings, oldest first.
 func (s *Service) SettingsHistory(ctx context.Context, of *Settings, limit int) ([]store.Event, error) {
 	return s.db.Direct().History(ctx, of.Account, SettingsByAcct.Kind(), of.ID, limit)

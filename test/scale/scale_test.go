@@ -154,7 +154,7 @@ func (w *world) create(ctx context.Context, kind string, d template.Draft) (*tem
 	if err != nil {
 		return nil, err
 	}
-	t, _, err := w.templates.Create(ctx, root, c)
+	t, _, err := w.templates.Create(ctx, asker.System, root, c)
 	return t, err
 }
 
