@@ -132,5 +132,6 @@ func newRoot(s *streams, args ...string) *cobra.Command {
 
 // serverCommands start and administer a server.
 func serverCommands(s *streams) []*cobra.Command {
-	return []*cobra.Command{newDev(s), newServe(s), newInit(s), newMigrate(s), newKeys(s), newAccounts(s), newBackup(s), newOperations(s), newDemo(s)}
+	return []*cobra.Command{newDev(s), newServe(s), newInit(s), newMigrate(s), newKeys(s), newAccounts(s), newBackup(s),
+		newOperations(s), newDemo(s)}
 }
