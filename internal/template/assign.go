@@ -35,14 +35,14 @@ func (s *Service) Assign(ctx context.Context, who asker.Asker, t *Template, w Wi
 	if err := sees(ctx, who, t.Account, NoTemplate(t.ID)); err != nil {
 		return nil, err
 	}
-	src, held, err := s.assignable(ctx, who, t, w.Number)
+	src, with, err := s.assignable(ctx, who, t, w.Number)
 	if err != nil {
 		return nil, err
 	}
 	k := s.kind(t.Kind())
 	var a *Assignment
 	err = s.db.Update(ctx, func(tx store.Tx) error {
-		if err := s.hold(ctx, tx, src); err != nil {
+		if err := hold(ctx, tx, src, with); err != nil {
 			return err
 		}
 		if err := checkTarget(ctx, tx, t.Account, w.TargetType, w.Target); err != nil {
@@ -52,7 +52,7 @@ func (s *Service) Assign(ctx context.Context, who asker.Asker, t *Template, w Wi
 			return err
 		}
 		a = &Assignment{Meta: store.Meta{Account: t.Account, ID: s.ids.New(k.AssignmentPrefix), Parent: t.ID, Owner: w.Target, Name: k.Name},
-			Number: w.Number, TargetType: w.TargetType, Status: Accepted, Operation: OpAssign, Revision: 1, Subject: w.Subject, Given: held}
+			Number: w.Number, TargetType: w.TargetType, Status: Accepted, Operation: OpAssign, Revision: 1, Subject: w.Subject, Given: with.given()}
 		if err := s.order(ctx, tx, a); err != nil {
 			return err
 		}
@@ -85,8 +85,8 @@ func (s *Service) assignmentEvent(k *Kind, verb string, t *Template, a *Assignme
 }
 
 // assignable gives a version of a template, which must be committed and complete,
-// to one who may give what it gives. It gives what they hold of its roles, too.
-func (s *Service) assignable(ctx context.Context, who asker.Asker, t *Template, number int) (src Source, held []string, err error) {
+// to one who may give what it gives, and what comes with it.
+func (s *Service) assignable(ctx context.Context, who asker.Asker, t *Template, number int) (src Source, with *lent, err error) {
 	src.Template = t
 	if src.Version, err = Versions.Get(ctx, s.db.Direct(), t.Account, VersionID(t.ID, number)); errors.Is(err, fault.NotFound) {
 		return src, nil, NoVersion(t.ID, strconv.Itoa(number))
@@ -104,17 +104,19 @@ func (s *Service) assignable(ctx context.Context, who asker.Asker, t *Template, 
 	if err := src.Document.Check(true); err != nil {
 		return src, nil, err
 	}
-	held, err = s.mayGive(ctx, who, src.Version, src.Document)
-	return src, held, err
+	with = new(lent)
+	return src, with, s.mayGive(ctx, who, src.Version, src.Document, with)
 }
 
-// hold demands that a version is still as it was found, and all that it needs
-// committed.
-func (s *Service) hold(ctx context.Context, tx store.Tx, src Source) error {
-	if err := Versions.Hold(ctx, tx, src.Version); err != nil {
-		return err
+// hold demands that a version, and all that comes with it, is still as it was
+// found.
+func hold(ctx context.Context, tx store.Tx, src Source, with *lent) error {
+	for _, v := range append(with.versions, src.Version) {
+		if err := Versions.Hold(ctx, tx, v); err != nil {
+			return err
+		}
 	}
-	return s.checkReferences(ctx, tx, src.Version.Account, needs(src.Version, src.Document), true)
+	return nil
 }
 
 // checkTarget demands a node of the enterprise that can take assignments.
@@ -217,13 +219,13 @@ func (s *Service) Reassign(ctx context.Context, who asker.Asker, found *Assignme
 	if err != nil {
 		return nil, err
 	}
-	src, held, err := s.assignable(ctx, who, t, number)
+	src, with, err := s.assignable(ctx, who, t, number)
 	if err != nil {
 		return nil, err
 	}
 	a, err := Assignments.Edit(ctx, s.db, found, func(tx store.Tx, a *Assignment) (store.Event, error) {
-		a.Number, a.Operation, a.Given = number, OpUpdate, held
-		if err := s.hold(ctx, tx, src); err != nil {
+		a.Number, a.Operation, a.Given = number, OpUpdate, with.given()
+		if err := hold(ctx, tx, src, with); err != nil {
 			return store.Event{}, err
 		}
 		return s.wished(ctx, tx, "assignment-update", t, a)

@@ -76,33 +76,43 @@ func sees(ctx context.Context, who asker.Asker, root string, absent *fault.Error
 }
 
 // mayGive refuses who asks to give what a version gives, and the versions that it
-// needs: each must be theirs to assign as if it were assigned by itself. It gives
-// the actions that they hold of the roles among them. The versions are committed
-// and change no more; that they are still there is judged in the write.
-func (s *Service) mayGive(ctx context.Context, who asker.Asker, v *Version, doc Document) (held []string, err error) {
+// needs: each must be theirs to assign as if it were assigned by itself. It notes
+// what comes with the version.
+func (s *Service) mayGive(ctx context.Context, who asker.Asker, v *Version, doc Document, with *lent) error {
 	var uses []Document
 	for i, ref := range needs(v, doc) {
 		create := s.kind(ref.Kind).action(anAssignment, "create")
 		if err := asker.Need(ctx, who, create, s.On(ref.Kind, v.Account, ref.ID), NoTemplate(v.Parent)); err != nil {
-			return nil, err
+			return err
 		}
 		other, says, err := s.referenced(ctx, s.db.Direct(), v.Account, ref, true)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = s.mayGive(ctx, who, other, says, with)
 		}
-		more, err := s.mayGive(ctx, who, other, says)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		held = append(held, more...)
+		with.versions = append(with.versions, other)
 		if i >= len(v.References) {
 			uses = append(uses, says)
 		}
 	}
 	own, err := doc.MayGive(ctx, who, v.Account, uses)
-	held = append(held, own...)
-	slices.Sort(held)
-	return slices.Compact(held), err
+	with.held = append(with.held, own...)
+	return err
+}
+
+// lent is what comes with a version: the versions that it needs, as they were
+// found, and the actions of their roles and its own that who assigns it holds.
+type lent struct {
+	versions []*Version
+	held     []string
+}
+
+// given are the actions as an assignment notes them.
+func (l *lent) given() []string {
+	slices.Sort(l.held)
+	return slices.Compact(l.held)
 }
 
 // given are the actions that an assignment may give to services: those that who

@@ -1,9 +1,11 @@
 package template_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/kagiban/kagiban/internal/fault"
+	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/template"
 	"github.com/kagiban/kagiban/internal/template/kinds"
 )
@@ -53,4 +55,19 @@ func TestATemplateIsInUseWhereItStands(t *testing.T) {
 	f.want(a, template.Failed, results{child: template.Failed})
 	f.refused(f.delete(old), fault.Conflict, "in use")
 	f.refused(f.deleteVersion(tmpl, 1), fault.Conflict, "in use")
+}
+
+// What an assignment was found to give, and what is there when it is written, is
+// the same.
+func TestNoTemplateIsAssignedWithoutWhatComesWithIt(t *testing.T) {
+	f := plant(t)
+	child := f.child(f.ent, "child")
+	gone := f.template(kinds.Policy, draft("gone", policyDoc("serviceName", "kms", "Viewer")))
+	tmpl := f.template(kinds.Profile, draft("operators", profileDoc("Operators", "first"), gone))
+	f.Meanwhile(func() { f.ok(f.delete(gone)) })
+	if _, err := f.try(tmpl, 1, child); !errors.Is(err, store.ErrMoved) {
+		t.Errorf("assigning it: %v", err)
+	}
+	_, err := f.try(tmpl, 1, child)
+	f.refused(err, fault.Invalid, "has no version 1")
 }
