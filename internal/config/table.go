@@ -81,9 +81,9 @@ func serverSettings() []Setting {
 			set:  addMetricsNetwork},
 		{Key: "shutdown_delay", Form: "duration", Default: "0s",
 			Help: "How long the server goes on answering after SIGTERM while /readyz says no, so that load balancers stop sending first.",
-			set:  func(s *Settings, v string) error { return setDuration(&s.ShutdownDelay, v, 0, time.Hour) }},
+			set:  func(s *Settings, v string) error { return setDuration(&s.ShutdownDelay, v, time.Hour) }},
 		{Key: "shutdown_timeout", Form: "duration", Default: "30s", Help: "How long requests in flight may take to finish after SIGTERM.",
-			set: func(s *Settings, v string) error { return setDuration(&s.ShutdownTimeout, v, 0, time.Hour) }},
+			set: func(s *Settings, v string) error { return setDuration(&s.ShutdownTimeout, v, time.Hour) }},
 		{Key: "catalog_dir", Form: "folder",
 			Help: "Folder of catalogue files (*.yaml) with services, actions and roles of your own; a service there replaces the built-in one of the same name. Read at start.",
 			set:  setCatalogDir},
@@ -128,10 +128,10 @@ func tokenSettings() []Setting {
 			set:  setEngine},
 		{Key: "token.key_age", Form: "duration", Default: "2160h",
 			Help: "Age at which the signing key is replaced (2160h are 90 days); 0 leaves it to `kagiban keys rotate`.",
-			set:  func(s *Settings, v string) error { return setDuration(&s.KeyAge, v, 0, 10*365*24*time.Hour) }},
+			set:  func(s *Settings, v string) error { return setDuration(&s.KeyAge, v, 10*365*24*time.Hour) }},
 		{Key: "token.leeway", Form: "duration", Default: "5s",
 			Help: "How far the clocks of this server's nodes may differ: a token is taken this long after its end and before its beginning, up to 1m.",
-			set:  func(s *Settings, v string) error { return setDuration(&s.Leeway, v, 0, time.Minute) }},
+			set:  func(s *Settings, v string) error { return setDuration(&s.Leeway, v, time.Minute) }},
 		{Key: "identity.enforce_allowed_addresses", Form: "true or false", Default: "true",
 			Help: "Refuse a token wherever its account's allowed_ip_addresses let no client in, at every use. With false they bind an account's own tokens only where those are issued; tokens of other accounts are bound in either case.",
 			set:  func(s *Settings, v string) error { return setBool(&s.BindAddresses, v) }},
@@ -224,13 +224,13 @@ func setInt(to *int, v string, least, most int) error {
 	return nil
 }
 
-func setDuration(to *time.Duration, v string, least, most time.Duration) error {
+func setDuration(to *time.Duration, v string, most time.Duration) error {
 	d, err := time.ParseDuration(v)
 	if err != nil {
 		return errors.New("must be a duration such as 30s, 15m or 24h")
 	}
-	if d < least || d > most {
-		return fmt.Errorf("must be between %s and %s", least, most)
+	if d < 0 || d > most {
+		return fmt.Errorf("must be between 0s and %s", most)
 	}
 	*to = d
 	return nil

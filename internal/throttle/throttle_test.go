@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	wrong  = fault.New(fault.Unauthenticated, "wrong")
-	broken = errors.New("the store does not answer")
+	wrong     = fault.New(fault.Unauthenticated, "wrong")
+	errBroken = errors.New("the store does not answer")
 )
 
 // clock is a throttle with a clock to move.
@@ -53,12 +53,14 @@ func TestOnlyFailuresCount(t *testing.T) {
 	c, a := newClock(t), throttle.Bound{Limit: throttle.Limit{Burst: 2, Every: time.Minute}, Who: "a"}
 	b := throttle.Bound{Limit: a.Limit, Who: "b"}
 	for range 10 {
-		if !c.guess(nil, a) || !c.guess(broken, a) {
+		if !c.guess(nil, a) || !c.guess(errBroken, a) {
 			t.Fatal("what was right, or a failure of the server, counts")
 		}
 	}
-	if !c.guess(wrong, a) || !c.guess(wrong, a) {
-		t.Fatal("within the burst")
+	for range 2 {
+		if !c.guess(wrong, a) {
+			t.Fatal("within the burst")
+		}
 	}
 	if c.guess(nil, a) {
 		t.Error("after the burst somebody is heard")
@@ -86,7 +88,7 @@ func TestOnlyFailuresCount(t *testing.T) {
 func TestWhatNobodyCanGuessIsJudgedFirst(t *testing.T) {
 	c, a := newClock(t), throttle.Bound{Limit: throttle.Limit{Burst: 1, Every: time.Minute}, Who: "a"}
 	for range 5 {
-		if err := c.Refused(a, broken); err != broken {
+		if err := c.Refused(a, errBroken); err != errBroken {
 			t.Fatalf("a failure of the server: %v", err)
 		}
 	}
@@ -114,7 +116,7 @@ func TestOfManyAtOnceNoMoreThanTheLimitAreJudged(t *testing.T) {
 				return
 			}
 			judged.Add(1)
-			a.Done(wrong)
+			_ = a.Done(wrong)
 		})
 	}
 	all.Wait()
@@ -137,7 +139,7 @@ func TestWhoMayBeRightHoldsNobodyUp(t *testing.T) {
 			go func() {
 				if a, err := c.Reserve(t.Context(), b); err == nil {
 					heard.Add(1)
-					a.Done(nil)
+					_ = a.Done(nil)
 				}
 			}()
 		}
@@ -153,7 +155,7 @@ func TestWhoMayBeRightHoldsNobodyUp(t *testing.T) {
 		if !errors.Is(left, context.Canceled) {
 			t.Errorf("who has gone waits on: %v", left)
 		}
-		first.Done(nil)
+		_ = first.Done(nil)
 		synctest.Wait()
 		if heard.Load() != 5 {
 			t.Errorf("%d of 5 were heard", heard.Load())

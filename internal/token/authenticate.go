@@ -278,6 +278,7 @@ func (s *Service) exists(ctx context.Context, held *stamps, kind policy.SubjectK
 		return err
 	case policy.KindService: // lives as long as its account
 		return nil
+	case policy.KindAnonymous:
 	}
 	return fault.NotFound
 }
