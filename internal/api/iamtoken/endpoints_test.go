@@ -59,7 +59,8 @@ func TestPublishedKeysVerifyTokens(t *testing.T) {
 		if err := json.Unmarshal([]byte(w.send(http.MethodGet, "/identity/keys", "").raw), &set); err != nil {
 			t.Fatal(err)
 		}
-		token, err := jose.ParseSignedCompact(w.mustToken(apikey(userKey)).text("access_token"), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+		token, err := jose.ParseSignedCompact(w.mustToken(apikey(userKey)).text("access_token"),
+			[]jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 		if err != nil {
 			t.Fatal(err)
 		}
