@@ -103,6 +103,7 @@ type built struct {
 	snapshot *policy.Snapshot
 	covered  int64
 	foreign  int64 // of view.foreign
+	of       *view
 }
 
 // New makes an Authority that follows the store's events until Close.
@@ -189,15 +190,15 @@ func raise(n *atomic.Int64, to int64) {
 // searched for from before it.
 func (v *view) skip(seq int64) {
 	if b := v.ready.Load(); b != nil && b.covered == seq-1 && v.wanted.Load() < seq {
-		v.ready.CompareAndSwap(b, &built{b.snapshot, seq, b.foreign})
+		v.ready.CompareAndSwap(b, &built{b.snapshot, seq, b.foreign, v})
 	}
 }
 
 // owe remembers an event of another account's log.
 func (v *view) owe(e *store.Event) {
 	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.owed = append(v.owed, *e)
-	v.mu.Unlock()
 	v.foreign.Add(1)
 }
 
@@ -362,7 +363,7 @@ func (a *Authority) refresh(ctx context.Context, v *view) (*built, error) {
 	if err != nil {
 		v.back(owed)
 	} else {
-		b.foreign = foreign
+		b.foreign, b.of = foreign, v
 	}
 	if errors.Is(err, fault.NotFound) {
 		a.forget(v)

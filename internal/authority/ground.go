@@ -27,16 +27,15 @@ func (a *Authority) found(ctx context.Context, b *built, r *policy.Request, stil
 		return
 	}
 	accountID, sub := b.snapshot.Account(), r.Subject
-	covered, foreign := b.covered, b.foreign
 	basis.Add(accountID, func(ctx context.Context, log store.TxLog, head int64) error {
-		owed, all := a.owedSince(accountID, foreign)
+		owed, all := a.owedSince(b)
 		if !all {
 			return store.ErrMoved // somebody else has them in a snapshot by now
 		}
-		if head <= covered && len(owed) == 0 {
+		if head <= b.covered && len(owed) == 0 {
 			return nil
 		}
-		events, err := log.Events(ctx, accountID, covered, maxEvents+1)
+		events, err := log.Events(ctx, accountID, b.covered, maxEvents+1)
 		if err != nil {
 			return err
 		}
@@ -60,15 +59,16 @@ func (a *Authority) found(ctx context.Context, b *built, r *policy.Request, stil
 }
 
 // owedSince gives the events of other logs about an account that came after
-// those of a snapshot; false when they are not at hand any more.
-func (a *Authority) owedSince(accountID string, foreign int64) (owed []store.Event, all bool) {
-	v := a.held(accountID)
-	if v == nil {
+// those of a snapshot; false when they are not at hand any more, because they are
+// in a later snapshot or the account had to make room.
+func (a *Authority) owedSince(b *built) (owed []store.Event, all bool) {
+	v := b.of
+	if a.held(v.account) != v {
 		return nil, false
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	more := int(v.foreign.Load() - foreign)
+	more := int(v.foreign.Load() - b.foreign)
 	if more > len(v.owed) {
 		return nil, false
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/kagiban/kagiban/internal/access"
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/api/apitest"
 	"github.com/kagiban/kagiban/internal/asker"
@@ -168,5 +169,59 @@ func TestARequestMayTakeItsOwnRights(t *testing.T) {
 	}
 	if err := s.Access.DeletePolicy(ctx, p); err != nil {
 		t.Error(err)
+	}
+}
+
+// What other accounts' logs tell of an account's objects, as templates do, is
+// noticed as well; where it is not at hand any more, everything begins again.
+func TestWhatOtherLogsTellOfIsNoticedByTheWrite(t *testing.T) {
+	const parent, third = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "cccccccccccccccccccccccccccccccc"
+	for _, tt := range []struct {
+		name string
+		then func(a *authority.Authority, revoke func())
+		want error
+	}{
+		{"nothing happens", func(*authority.Authority, func()) {}, nil},
+		{"it is revoked", func(_ *authority.Authority, revoke func()) { revoke() }, fault.Forbidden},
+		{"it is revoked, and a snapshot has it", func(a *authority.Authority, revoke func()) {
+			revoke()
+			allowed(t, a, "IBMid-A", "kms.secrets.list", "kms")
+		}, store.ErrMoved},
+		{"the account has made room", func(a *authority.Authority, revoke func()) {
+			if _, err := a.Snapshot(t.Context(), third); err != nil {
+				t.Fatal(err)
+			}
+			revoke()
+			allowed(t, a, "IBMid-A", "kms.secrets.list", "kms")
+		}, store.ErrMoved},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t)
+			s.NewAccount(third, apitest.Owner)
+			a := authority.New(authority.Config{DB: s.DB, Catalogs: s.Registry, MaxSize: 1})
+			defer a.Close()
+			// Told of elsewhere: once before the decision, so that counts differ.
+			elsewhere := func(policyID string, state policy.State) {
+				p, err := s.Access.GetPolicy(t.Context(), policyID, true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.Doc.State = state
+				s.Update(func(ctx context.Context, tx store.Tx) error {
+					return access.Policies.Update(ctx, tx, p, store.Event{Account: parent, Action: "test"})
+				})
+			}
+			grant := s.Grant("IBMid-A", "Manager", "serviceName=kms")
+			allowed(t, a, "IBMid-A", "kms.secrets.list", "kms")
+			elsewhere(grant, policy.StateActive)
+			ctx := store.WithBasis(t.Context())
+			if d, err := a.Decide(ctx, question("IBMid-A", "kms.secrets.list", "kms")); err != nil || !d.Allowed {
+				t.Fatal(d, err)
+			}
+			tt.then(a, func() { elsewhere(grant, policy.StateDeleted) })
+			if err := write(ctx, s, tt.name); !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+		})
 	}
 }

@@ -6,17 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kagiban/kagiban/internal/app"
+	"github.com/kagiban/kagiban/internal/cli/shell"
 )
 
 func newAccounts(s *streams) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "accounts",
-		Short: "Help the owner of an account, by way of the server's database",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newAccountsUnlock(s))
-	return cmd
+	return shell.Group("accounts", "Help the owner of an account, by way of the server's database", newAccountsUnlock(s))
 }
 
 func newAccountsUnlock(s *streams) *cobra.Command {

@@ -6,17 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kagiban/kagiban/internal/app"
+	"github.com/kagiban/kagiban/internal/cli/shell"
 )
 
 func newKeys(s *streams) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "keys",
-		Short: "Change the signing keys and the master key of a server",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newKeysRotate(s), newKeysRevoke(s), newKeysReseal(s))
-	return cmd
+	return shell.Group("keys", "Change the signing keys and the master key of a server", newKeysRotate(s), newKeysRevoke(s), newKeysReseal(s))
 }
 
 func newKeysRotate(s *streams) *cobra.Command {

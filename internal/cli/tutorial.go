@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kagiban/kagiban/internal/app"
+	"github.com/kagiban/kagiban/internal/cli/shell"
 	"github.com/kagiban/kagiban/internal/cli/term"
 	"github.com/kagiban/kagiban/internal/client"
 	"github.com/kagiban/kagiban/internal/dev/tutorial"
@@ -25,14 +26,7 @@ type tutorialFlags struct {
 
 // newDemo is the group of commands that show what a server does.
 func newDemo(s *streams) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "Watch what a server does, request by request",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newTutorial(s))
-	return cmd
+	return shell.Group("demo", "Watch what a server does, request by request", newTutorial(s))
 }
 
 func newTutorial(s *streams) *cobra.Command {

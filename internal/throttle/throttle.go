@@ -157,15 +157,10 @@ func (t *Throttle) enter(ctx context.Context, bound Bound) (*bucket, error) {
 func (t *Throttle) tryEnter(bound Bound) (*bucket, chan struct{}, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p, now := t.pool(bound.Limit), t.now()
-	b := p.byName[bound.Who]
-	if b == nil {
-		b = &bucket{who: bound.Who, limit: bound.Limit, at: now, left: make(chan struct{}), place: -1}
+	p, b, _, err := t.open(bound)
+	if err != nil {
+		return nil, nil, err
 	}
-	if wait := b.wait(now); wait > 0 {
-		return nil, nil, errTooMany(wait)
-	}
-	b.fill(now)
 	if b.failed+float64(b.inside)+1 > float64(b.limit.Burst)+slack {
 		return nil, b.left, nil
 	}
@@ -185,19 +180,29 @@ func (t *Throttle) Refused(bound Bound, err error) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	p, b, now, full := t.open(bound)
+	if full != nil {
+		return full
+	}
+	b.failed++
+	p.take(b)
+	t.settle(b, now)
+	return err
+}
+
+// open gives a bucket as it is now, a new one that is not kept yet if there is
+// none, or 429 when it has no place.
+func (t *Throttle) open(bound Bound) (*pool, *bucket, time.Time, error) {
 	p, now := t.pool(bound.Limit), t.now()
 	b := p.byName[bound.Who]
 	if b == nil {
 		b = &bucket{who: bound.Who, limit: bound.Limit, at: now, left: make(chan struct{}), place: -1}
 	}
 	if wait := b.wait(now); wait > 0 {
-		return errTooMany(wait)
+		return nil, nil, now, errTooMany(wait)
 	}
 	b.fill(now)
-	b.failed++
-	p.take(b)
-	t.settle(b, now)
-	return err
+	return p, b, now, nil
 }
 
 func (t *Throttle) pool(limit Limit) *pool {
