@@ -83,7 +83,7 @@ func TestATokenOfAnotherAccountMeetsTheDemandsOfTheAccountItActsIn(t *testing.T)
 			d.want(200, "GET", d.path(), "", nil, from("192.0.2.9", foreign)...) // nothing is demanded yet
 			d.demand(own, c.settings)
 			if c.words != "" {
-				for _, at := range []string{"192.0.2.9", ""} {
+				for _, at := range []string{"192.0.2.9", "", "unknown"} {
 					header := foreign
 					if at != "" {
 						header = from(at, foreign)

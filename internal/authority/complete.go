@@ -20,7 +20,7 @@ import (
 // ask for is not read.
 func (a *Authority) Complete(ctx context.Context, r *policy.Request) error {
 	sub := &r.Subject
-	addressed := r.Environment.SourceIP.IsValid()
+	addressed := r.Environment.Addressed()
 	ours := a.Catalog().MembersMay(r.Resource.ServiceName)
 	if ours {
 		if err := a.completeResource(ctx, &r.Resource); err != nil {

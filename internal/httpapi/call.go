@@ -138,7 +138,7 @@ func (c *Call) Admitted(ctx context.Context, account string) (bool, error) {
 
 func (c *Call) question(action string, target Target) policy.Request {
 	return policy.Request{Subject: c.Subject(), Action: action, Resource: target,
-		Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address}}
+		Environment: policy.Environment{Now: c.Now(), SourceIP: c.Address, Client: true}}
 }
 
 func (rt *Router) authorize(ctx context.Context, c *Call, target Target) error {

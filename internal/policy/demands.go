@@ -52,15 +52,15 @@ func (q *query) unmet() Reason {
 	if d == nil && sub.Addresses == nil || !q.readsIdentity() {
 		return 0
 	}
-	from := q.r.Environment.SourceIP
-	if sub.Addresses != nil && from.IsValid() && !sub.Addresses.Allows(from) {
+	from, addressed := q.r.Environment.SourceIP, q.r.Environment.Addressed()
+	if sub.Addresses != nil && addressed && !sub.Addresses.Allows(from) {
 		return ReasonAddress
 	}
 	if d == nil {
 		return 0
 	}
 	foreign := sub.Account != q.s.account
-	if d.Addresses != nil && (foreign || d.OwnToo) && from.IsValid() && !d.Addresses.Allows(from) {
+	if d.Addresses != nil && (foreign || d.OwnToo) && addressed && !d.Addresses.Allows(from) {
 		return ReasonAddress
 	}
 	// What the account asked of a login for itself was judged when the token was issued.
@@ -83,7 +83,7 @@ func Admits(s *Snapshot, r *Request) bool {
 // addressed reports whether the answer depends on the client's address because
 // of a demand.
 func (q *query) addressed() bool {
-	return q.r.Environment.SourceIP.IsValid() && (q.r.Subject.Addresses != nil || q.s.demands != nil && q.s.demands.Addresses != nil)
+	return q.r.Environment.Addressed() && (q.r.Subject.Addresses != nil || q.s.demands != nil && q.s.demands.Addresses != nil)
 }
 
 // isMember reports whether the subject belongs to the account, so that it may do

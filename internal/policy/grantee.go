@@ -162,7 +162,7 @@ func WhoCan(s *Snapshot, action string, resource Resource, env Environment) []Gr
 	if q.prepare(s, r) != 0 || q.control(action) != nil {
 		return nil
 	}
-	if d := s.demands; d != nil && d.Addresses != nil && d.OwnToo && env.SourceIP.IsValid() && !d.Addresses.Allows(env.SourceIP) {
+	if d := s.demands; d != nil && d.Addresses != nil && d.OwnToo && env.Addressed() && !d.Addresses.Allows(env.SourceIP) {
 		return nil
 	}
 	found := granteeSet{}

@@ -118,9 +118,15 @@ type NamedValue struct {
 type Environment struct {
 	Now time.Time
 	// SourceIP is the client's address; rules see it as ipAddress.
-	SourceIP   netip.Addr
+	SourceIP netip.Addr
+	// Client tells that somebody's client is behind the request. One whose address
+	// nobody knows is in no list; a question may leave the address open instead.
+	Client     bool
 	Attributes []NamedValue
 }
+
+// Addressed tells whether lists of addresses are to be asked.
+func (e *Environment) Addressed() bool { return e.Client || e.SourceIP.IsValid() }
 
 // Request is one question: may Subject do Action to Resource now?
 type Request struct {

@@ -89,7 +89,7 @@ func (s *Service) mayActAs(ctx context.Context, who *policy.Subject, name crn.CR
 		yes = partOf(&who.Source, name)
 	case policy.KindServiceID, policy.KindProfile:
 		if s.cfg.ActAs != nil {
-			yes, err = s.cfg.ActAs(ctx, *who, name.Service, policy.Environment{Now: s.cfg.Now(), SourceIP: from})
+			yes, err = s.cfg.ActAs(ctx, *who, name.Service, policy.Environment{Now: s.cfg.Now(), SourceIP: from, Client: true})
 		}
 	case policy.KindAnonymous, policy.KindUser: // services act for services
 	}
