@@ -283,7 +283,9 @@ func TestAWaitingReaderGetsTheNextEvent(t *testing.T) {
 	// Another account's templates may still be on their way, so that other events
 	// come first. An empty answer is one that did not wait.
 	woken := func() bool {
-		return slices.ContainsFunc(page.Events, func(e struct{ Action string }) bool { return e.Action == "iam-identity.account-serviceid.create" })
+		return slices.ContainsFunc(page.Events, func(e struct{ Action string }) bool {
+			return e.Action == "iam-identity.account-serviceid.create"
+		})
 	}
 	for after, first := page.Last, true; first || !woken(); after, first = page.Last, false {
 		got := make(chan answer)
