@@ -135,7 +135,7 @@ func (s *Service) Held(ctx context.Context, who asker.Asker, account string, r *
 	if err != nil {
 		return nil, err
 	}
-	parts := s.byService(policy.Resource{Account: account, ServiceName: r.Service})
+	parts := s.authority.Catalog().Parts(policy.Resource{Account: account, ServiceName: r.Service})
 	for _, action := range r.Actions {
 		lacking := slices.ContainsFunc(parts, func(on policy.Resource) bool {
 			return slices.Contains(s.authority.Catalog().CustomOn(on.ServiceName, r.Form()), action) && rights.CannotGive(on, []string{action}) != ""
@@ -181,7 +181,7 @@ func names(p *Policy, r *CustomRole) bool {
 // holds refuses rights that lack something that an authorization is to give,
 // service by service, on its target.
 func (s *Service) holds(rights asker.Rights, doc *policy.Policy, given func(service string) []string) error {
-	for _, target := range s.byService(policy.ScopeOf(doc)) {
+	for _, target := range s.authority.Catalog().Parts(policy.ScopeOf(doc)) {
 		actions := given(target.ServiceName)
 		if len(actions) == 0 {
 			continue
@@ -197,32 +197,4 @@ func (s *Service) holds(rights asker.Rights, doc *policy.Policy, given func(serv
 func lacking(action string) error {
 	return &fault.Error{Kind: fault.Forbidden, Message: "An authorization can give only what its creator holds on the target.",
 		Details: "Action " + action + " is not granted to the caller."}
-}
-
-// byService gives the parts of a scope by service, since what a role gives is
-// said service by service. A scope that does not name one service stands for
-// all of its type and group, whatever pattern narrows it, and one that does for
-// the parts of the service, too: rather too many than one that nobody asks about.
-func (s *Service) byService(scope policy.Resource) []policy.Resource {
-	var parts []policy.Resource
-	add := func(service string) {
-		part := scope
-		part.ServiceName = service
-		part.Scope = slices.DeleteFunc(slices.Clone(scope.Scope), func(x policy.Attribute) bool { return x.Key == policy.AttrServiceName })
-		parts = append(parts, part)
-	}
-	catalog := s.authority.Catalog()
-	if scope.ServiceName != "" {
-		add(scope.ServiceName)
-	}
-	for _, def := range catalog.Services() {
-		switch {
-		case scope.ServiceName != "" && (def.Name == scope.ServiceName || !catalog.Within(def.Name, scope.ServiceName)):
-		case scope.ServiceType != "" && scope.ServiceType != catalog.ServiceType(def.Name):
-		case scope.ServiceGroupID != "" && scope.ServiceGroupID != catalog.GroupOf(def.Name):
-		default:
-			add(def.Name)
-		}
-	}
-	return parts
 }

@@ -267,3 +267,20 @@ func load(dirs ...fs.FS) ([]policy.Service, error) {
 	}
 	return set.Expand()
 }
+
+// One policy about all services counts for each of them: what a role holds on all
+// services it must hold wherever the action is known.
+func TestRolesOfAllServicesHoldTheSameOnEach(t *testing.T) {
+	_, s := ownedBuiltin(t)
+	c := s.Catalog()
+	for _, r := range c.RolesOf(policy.AllServices) {
+		for _, s := range c.Services() {
+			here, _ := c.RoleOn(s.Name, r.CRN)
+			for _, action := range r.Actions {
+				if _, known := c.Action(s.Name, action); known && !slices.Contains(here.Actions, action) {
+					t.Errorf("%s holds %s on all services, but not on %s", r.Name, action, s.Name)
+				}
+			}
+		}
+	}
+}

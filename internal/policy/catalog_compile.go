@@ -68,6 +68,16 @@ func (b actionBits) add(i int)      { b[i/64] |= 1 << (i % 64) }
 func (b actionBits) remove(i int)   { b[i/64] &^= 1 << (i % 64) }
 func (b actionBits) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
 
+// full reports whether all n numbers are in the set.
+func (b actionBits) full(n int) bool {
+	for i := range n {
+		if !b.has(i) {
+			return false
+		}
+	}
+	return true
+}
+
 func (b actionBits) removeAll(c actionBits) {
 	for i, w := range c {
 		b[i] &^= w

@@ -13,6 +13,9 @@ import (
 // account forbids it. The order of policies never matters to
 // Allowed and Reason.
 //
+// A request about many services is allowed when it is for each of them, by
+// whatever policies: see Catalog.Parts.
+//
 // It allocates nothing unless a rule reads the client's address or the subject
 // has more dynamic groups than membersInline.
 func Decide(s *Snapshot, r *Request) Decision {
@@ -21,6 +24,9 @@ func Decide(s *Snapshot, r *Request) Decision {
 		return Decision{Reason: reason, Seq: s.seq}
 	}
 	d := q.permit()
+	if !d.Allowed && q.target.many() {
+		d = permitParts(s, r, d)
+	}
 	d.Seq = s.seq
 	if d.Allowed {
 		q.restrict(&d)
@@ -66,12 +72,18 @@ func (q *query) prepare(s *Snapshot, r *Request) Reason {
 	if reason := q.resolve(s, r); reason != 0 {
 		return reason
 	}
-	action, ok := q.target.view.index[r.Action]
-	if !ok {
+	if !q.act(r.Action) {
 		return ReasonUnknownAction
 	}
-	q.action, q.holders = action, q.target.view.holders[action]
 	return 0
+}
+
+// act makes the query one about an action; false when the service does not know it.
+func (q *query) act(action string) (ok bool) {
+	if q.action, ok = q.target.view.index[action]; ok {
+		q.holders = q.target.view.holders[q.action]
+	}
+	return ok
 }
 
 // resolve does the part of prepare that does not depend on the action.
@@ -386,12 +398,16 @@ func (q *query) restrict(d *Decision) {
 }
 
 // control finds an action control that forbids the action on the resource's
-// service.
+// service, or on one of them.
 func (q *query) control(action string) *ActionControl {
-	for i, c := range q.s.forbidden[action] {
+	controls := q.s.forbidden[action]
+	for i, c := range controls {
 		if slices.Contains(q.target.names(), c.Service) {
-			return &q.s.forbidden[action][i]
+			return &controls[i]
 		}
+	}
+	if len(controls) > 0 && q.target.many() {
+		return controlOfPart(q.s.catalog, &q.r.Resource, action, controls)
 	}
 	return nil
 }

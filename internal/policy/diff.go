@@ -148,32 +148,10 @@ func allowedTo(s *Snapshot, g Grantee, target Resource) (always, when map[string
 			q.addMembership(membership{via: via{group: in}})
 		}
 	}
-	bits := newActionBits(len(q.target.view.actions))
-	if q.isOwner() {
-		bits.addAll(q.target.view.owner)
-	}
-	if g.Kind == GranteeDynamic || q.isMember() {
-		q.addMemberActions(bits)
-	}
-	ruled := slices.Clone(bits)
-	add := func(to actionBits) visitor {
-		return func(c *compiled, _ via) bool {
-			if q.coversTarget(c) {
-				for _, id := range c.roles {
-					if a := q.roleActions(id); a != nil {
-						to.addAll(a)
-					}
-				}
-			}
-			return true
-		}
-	}
-	if g.Kind == GranteeService {
-		q.visitSource(g, add(bits), add(ruled))
-	} else {
-		q.candidates(false, add(bits))
-		q.candidates(true, add(ruled))
-	}
+	bits := q.givenTo(g, false)
+	q.byPart(bits, func(part *query) actionBits { return part.givenTo(g, false) })
+	ruled := q.givenTo(g, true)
+	q.byPart(ruled, func(part *query) actionBits { return part.givenTo(g, true) })
 	q.removeForbidden(bits)
 	q.removeForbidden(ruled)
 	for i, a := range q.target.view.actions {
@@ -187,25 +165,54 @@ func allowedTo(s *Snapshot, g Grantee, target Resource) (always, when map[string
 	return always, when
 }
 
+// givenTo marks what a grantee may do to the target, and what it may do while a
+// rule holds, too, if asked for.
+func (q *query) givenTo(g Grantee, ruled bool) actionBits {
+	bits := newActionBits(len(q.target.view.actions))
+	if q.isOwner() {
+		bits.addAll(q.target.view.owner)
+	}
+	if g.Kind == GranteeDynamic || q.isMember() {
+		q.addMemberActions(bits)
+	}
+	add := func(c *compiled, _ via) bool {
+		if q.coversTarget(c) {
+			for _, id := range c.roles {
+				if a := q.roleActions(id); a != nil {
+					bits.addAll(a)
+				}
+			}
+		}
+		return true
+	}
+	for _, rule := range [...]bool{false, true} {
+		switch {
+		case rule && !ruled:
+		case g.Kind == GranteeService:
+			q.visitSource(g, rule, add)
+		default:
+			q.candidates(rule, add)
+		}
+	}
+	return bits
+}
+
 func hasRule(g *group, ruleID string) bool {
 	return slices.ContainsFunc(g.rules, func(r DynamicRule) bool { return r.ID == ruleID })
 }
 
-// visitSource visits the authorization policies with exactly this source.
-func (q *query) visitSource(g Grantee, plain, ruled visitor) {
+// visitSource visits the authorization policies with exactly this source, with or
+// without a rule.
+func (q *query) visitSource(g Grantee, ruled bool, visit visitor) {
 	list, ok := q.s.sources.get(attribute(g.Source, AttrServiceName))
 	if !ok {
 		return
 	}
 	want := g.key()
-	same := func(visit visitor) visitor {
-		return func(c *compiled, how via) bool {
-			other := Grantee{Kind: GranteeService, Source: c.src.Subject}
-			return other.key() != want || visit(c, how)
-		}
-	}
-	q.scan(list, false, via{}, same(plain))
-	q.scan(list, true, via{}, same(ruled))
+	q.scan(list, ruled, via{}, func(c *compiled, how via) bool {
+		other := Grantee{Kind: GranteeService, Source: c.src.Subject}
+		return other.key() != want || visit(c, how)
+	})
 }
 
 // without lists what is in a and not in b, sorted.

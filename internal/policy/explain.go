@@ -80,7 +80,9 @@ type Check struct {
 }
 
 // Explain answers like Decide and shows all that led to the answer. Its cost
-// grows with the number of policies of the subject and its groups.
+// grows with the number of policies of the subject and its groups. When the answer
+// about many services came of one of them, the candidates, controls and roles are
+// those of that one.
 func Explain(s *Snapshot, r *Request) Explanation {
 	e := Explanation{Decision: Decide(s, r)}
 	var q query
@@ -88,6 +90,7 @@ func Explain(s *Snapshot, r *Request) Explanation {
 		e.Nearest = gateWords(e.Decision.Reason, r)
 		return e
 	}
+	q = q.telling(e.Decision)
 	e.Owner, e.Self = q.isOwner(), q.isSelf()
 	e.Groups = q.groupsOf()
 	e.Roles = q.rolesWithAction()
@@ -101,9 +104,26 @@ func Explain(s *Snapshot, r *Request) Explanation {
 		return cmp.Or(cmp.Compare(a.Missing, b.Missing), strings.Compare(a.PolicyID, b.PolicyID), strings.Compare(a.GroupID, b.GroupID))
 	})
 	if !e.Decision.Allowed {
-		e.Nearest = q.nearest(&e)
+		e.Nearest = append(partWords(&r.Resource, q.r, &e), q.nearest(&e)...)
 	}
 	return e
+}
+
+// telling gives the query about the part of many services from which an answer
+// came: the first that is refused, or the one that the policy which it names is about.
+func (q *query) telling(d Decision) query {
+	if whole := *q; !q.target.many() || whole.permit().Allowed {
+		return *q
+	}
+	for part := range q.parts() {
+		if !part.act(q.r.Action) {
+			continue
+		}
+		if one := part.permit(); one.Allowed == d.Allowed && one.PolicyID == d.PolicyID {
+			return *part
+		}
+	}
+	return *q
 }
 
 // groupsOf lists the subject's groups: static ones, then those it is not

@@ -22,6 +22,19 @@ func gateWords(reason Reason, r *Request) []string {
 	}
 }
 
+// partWords names the one of many services for which an answer is no, if somebody
+// who has policies asks.
+func partWords(asked *Resource, part *Request, e *Explanation) []string {
+	on := &part.Resource
+	if asked.ServiceName == on.ServiceName && asked.Unlisted == on.Unlisted || len(e.Candidates) == 0 {
+		return nil
+	}
+	if on.Unlisted {
+		return []string{"The question is about services that the catalogue does not list, too, and nothing allows it for those."}
+	}
+	return []string{fmt.Sprintf("The question is about service %q, too, and nothing allows it for that.", on.ServiceName)}
+}
+
 // nearest says what would have to change for the answer to be yes.
 func (q *query) nearest(e *Explanation) []string {
 	var out []string

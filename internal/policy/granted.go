@@ -42,25 +42,10 @@ func GivableOn(s *Snapshot, r *Request) []string {
 
 // granted lists what the subject may do on the target.
 func (q *query) granted() Granted {
-	steady := newActionBits(len(q.target.view.actions))
-	if q.isOwner() {
-		steady.addAll(q.target.view.owner)
-	}
-	if q.isSelf() {
-		steady.addAll(q.target.view.self)
-	}
-	if q.isMember() {
-		q.addMemberActions(steady)
-	}
-	q.candidates(false, func(c *compiled, _ via) bool {
-		q.addActions(steady, c)
-		return true
-	})
-	all := slices.Clone(steady)
-	q.candidates(true, func(c *compiled, _ via) bool {
-		q.addActions(all, c)
-		return true
-	})
+	steady := q.steady()
+	all := q.withRuled(steady)
+	q.byPart(steady, (*query).steady)
+	q.byPart(all, func(part *query) actionBits { return part.withRuled(part.steady()) })
 	q.removeForbidden(steady)
 	q.removeForbidden(all)
 	v := q.target.view
@@ -70,6 +55,35 @@ func (q *query) granted() Granted {
 		g.Steady = v.namesOf(steady)
 	}
 	return g
+}
+
+// steady marks what the subject may do on the target by what holds always.
+func (q *query) steady() actionBits {
+	bits := newActionBits(len(q.target.view.actions))
+	if q.isOwner() {
+		bits.addAll(q.target.view.owner)
+	}
+	if q.isSelf() {
+		bits.addAll(q.target.view.self)
+	}
+	if q.isMember() {
+		q.addMemberActions(bits)
+	}
+	q.candidates(false, func(c *compiled, _ via) bool {
+		q.addActions(bits, c)
+		return true
+	})
+	return bits
+}
+
+// withRuled gives a set with what policies with a rule give on the target.
+func (q *query) withRuled(steady actionBits) actionBits {
+	all := slices.Clone(steady)
+	q.candidates(true, func(c *compiled, _ via) bool {
+		q.addActions(all, c)
+		return true
+	})
+	return all
 }
 
 // addActions adds what a policy gives on the target, if it covers it.
@@ -148,6 +162,27 @@ func RolesOn(s *Snapshot, r *Request) []RoleGrant {
 	if q.resolve(s, r) != 0 || q.external() == ExternalDeny || q.unmet() != 0 {
 		return nil
 	}
+	found := q.rolesHeld()
+	if q.target.many() {
+		q.addRolesByPart(found)
+	}
+	out := make([]RoleGrant, 0, len(found))
+	for _, g := range found {
+		slices.Sort(g.Policies)
+		g.Policies = slices.Compact(g.Policies)
+		out = append(out, *g)
+	}
+	slices.SortFunc(out, func(a, b RoleGrant) int {
+		if a.Role.Kind != b.Role.Kind {
+			return int(a.Role.Kind) - int(b.Role.Kind)
+		}
+		return strings.Compare(a.Role.CRN, b.Role.CRN)
+	})
+	return out
+}
+
+// rolesHeld gives the roles that the subject holds on the target, by CRN.
+func (q *query) rolesHeld() map[string]*RoleGrant {
 	found := map[string]*RoleGrant{}
 	if q.isOwner() {
 		v := q.target.view
@@ -167,19 +202,37 @@ func RolesOn(s *Snapshot, r *Request) []RoleGrant {
 			return true
 		})
 	}
-	out := make([]RoleGrant, 0, len(found))
-	for _, g := range found {
-		slices.Sort(g.Policies)
-		g.Policies = slices.Compact(g.Policies)
-		out = append(out, *g)
-	}
-	slices.SortFunc(out, func(a, b RoleGrant) int {
-		if a.Role.Kind != b.Role.Kind {
-			return int(a.Role.Kind) - int(b.Role.Kind)
+	return found
+}
+
+// addRolesByPart adds the roles that the subject holds on each of many services
+// that has them.
+func (q *query) addRolesByPart(found map[string]*RoleGrant) {
+	roles := q.target.view.byRole
+	known, policies := map[roleID]bool{}, map[roleID][]string{}
+	lacking := map[roleID]bool{}
+	for part := range q.parts() {
+		v, held := part.target.view, part.rolesHeld()
+		for id := range roles {
+			if i, ok := v.byRole[id]; !ok {
+				continue
+			} else if g := held[v.roles[i].role.CRN]; g == nil {
+				lacking[id] = true
+			} else {
+				known[id], policies[id] = true, append(policies[id], g.Policies...)
+			}
 		}
-		return strings.Compare(a.Role.CRN, b.Role.CRN)
-	})
-	return out
+		if len(lacking) == len(roles) {
+			return
+		}
+	}
+	for id := range known {
+		if !lacking[id] {
+			q.addRole(found, id, "")
+			g := found[q.roleDef(id).CRN]
+			g.Policies = append(g.Policies, policies[id]...)
+		}
+	}
 }
 
 func (q *query) addRole(found map[string]*RoleGrant, id roleID, policyID string) {

@@ -136,6 +136,22 @@ func (set granteeSet) add(g Grantee, policyID string) {
 	}
 }
 
+// and gives those that are in both sets, with the policies of both; nil is the set
+// of all.
+func (set granteeSet) and(other granteeSet) granteeSet {
+	if set == nil {
+		return other
+	}
+	out := granteeSet{}
+	for key, g := range set {
+		if other[key] != nil {
+			out[key] = g
+			g.Policies = append(g.Policies, other[key].Policies...)
+		}
+	}
+	return out
+}
+
 func (set granteeSet) sorted() []Grantee {
 	out := make([]Grantee, 0, len(set))
 	for _, g := range set {
@@ -165,6 +181,28 @@ func WhoCan(s *Snapshot, action string, resource Resource, env Environment) []Gr
 	if d := s.demands; d != nil && d.Addresses != nil && d.OwnToo && env.Addressed() && !d.Addresses.Allows(env.SourceIP) {
 		return nil
 	}
+	found := q.grantees()
+	var each granteeSet // of all parts
+	for part := range q.parts() {
+		if !part.act(action) {
+			continue
+		}
+		if each = each.and(part.grantees()); len(each) == 0 {
+			break
+		}
+	}
+	for _, g := range each {
+		found.add(*g, "")
+		for _, id := range g.Policies {
+			found.add(*g, id)
+		}
+	}
+	return found.sorted()
+}
+
+// grantees collects everybody to whom something allows the action on the target.
+func (q *query) grantees() granteeSet {
+	s, resource := q.s, &q.r.Resource
 	found := granteeSet{}
 	if q.membersMay(q.action) {
 		found.add(Grantee{Kind: GranteeMember}, "")
@@ -190,5 +228,5 @@ func WhoCan(s *Snapshot, action string, resource Resource, env Environment) []Gr
 			found.add(g, id)
 		}
 	}
-	return found.sorted()
+	return found
 }

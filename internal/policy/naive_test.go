@@ -34,10 +34,13 @@ func naiveDecide(in policy.Input, services []policy.Service, r policy.Request) p
 	}
 	reason := n.grant()
 	if reason == policy.ReasonNoPolicy {
+		reason = n.grantParts()
+	}
+	if reason == policy.ReasonNoPolicy {
 		return reason
 	}
 	for _, c := range in.Controls {
-		if slices.Contains(c.Actions, r.Action) && slices.Contains(n.serviceNames(), c.Service) {
+		if slices.Contains(c.Actions, r.Action) && n.controlled(c) {
 			return policy.ReasonActionControl
 		}
 	}
@@ -326,7 +329,9 @@ func (n *naive) isAbout(p *policy.Policy) bool {
 			}
 			account = true
 		}
-		if !policyAttributeHolds(a, n.resourceValues(a.Key)) {
+		// What a scope leaves open may have any value.
+		open := n.r.Resource.Whole && a.Operator == policy.OpStringExists && strings.EqualFold(a.Value.Text, "false")
+		if open || !policyAttributeHolds(a, n.resourceValues(a.Key)) {
 			return false
 		}
 	}

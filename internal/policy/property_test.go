@@ -268,6 +268,11 @@ func TestWhoCanListsExactlyThoseWhomDecideAllows(t *testing.T) {
 			if g.Kind == policy.GranteeOwner || g.Kind == policy.GranteeIdentity {
 				listed[g.IAMID] = true
 			}
+			if g.Kind == policy.GranteeMember { // a token of the account makes one
+				for _, id := range someIDs {
+					listed[id] = true
+				}
+			}
 		}
 		allowed := map[string]bool{}
 		for _, id := range someIDs {
@@ -296,16 +301,21 @@ func TestAPolicyCoversItsOwnScope(t *testing.T) {
 func TestWhoCoversAScopeCoversAllThatIsInIt(t *testing.T) {
 	_, catalog := scenarioCatalog(t)
 	rapid.Check(t, func(t *rapid.T) {
-		p, q := plainPolicy(t, "p"), plainPolicy(t, "q")
-		if !allows(catalog, p, onScope(p, q)) {
+		q := plainPolicy(t, "q")
+		mine := append(piecemeal(t, q.Subject[0].Value.Text), plainPolicy(t, "p"))
+		scope := onScope(q, q)
+		s := policy.NewSnapshot(accountWith(catalog, mine...))
+		if !policy.Decide(s, &scope).Allowed {
 			return
 		}
-		r := drawRequest(t)
-		r.Subject, r.Action = onScope(p, p).Subject, universalAction
-		r.Resource.Account, r.Resource.ServiceType, r.Resource.ServiceGroupID = "acct", "", ""
-		q.Subject = p.Subject
-		if allows(catalog, q, r) && !allows(catalog, p, r) {
-			t.Fatalf("%+v covers the scope of %+v but not %+v", p.Resource, q.Resource, r.Resource)
+		given := policy.NewSnapshot(accountWith(catalog, q))
+		for range 8 {
+			r := drawRequest(t)
+			r.Subject, r.Action = scope.Subject, universalAction
+			r.Resource.Account, r.Resource.ServiceType, r.Resource.ServiceGroupID = "acct", "", ""
+			if policy.Decide(given, &r).Allowed && !policy.Decide(s, &r).Allowed {
+				t.Fatalf("%v cover the scope of %+v but not %+v", policyIDs(s), q.Resource, r.Resource)
+			}
 		}
 	})
 }

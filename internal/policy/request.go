@@ -93,10 +93,14 @@ type Resource struct {
 	Attributes []NamedValue
 
 	// ServiceType and ServiceGroupID are read only when ServiceName is empty:
-	// the request is then about all services of a type or group. With a
-	// ServiceName both follow from the catalogue.
+	// the request is then about all services of a type or group, and answered as
+	// Catalog.Parts says. With a ServiceName both follow from the catalogue.
 	ServiceType    string
 	ServiceGroupID string
+	// Unlisted is true when the request is about all services that the catalogue
+	// does not know, as one of Catalog.Parts is. ServiceName is empty then, and
+	// ServiceType and ServiceGroupID are not read.
+	Unlisted bool
 	// Whole is true when the request is about everything that fits its
 	// attributes, as in ScopeOf: an absent attribute may then have any value.
 	Whole bool

@@ -35,6 +35,10 @@ func (t *target) fill(c *Catalog, r *Resource) {
 		t.group = r.ResourceGroupID
 	}
 	t.pins.fill(r, t.group)
+	if r.Unlisted {
+		t.view, t.serviceType = c.fallback, ServiceTypeService
+		return
+	}
 	if r.ServiceName == "" {
 		t.view = c.fallback
 		t.serviceType, t.serviceGroup = r.ServiceType, r.ServiceGroupID
@@ -49,6 +53,9 @@ func (t *target) fill(c *Catalog, r *Resource) {
 	t.oneName[0], t.oneHash[0] = r.ServiceName, hash32(r.ServiceName)
 	t.serviceType = ServiceTypeService
 }
+
+// many reports whether the request is about many services.
+func (t *target) many() bool { return t.res.ServiceName == "" && !t.res.Unlisted }
 
 // names are the service and its parents, empty when the request names no
 // service.
@@ -79,6 +86,9 @@ func (t *target) holds(c *cond) bool {
 		if a := t.scope(c); a != nil {
 			return c.covers(a)
 		}
+	}
+	if t.res.Unlisted && (c.key == keyServiceName || c.key == keyServiceGroup) {
+		return c.test == testPresent && c.key == keyServiceName || c.test == testAbsent && c.key == keyServiceGroup
 	}
 	if c.test == testAbsent && t.res.Whole {
 		return false

@@ -100,3 +100,38 @@ func TestARoleOfAnAuthorizationIsWidenedOnlyByWhoHoldsTheActions(t *testing.T) {
 	s.Do(owner, "DELETE", "/v2/policies/"+p.Text("id"), nil).Want(204)
 	s.Do(member, "PUT", path, widen, "If-Match: *").Want(200)
 }
+
+// What several policies cover together is covered: whoever may give access to each
+// service of a kind may give access to all of them, sees such policies, and has
+// services use what they may use.
+func TestPoliciesThatCoverEachServiceCoverThemAll(t *testing.T) {
+	s := serve(t)
+	const most = "IBMid-MOST"
+	for _, who := range []string{member, most} {
+		s.Grant(who, "Administrator Manager", "serviceType=service")
+	}
+	s.Grant(member, "Administrator", "serviceType=platform_service")
+	s.Grant(most, "Administrator", "serviceName=kms")
+	for _, on := range []string{"service_group_id=IAM", "resourceGroupId=X", "serviceType=platform_service"} {
+		for version, form := range map[string]func(string, string, ...string) m{"v1": v1, "v2": v2} {
+			made := func(as, who string) *apitest.Answer {
+				return s.Do(as, "POST", "/"+version+"/policies", form(who, "Viewer", on))
+			}
+			p := made(member, "IBMid-"+version).Want(201)
+			made(most, "IBMid-"+version+"-not").Refused(403, "insufficent_permissions")
+			path := "/" + version + "/policies/" + p.Text("id")
+			s.Do(member, "GET", path, nil).Want(200)
+			s.Do(most, "GET", path, nil).Refused(403, "insufficent_permissions")
+		}
+	}
+	s.Do(most, "POST", "/v2/policies", targets("is", is("resourceGroupId", "X"))).Refused(403, "insufficent_permissions")
+	s.Do(member, "POST", "/v2/policies", targets("is", is("resourceGroupId", "X"))).Want(201)
+
+	all := s.Do(owner, "GET", "/v2/policies?account_id="+acct, nil).Want(200).Len("policies")
+	if got := s.Do(member, "GET", "/v2/policies?account_id="+acct, nil).Want(200).Len("policies"); got != all {
+		t.Errorf("who may read each service's policies is shown %d of %d", got, all)
+	}
+	if got := s.Do(most, "GET", "/v2/policies?account_id="+acct, nil).Want(200).Len("policies"); got != 3 {
+		t.Errorf("who may read those of services only is shown %d", got)
+	}
+}
