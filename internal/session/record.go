@@ -82,6 +82,9 @@ func (s *Service) Record(ctx context.Context, e Entry, now time.Time) (out Recor
 		s.tracker.drop(sessionID)
 	}
 	if out.Session != nil {
+		if out.Session != w.session {
+			s.tracker.cache.Remove(out.Session.ID)
+		}
 		s.people.changed(out.Session)
 		s.tracker.touch(out.Session.ID, now)
 	}
@@ -108,6 +111,10 @@ func (w *writer) write(ctx context.Context, tx store.Tx) (out Recorded, err erro
 	}
 	if w.begins {
 		if out.Session, w.ended, err = w.s.begin(ctx, tx, w.e, w.now); err != nil {
+			return out, err
+		}
+	} else if w.session != nil && w.e.Account != w.session.Account {
+		if out.Session, w.ended, err = w.s.enter(ctx, tx, w.e, w.now); err != nil {
 			return out, err
 		}
 	}

@@ -25,7 +25,7 @@ const space = "session"
 type Session struct {
 	ID       string    `json:"-"`
 	IAMID    string    `json:"-"`
-	Account  string    `json:"account,omitempty"` // of the first token
+	Account  string    `json:"account,omitempty"` // of the newest token, "" as long as none is chosen
 	ClientID string    `json:"client_id"`
 	Grant    string    `json:"grant"`
 	Created  time.Time `json:"-"`
@@ -84,10 +84,8 @@ func isID(s string) bool {
 // oldest ones when there are more than the limit. It gives the ids of those,
 // which the caller must drop from memory when the transaction is through.
 func (s *Service) begin(ctx context.Context, tx store.Tx, e *Entry, now time.Time) (_ *Session, ended []string, err error) {
-	if e.Limits.Sessions != math.MaxInt {
-		if ended, err = s.makeRoom(ctx, tx, e, now); err != nil {
-			return nil, nil, err
-		}
+	if ended, err = s.makeRoom(ctx, tx, e, now); err != nil {
+		return nil, nil, err
 	}
 	se := &Session{ID: e.Session, IAMID: e.IAMID, Account: e.Account, ClientID: e.ClientID, Grant: e.Origin,
 		Created: now, Ends: e.within(now.Add(e.Limits.Session)), Active: now, Inactivity: int64(e.Limits.Inactivity / time.Second),
@@ -99,9 +97,47 @@ func (s *Service) begin(ctx context.Context, tx store.Tx, e *Entry, now time.Tim
 	return se, ended, tx.Tokens().Put(ctx, rec)
 }
 
-// makeRoom ends the oldest sessions so that one more fits. Idle ones count as
-// ended.
+// enter takes a session into the account that its person has chosen now. From
+// here on that account's bounds bind it too: it began under none, or under those
+// of another account. Where they leave it no time it is refused and lives on
+// elsewhere (BXNIM0439E).
+func (s *Service) enter(ctx context.Context, tx store.Tx, e *Entry, now time.Time) (_ *Session, ended []string, err error) {
+	rec, err := tx.Tokens().Get(ctx, space, e.Session)
+	if errors.Is(err, fault.NotFound) {
+		return nil, nil, errIdle(e.Session)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	stored, err := sessionOf(rec)
+	if err != nil {
+		return nil, nil, err
+	}
+	se := *s.tracker.merged(stored)
+	se.Account = e.Account
+	if end := se.Created.Add(e.Limits.Session); end.Before(se.Ends) {
+		se.Ends = end
+	}
+	se.Inactivity = min(se.Inactivity, int64(e.Limits.Inactivity/time.Second))
+	if !se.alive(now) {
+		return nil, nil, errIdle(e.Session)
+	}
+	if ended, err = s.makeRoom(ctx, tx, e, now); err != nil {
+		return nil, nil, err
+	}
+	next, err := se.record()
+	if err != nil {
+		return nil, nil, err
+	}
+	return &se, ended, tx.Tokens().Put(ctx, next)
+}
+
+// makeRoom ends the oldest sessions in the account so that one more fits, if it
+// bounds their number. Idle ones count as ended.
 func (s *Service) makeRoom(ctx context.Context, tx store.Tx, e *Entry, now time.Time) (ended []string, err error) {
+	if e.Limits.Sessions == math.MaxInt {
+		return nil, nil
+	}
 	records, err := tx.Tokens().List(ctx, space, store.System, e.IAMID)
 	if err != nil {
 		return nil, err
@@ -111,6 +147,9 @@ func (s *Service) makeRoom(ctx context.Context, tx store.Tx, e *Entry, now time.
 		se, err := sessionOf(rec)
 		if err != nil {
 			return nil, err
+		}
+		if se.Account != e.Account || se.ID == e.Session {
+			continue
 		}
 		alive, err := s.aliveIn(ctx, tx, se, now)
 		if err != nil {

@@ -138,10 +138,7 @@ func (s *Service) bindAddresses(ctx context.Context, st *standing, kind policy.S
 		return err
 	}
 	st.lists = append(st.lists, from.lists...)
-	st.stamps.accounts = append(st.stamps.accounts, from.stamps.accounts...)
-	if from.stamps.watchUsers {
-		st.stamps.watchUsers, st.stamps.users = true, from.stamps.users
-	}
+	st.stamps.join(&from.stamps)
 	return nil
 }
 

@@ -313,27 +313,3 @@ func TestGuessingIsBoundedAndHoldsNobodyElseUp(t *testing.T) {
 	w.server.Pass(time.Minute)
 	w.get(byPassword())
 }
-
-func TestTheLowestOfAPersonsSettingsCounts(t *testing.T) {
-	w := newWorld(t)
-	_, err := w.server.Accounts.PutUser(t.Context(), apitest.Other, account.NewUser{ID: apitest.Owner, Email: email})
-	w.must(err)
-	lives := func(accountID, access, refresh string) {
-		set, err := w.server.Accounts.Settings(t.Context(), accountID)
-		w.must(err)
-		c := account.SettingsChange{}
-		c.AccessTokenExpiration, c.RefreshTokenExpiration = &access, &refresh
-		_, err = w.server.Accounts.UpdateSettings(t.Context(), set, "*", apitest.Checked(t, c))
-		w.must(err)
-	}
-	lives(apitest.Account, "1800", "7200")
-	lives(apitest.Other, "900", "10000")
-	user, robot := w.get(byKey(ownerKey, bx)), w.get(byKey(robotKey, bx))
-	now := w.server.Now().Unix()
-	if user.ExpiresIn != 900 || user.RefreshExpiration != now+7200 {
-		t.Errorf("the person: %d s, refresh token %d s", user.ExpiresIn, user.RefreshExpiration-now)
-	}
-	if robot.ExpiresIn != 1800 || robot.RefreshExpiration != now+7200 {
-		t.Errorf("the service ID of one account: %d s, refresh token %d s", robot.ExpiresIn, robot.RefreshExpiration-now)
-	}
-}

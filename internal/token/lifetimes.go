@@ -26,27 +26,8 @@ type lifetimes struct {
 	session.Limits
 }
 
-// lifetimesOf gives the effective settings of an identity that belongs to
-// accounts with the given settings, of which there is at least one: the lowest
-// value of each wins.
-func lifetimesOf(settings ...*account.Settings) lifetimes {
-	var l lifetimes
-	for i, s := range settings {
-		if i == 0 {
-			l = ofAccount(s)
-			continue
-		}
-		other := ofAccount(s)
-		l.access = min(l.access, other.access)
-		l.Refresh = min(l.Refresh, other.Refresh)
-		l.Session = min(l.Session, other.Session)
-		l.Inactivity = min(l.Inactivity, other.Inactivity)
-		l.Sessions = min(l.Sessions, other.Sessions)
-	}
-	return l
-}
-
-func ofAccount(s *account.Settings) lifetimes {
+// lifetimesOf gives what the settings of an account say.
+func lifetimesOf(s *account.Settings) lifetimes {
 	return lifetimes{access: min(s.AccessTokenLifetime(), MaxAccessLife), Limits: session.Limits{
 		Refresh: s.RefreshTokenLifetime(), Session: s.SessionLifetime(), Inactivity: s.SessionIdleTime(), Sessions: s.SessionLimit(),
 	}}

@@ -113,50 +113,64 @@ func (s *Service) memberships(ctx context.Context, iamID string) (*memberships, 
 	return m, nil
 }
 
-// userIn gives the standing of a person in an account, or, with account "", of
-// a person who has logged in and not chosen an account. Settings count over all
-// accounts in which the person is active: the lowest value wins.
+// userIn gives the standing of a person in an account, under the settings of
+// that account alone: what other accounts set is nothing to it, or a stranger
+// could shorten what a person has elsewhere. With account "" it is that of a
+// person who has logged in and not chosen an account.
 func (s *Service) userIn(ctx context.Context, iamID, accountID string) (*standing, error) {
-	st := &standing{kind: policy.KindUser, iamID: iamID, account: accountID, stamps: s.state.begin()}
+	if accountID == "" {
+		return s.userAlone(ctx, iamID)
+	}
+	st := &standing{kind: policy.KindUser, iamID: iamID, account: accountID, stamps: s.state.begin(accountID)}
+	u, err := get(ctx, s.state, account.Users, accountID, iamID)
+	if errors.Is(err, fault.NotFound) {
+		return nil, errUserInactive()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading user %s: %w", iamID, err)
+	}
+	if u.State != account.UserActive {
+		return nil, errUserInactive()
+	}
+	acct, err := s.activeAccount(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	set, err := s.settings(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	st.claims, st.life = userClaims(u), lifetimesOf(set)
+	st.bindUser(u, acct, set)
+	return st, nil
+}
+
+// userAlone gives the standing of a person who has chosen no account, under the
+// defaults of the server. Their first account in which they are active says who
+// they are.
+func (s *Service) userAlone(ctx context.Context, iamID string) (*standing, error) {
+	st := &standing{kind: policy.KindUser, iamID: iamID, stamps: s.state.begin(), life: lifetimesOf(account.DefaultSettings(""))}
 	st.stamps.watchUsers, st.stamps.users = true, s.state.users.Load()
 	members, err := s.memberships(ctx, iamID)
 	if err != nil {
 		return nil, err
 	}
-	var user *account.User
-	var all []*account.Settings
 	for _, u := range members.list {
-		if u.State != account.Active {
+		if u.State != account.UserActive {
 			continue
 		}
 		s.state.watch(&st.stamps, u.Account)
-		acct, err := s.activeAccount(ctx, u.Account)
-		if errors.Is(err, fault.Invalid) && u.Account != accountID {
-			continue // a suspended account elsewhere does not count
+		_, err := s.activeAccount(ctx, u.Account)
+		if errors.Is(err, fault.Invalid) {
+			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		set, err := s.settings(ctx, u.Account)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, set)
-		if u.Account == accountID {
-			st.bindUser(u, acct, set)
-		}
-		if u.Account == accountID || user == nil {
-			user = u
-		}
+		st.claims = userClaims(u)
+		return st, nil
 	}
-	if user == nil || accountID != "" && user.Account != accountID {
-		return nil, errUserInactive()
-	}
-	who := userClaims(user)
-	who.Account = st.claims.Account
-	st.claims = who
-	st.life = lifetimesOf(all...)
-	return st, nil
+	return nil, errUserInactive()
 }
 
 // bindUser fills in what the chosen account says.

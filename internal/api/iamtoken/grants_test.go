@@ -3,8 +3,6 @@ package iamtoken_test
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/id"
 	"github.com/kagiban/kagiban/internal/identity"
-	"github.com/kagiban/kagiban/internal/store"
 	"github.com/kagiban/kagiban/internal/token"
 )
 
@@ -280,37 +277,15 @@ func TestBothAddressListsMustMatch(t *testing.T) {
 	w.mustToken(apikey(svcKey), from("203.0.113.8"))
 }
 
-func TestLowestSettingOfAUsersAccountsCounts(t *testing.T) {
+func TestOnlySettingsOfTheTokensAccountCount(t *testing.T) {
 	w := newWorld(t)
-	w.changeSettings(acctA, func(s *account.Settings) { s.AccessTokenExpiration = "1800" })
+	w.changeSettings(acctA, func(s *account.Settings) { s.AccessTokenExpiration = "1800"; s.RefreshTokenExpiration = "2000" })
 	w.changeSettings(acctB, func(s *account.Settings) { s.AccessTokenExpiration = "900"; s.RefreshTokenExpiration = "1000" })
-	if got := w.mustToken(apikey(svcKey)).number("expires_in"); got != 1800 {
-		t.Errorf("service ID of one account: expires_in %d, want its account's 1800", got)
-	}
-	a := w.mustToken(apikey(userKey), bx)
-	if a.number("expires_in") != 900 || a.number("refresh_token_expiration") != w.server.Now().Unix()+1000 {
-		t.Errorf("user of both accounts: %s, want the lowest values 900 and 1000", a.raw)
-	}
-	w.changeUser(acctB, func(u *account.User) { u.State = "DISABLED" })
-	if got := w.mustToken(apikey(userKey), bx).number("expires_in"); got != 1800 {
-		t.Errorf("after leaving account B: expires_in %d, want 1800", got)
-	}
-}
-
-func TestJoiningAnAccountLowersTheSettings(t *testing.T) {
-	w := newWorld(t)
-	if got := w.mustToken(apikey(userKey)).number("expires_in"); got != 3600 {
-		t.Fatalf("expires_in %d", got)
-	}
-	const acctC = "cccccccccccccccccccccccccccccccc"
-	w.changeSettings(acctC, func(s *account.Settings) { s.AccessTokenExpiration = "900" })
-	w.write(func(ctx context.Context, tx store.Tx) error {
-		a := &account.Account{Meta: store.Meta{Account: acctC, ID: acctC, Owner: userIAM}, State: account.Active}
-		u := &account.User{Meta: store.Meta{Account: acctC, ID: userIAM, Owner: userIAM}, Email: email, State: account.Active}
-		return errors.Join(account.Accounts.Create(ctx, tx, a, store.Event{}), account.Users.Create(ctx, tx, u, store.Event{}))
-	})
-	if got := w.mustToken(apikey(userKey)).number("expires_in"); got != 900 {
-		t.Errorf("expires_in %d after joining an account with 900", got)
+	for _, key := range []string{svcKey, userKey} {
+		a := w.mustToken(apikey(key), bx)
+		if a.number("expires_in") != 1800 || a.number("refresh_token_expiration") != w.server.Now().Unix()+2000 {
+			t.Errorf("%s, want its account's 1800 and 2000", a.raw)
+		}
 	}
 }
 

@@ -237,7 +237,7 @@ func TestKeyThatSupportsSessionsBeginsOneThroughTheCommandLine(t *testing.T) {
 
 func TestSessionEndsAfterItsTime(t *testing.T) {
 	w := newWorld(t)
-	w.changeSettings(acctB, func(s *account.Settings) { s.SessionExpiration = "3600" })
+	w.changeSettings(acctA, func(s *account.Settings) { s.SessionExpiration = "3600" })
 	a := w.mustToken(apikey(cliKey), bx)
 	w.server.Pass(50 * time.Minute)
 	a = w.mustToken(refresh(a.text("refresh_token")), bx)
@@ -286,7 +286,7 @@ func TestSessionStateWantsTheSessionsClient(t *testing.T) {
 
 func TestOldestSessionsEndWhenThereAreTooMany(t *testing.T) {
 	w := newWorld(t)
-	w.changeSettings(acctB, func(s *account.Settings) { s.MaxSessions = "2" })
+	w.changeSettings(acctA, func(s *account.Settings) { s.MaxSessions = "2" })
 	var logins []answer
 	for range 3 {
 		logins = append(logins, w.mustToken(apikey(cliKey), bx))
