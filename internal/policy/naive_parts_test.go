@@ -60,6 +60,12 @@ func (n *naive) parts() (out []policy.Request) {
 	return out
 }
 
+// open reports whether a comparison wants an attribute to be missing that a scope
+// leaves open: it may have any value.
+func (n *naive) open(a policy.Attribute) bool {
+	return n.r.Resource.Whole && a.Operator == policy.OpStringExists && strings.EqualFold(a.Value.Text, "false")
+}
+
 // grantParts reads the policies for each part.
 func (n *naive) grantParts() policy.Reason {
 	reason := policy.ReasonNoPolicy

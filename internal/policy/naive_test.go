@@ -329,9 +329,7 @@ func (n *naive) isAbout(p *policy.Policy) bool {
 			}
 			account = true
 		}
-		// What a scope leaves open may have any value.
-		open := n.r.Resource.Whole && a.Operator == policy.OpStringExists && strings.EqualFold(a.Value.Text, "false")
-		if open || !policyAttributeHolds(a, n.resourceValues(a.Key)) {
+		if n.open(a) || !policyAttributeHolds(a, n.resourceValues(a.Key)) {
 			return false
 		}
 	}
@@ -498,7 +496,7 @@ func (n *naive) ruleHolds(r policy.Rule) bool {
 	}
 	a := policy.Attribute{Operator: r.Operator, Value: r.Value}
 	if name, ok := strings.CutPrefix(key, "resource.attributes."); ok && name != "" {
-		return attributeHolds(a, n.resourceValues(name))
+		return !n.open(a) && attributeHolds(a, n.resourceValues(name))
 	}
 	name, ok := strings.CutPrefix(key, "environment.attributes.")
 	if !ok || name == "" {

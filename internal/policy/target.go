@@ -82,7 +82,9 @@ func (t *target) hashes() []uint32 {
 
 // holds compares an attribute of the resource with a condition.
 func (t *target) holds(c *cond) bool {
-	if len(t.res.Scope) > 0 {
+	// What follows from the service is known, however a scope words it.
+	follows := t.res.ServiceName != "" && (c.key == keyServiceType || c.key == keyServiceGroup)
+	if len(t.res.Scope) > 0 && !follows {
 		if a := t.scope(c); a != nil {
 			return c.covers(a)
 		}
