@@ -30,6 +30,8 @@ type Config struct {
 	Dev *Dev
 
 	limits limits // zero: defaultLimits
+	// under, when set, is put between the services and their store; for tests.
+	under func(store.DB) store.DB
 }
 
 // Dev are the choices of `kagiban dev`. With an empty Database everything is
@@ -86,6 +88,9 @@ func New(ctx context.Context, cfg Config) (_ *App, err error) {
 		return nil, err
 	}
 	a.db = newTimedStore(db, a.metrics.set)
+	if cfg.under != nil {
+		a.db = cfg.under(a.db)
+	}
 	if a.core, err = a.newCore(ctx); err != nil {
 		return nil, err
 	}

@@ -115,6 +115,8 @@ var samples = withTemplates(map[string]sample{
 	"catalogadmin.replace_service": {body: `{"display_name":"Walked {n}"}`},
 
 	"enterprisemanagementv1.create_enterprise":     {body: `{"source_account_id":"{fresh}","name":"walked {n}","primary_contact_iam_id":"{owner}"}`},
+	"enterprisemanagementv1.list_account_groups":   {query: "enterprise_id={enterprise}"},
+	"enterprisemanagementv1.list_accounts":         {query: "enterprise_id={enterprise}"},
 	"enterprisemanagementv1.create_account":        {body: `{"parent":"{enterprise}","name":"walked {n}","owner_iam_id":"{owner}"}`},
 	"enterprisemanagementv1.create_account_group":  {body: `{"parent":"{enterprise}","name":"walked {n}","primary_contact_iam_id":"{owner}"}`},
 	"enterprisemanagementv1.update_account_group":  {body: `{"name":"walked {n}"}`},

@@ -45,7 +45,7 @@ type asked struct {
 	policy.Decision
 }
 
-func newWalker(t *testing.T) *walker {
+func newWalker(t *testing.T, change ...func(*Config)) *walker {
 	t.Helper()
 	key, err := secret.GenerateMasterKey(bytes.NewReader(bytes.Repeat([]byte{7}, 64)))
 	if err != nil {
@@ -58,7 +58,11 @@ func newWalker(t *testing.T) *walker {
 	set.Listen, set.MasterKeys, set.Algorithm, set.Engine = "127.0.0.1:0", []secret.MasterKey{key}, signing.ES256, signing.EngineGo
 	set.Access.Groups, set.Access.RulesPerGroup, set.Access.CustomRoles, set.Access.GroupsPerMember = 1e6, 1e6, 1e6, 1e6
 	set.Identity.APIKeysPerIdentity, set.IdPs.IdPs = 1e6, 1e6
-	a, err := New(t.Context(), Config{Settings: *set, Log: slog.New(slog.DiscardHandler), Dev: &Dev{}})
+	cfg := Config{Settings: *set, Log: slog.New(slog.DiscardHandler), Dev: &Dev{}}
+	for _, fn := range change {
+		fn(&cfg)
+	}
+	a, err := New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +97,13 @@ func (w *walker) Decide(ctx context.Context, r policy.Request) (policy.Decision,
 	d, err := w.app.core.authority.Decide(ctx, r)
 	w.decisions = append(w.decisions, asked{r, d})
 	return d, err
+}
+
+// Extent implements httpapi.Authorizer; it is a decision, too.
+func (w *walker) Extent(ctx context.Context, r policy.Request) (policy.Extent, policy.Decision, error) {
+	extent, d, err := w.app.core.authority.Extent(ctx, r)
+	w.decisions = append(w.decisions, asked{r, d})
+	return extent, d, err
 }
 
 // Admits implements httpapi.Authorizer.

@@ -18,6 +18,9 @@ type Asker interface {
 	// May asks the one decision. It may read the store, so it must not be called
 	// inside a transaction; errors are the store's.
 	May(ctx context.Context, action string, on policy.Resource) (bool, error)
+	// Extent tells on how much of what a resource stands for May would say yes, from
+	// what the asker holds alone. It may read the store, as May.
+	Extent(ctx context.Context, action string, on policy.Resource) (policy.Extent, error)
 	// Admitted tells whether the asker meets what an account demands of whoever
 	// acts in it, whatever it may do there. It may read the store, as May.
 	Admitted(ctx context.Context, account string) (bool, error)
@@ -74,6 +77,10 @@ type system struct{}
 func (system) Subject() policy.Subject { return policy.Subject{} }
 
 func (system) May(context.Context, string, policy.Resource) (bool, error) { return true, nil }
+
+func (system) Extent(context.Context, string, policy.Resource) (policy.Extent, error) {
+	return policy.Everywhere, nil
+}
 
 func (system) Admitted(context.Context, string) (bool, error) { return true, nil }
 

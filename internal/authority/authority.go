@@ -222,36 +222,54 @@ func (v *view) back(owed []store.Event) {
 // account that does not exist denies like one that grants nothing. Errors are
 // those of the store.
 func (a *Authority) Decide(ctx context.Context, r policy.Request) (policy.Decision, error) {
-	if err := a.Complete(ctx, &r); err != nil {
-		return policy.Decision{}, err
+	d, _, err := a.decide(ctx, &r)
+	return d, err
+}
+
+// Extent asks policy.ExtentOf likewise, and gives the decision about the whole.
+func (a *Authority) Extent(ctx context.Context, r policy.Request) (policy.Extent, policy.Decision, error) {
+	r.Resource.Whole = true
+	d, s, err := a.decide(ctx, &r)
+	if err != nil || s == nil {
+		return policy.Nowhere, d, err
+	}
+	return policy.ExtentOf(s, &r, d), d, nil
+}
+
+// decide is Decide with the snapshot that answered, nil when there is no account.
+func (a *Authority) decide(ctx context.Context, r *policy.Request) (policy.Decision, *policy.Snapshot, error) {
+	b, err := a.asked(ctx, r)
+	if err != nil || b == nil {
+		return policy.Decision{Reason: policy.ReasonOtherAccount}, nil, err
+	}
+	d := a.DecideIn(b.snapshot, r)
+	if d.Allowed {
+		again := *r
+		a.found(ctx, b, r, func(s *policy.Snapshot) bool { return policy.Decide(s, &again).Allowed })
+	}
+	return d, b.snapshot, nil
+}
+
+// asked completes a request and gives what is known of its account, nil when there
+// is none.
+func (a *Authority) asked(ctx context.Context, r *policy.Request) (*built, error) {
+	if err := a.Complete(ctx, r); err != nil {
+		return nil, err
 	}
 	b, err := a.latest(ctx, r.Resource.Account)
-	if errors.Is(err, fault.NotFound) {
-		return policy.Decision{Reason: policy.ReasonOtherAccount}, nil
-	}
-	if err != nil {
-		return policy.Decision{}, err
-	}
-	d := a.DecideIn(b.snapshot, &r)
-	if d.Allowed {
-		a.found(ctx, b, &r, func(s *policy.Snapshot) bool { return policy.Decide(s, &r).Allowed })
-	}
-	return d, nil
+	return b, fault.Ignore(fault.NotFound, err)
 }
 
 // Rights gives what the subject of a request holds in the account of its
 // resource, at this moment and in its environment; nothing in an account that is
 // not there.
 func (a *Authority) Rights(ctx context.Context, r policy.Request) (asker.Rights, error) {
-	if err := a.Complete(ctx, &r); err != nil {
-		return nil, err
-	}
-	b, err := a.latest(ctx, r.Resource.Account)
-	if errors.Is(err, fault.NotFound) {
-		return nothing{}, nil
-	}
+	b, err := a.asked(ctx, &r)
 	if err != nil {
 		return nil, err
+	}
+	if b == nil {
+		return nothing{}, nil
 	}
 	held := &rights{snapshot: b.snapshot, request: r}
 	a.found(ctx, b, &r, held.still)

@@ -104,25 +104,32 @@ func (s *Service) Scope(ctx context.Context, who asker.Asker, parent, groupID, e
 
 // Groups gives the account groups of a scope that the asker may see, in the order
 // of their ids; with gone the deleted ones too.
-func (s *Service) Groups(ctx context.Context, who asker.Asker, sc Scope, gone bool) lists.Source[Group] {
+func (s *Service) Groups(ctx context.Context, who asker.Asker, sc Scope, gone bool) (lists.Source[Group], error) {
 	return visible(ctx, s, Groups, who, "enterprise.account-group.retrieve", sc, gone)
 }
 
 // Members gives the accounts of a scope that the asker may see, in the order of
 // their ids; with gone the cancelled ones too.
-func (s *Service) Members(ctx context.Context, who asker.Asker, sc Scope, gone bool) lists.Source[Member] {
+func (s *Service) Members(ctx context.Context, who asker.Asker, sc Scope, gone bool) (lists.Source[Member], error) {
 	return visible(ctx, s, Members, who, "enterprise.account.retrieve", sc, gone)
 }
 
 // visible lists the nodes on which the asker may do an action.
 func visible[T any, N node[T]](ctx context.Context, s *Service, c *store.Collection[T], who asker.Asker, action string,
-	sc Scope, gone bool) lists.Source[T] {
-	return nodes(s, c, sc, func(n N) (yes bool, err error) {
-		if gone || !n.gone() {
-			_, yes, err = reach(ctx, who, action, n)
+	sc Scope, gone bool) (lists.Source[T], error) {
+	sight, err := asker.Look(ctx, who, action, resource(sc.Root, "", ""))
+	if err != nil {
+		return nil, err
+	}
+	if sight.Nothing() {
+		sc.Root = ""
+	}
+	return nodes(s, c, sc, func(n N) (bool, error) {
+		if !gone && n.gone() {
+			return false, nil
 		}
-		return yes, err
-	})
+		return sight.Sees(ctx, n.path()...)
+	}), nil
 }
 
 // EachMember visits the accounts of a root account's tree, but cancelled ones, in

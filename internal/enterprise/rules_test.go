@@ -199,7 +199,9 @@ func TestListsGiveWhatTheAskerMaySee(t *testing.T) {
 	sc, err := f.Tree.Scope(t.Context(), who, "", "", f.mine.ID)
 	f.ok(err)
 	ids := func(who asker.Asker) (got []string) {
-		f.ok(lists.Each(t.Context(), f.Tree.Members(t.Context(), who, sc, false), func(m *enterprise.Member) error {
+		seen, err := f.Tree.Members(t.Context(), who, sc, false)
+		f.ok(err)
+		f.ok(lists.Each(t.Context(), seen, func(m *enterprise.Member) error {
 			got = append(got, m.ID)
 			return nil
 		}))
@@ -208,11 +210,15 @@ func TestListsGiveWhatTheAskerMaySee(t *testing.T) {
 	if got := ids(who); !slices.Equal(got, want) {
 		t.Errorf("listed %q, want %q", got, want)
 	}
-	first, err := lists.Cut(t.Context(), f.Tree.Members(t.Context(), who, sc, false), lists.Token{}, 2)
+	members, err := f.Tree.Members(t.Context(), who, sc, false)
+	f.ok(err)
+	first, err := lists.Cut(t.Context(), members, lists.Token{}, 2)
 	if err != nil || len(first.Items) != 2 || first.Items[1].ID != want[1] {
 		t.Errorf("the first page: %v, %v", first, err)
 	}
-	groups, err := lists.All(t.Context(), f.Tree.Groups(t.Context(), who, sc, false))
+	seen, err := f.Tree.Groups(t.Context(), who, sc, false)
+	f.ok(err)
+	groups, err := lists.All(t.Context(), seen)
 	if err != nil || len(groups) != 1 || groups[0].ID != left.ID {
 		t.Errorf("groups: %v, %v", groups, err)
 	}

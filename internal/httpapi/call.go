@@ -41,6 +41,8 @@ type Authenticator interface {
 // of the resource's account.
 type Authorizer interface {
 	Decide(ctx context.Context, r policy.Request) (policy.Decision, error)
+	// Extent asks policy.ExtentOf likewise.
+	Extent(ctx context.Context, r policy.Request) (policy.Extent, policy.Decision, error)
 	// Admits tells whether the subject of a request meets what the account of its
 	// resource demands of whoever acts in it.
 	Admits(ctx context.Context, r policy.Request) (bool, error)
@@ -120,10 +122,29 @@ func (c *Call) Subject() policy.Subject {
 // was asked last stands in the log line.
 func (c *Call) May(ctx context.Context, action string, target Target) (bool, error) {
 	d, err := c.rt.cfg.Authorizer.Decide(ctx, c.question(action, target))
+	c.note(action, d, err)
+	return d.Allowed, err
+}
+
+// Extent implements asker.Asker; it is noted as May is.
+func (c *Call) Extent(ctx context.Context, action string, target Target) (policy.Extent, error) {
+	extent, d, err := c.rt.cfg.Authorizer.Extent(ctx, c.question(action, target))
+	c.note(action, d, err)
+	return extent, err
+}
+
+// Sight is what the caller may see of a list.
+type Sight = asker.Sight
+
+// Look gives what the caller may see of all that a target stands for.
+func (c *Call) Look(ctx context.Context, action string, target Target) (Sight, error) {
+	return asker.Look(ctx, c, action, target)
+}
+
+func (c *Call) note(action string, d policy.Decision, err error) {
 	if err == nil && c.Op.Access.Action == "" {
 		c.Action, c.Decision = action, &d
 	}
-	return d.Allowed, err
 }
 
 // Rights implements asker.Asker.

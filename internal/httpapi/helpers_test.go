@@ -154,6 +154,13 @@ func plain(id string, do func(context.Context) error) httpapi.Operation {
 
 var discard = slog.New(slog.DiscardHandler)
 
+func (g granted) Extent(_ context.Context, r policy.Request) (policy.Extent, policy.Decision, error) {
+	if g[r.Action] {
+		return policy.Everywhere, policy.Decision{Allowed: true}, nil
+	}
+	return policy.Nowhere, policy.Decision{}, nil
+}
+
 func (granted) Admits(context.Context, policy.Request) (bool, error) { return true, nil }
 
 func (b *bench) send(r *http.Request) *httptest.ResponseRecorder {

@@ -40,6 +40,10 @@ func (byAccount) Decide(context.Context, policy.Request) (policy.Decision, error
 	return policy.Decision{}, nil // nobody may do anything that needs a permission
 }
 
+func (byAccount) Extent(context.Context, policy.Request) (policy.Extent, policy.Decision, error) {
+	return policy.Nowhere, policy.Decision{}, nil
+}
+
 func serve(t *testing.T) (*httpapi.Router, store.DB) {
 	t.Helper()
 	db, err := sqlitestore.Open(t.Context(), sqlitestore.Options{Memory: true})

@@ -389,6 +389,11 @@ func (s someone) May(ctx context.Context, action string, on policy.Resource) (bo
 	return d.Allowed, err
 }
 
+func (s someone) Extent(ctx context.Context, action string, on policy.Resource) (policy.Extent, error) {
+	extent, _, err := s.server.Authority.Extent(ctx, s.request(action, on))
+	return extent, err
+}
+
 func (s someone) Admitted(ctx context.Context, accountID string) (bool, error) {
 	return s.server.Authority.Admits(ctx, s.request("", policy.Resource{Account: accountID}))
 }

@@ -60,7 +60,11 @@ func (in listGroupsIn) scope() (parent, group, ent string) {
 }
 
 func (a *API) listGroups(ctx context.Context, c *httpapi.Call, in *listGroupsIn, sc enterprise.Scope) (*list[groupOut], error) {
-	return page(ctx, a, c, in.pageIn, sc, a.tree.Groups(ctx, c, sc, in.Deleted), wireGroup)
+	found, err := a.tree.Groups(ctx, c, sc, in.Deleted)
+	if err != nil {
+		return nil, err
+	}
+	return page(ctx, a, c, in.pageIn, sc, found, wireGroup)
 }
 
 type listAccountsIn struct {
@@ -76,7 +80,11 @@ func (in listAccountsIn) scope() (parent, group, ent string) {
 }
 
 func (a *API) listAccounts(ctx context.Context, c *httpapi.Call, in *listAccountsIn, sc enterprise.Scope) (*list[accountOut], error) {
-	return page(ctx, a, c, in.pageIn, sc, a.tree.Members(ctx, c, sc, in.Deleted), wireAccount)
+	found, err := a.tree.Members(ctx, c, sc, in.Deleted)
+	if err != nil {
+		return nil, err
+	}
+	return page(ctx, a, c, in.pageIn, sc, found, wireAccount)
 }
 
 // page answers with one page. The page token is bound to what is listed. Links are

@@ -92,8 +92,8 @@ type v2List struct {
 
 func (a *API) listV1(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi.None) (*v1List, error) {
 	found, head, err := a.listed(ctx, c, in)
-	if err != nil {
-		return nil, err
+	if err != nil || len(found) == 0 {
+		return &v1List{head, []*v1Policy{}}, err
 	}
 	roles, err := a.access.RolesIn(ctx, in.AccountID)
 	if err != nil {
@@ -104,8 +104,8 @@ func (a *API) listV1(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi
 
 func (a *API) listV2(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi.None) (*v2List, error) {
 	found, head, err := a.listed(ctx, c, in)
-	if err != nil {
-		return nil, err
+	if err != nil || len(found) == 0 {
+		return &v2List{head, []*v2Policy{}}, err
 	}
 	out := &v2List{head, lists.Map(found, func(p *access.Policy) *v2Policy { return a.wireV2(c, p) })}
 	return out, a.decorate(ctx, in.Format, in.AccountID, found, out.Policies)
@@ -113,33 +113,45 @@ func (a *API) listV2(ctx context.Context, c *httpapi.Call, in *listIn, _ httpapi
 
 // listed gives the page of policies that match and that the caller may read.
 // An account's policies are few (at most access.Limits.Policies), so filters
-// run over all of them; what the caller may not read is left out, not refused.
-func (a *API) listed(ctx context.Context, c *httpapi.Call, in *listIn) ([]*access.Policy, pageHead, error) {
+// run over all of them; what the caller may not read is left out, not refused,
+// and for who may read none of them none is read.
+func (a *API) listed(ctx context.Context, c *httpapi.Call, in *listIn) (page []*access.Policy, head pageHead, err error) {
+	key := func(*access.Policy) string { return "" }
+	var found []*access.Policy
+	sight, err := c.Look(ctx, "iam.policy.read", policy.Resource{Account: in.AccountID})
+	if err == nil && !sight.Nothing() {
+		if key, err = a.sortKey(ctx, in); err == nil {
+			found, err = a.visible(ctx, sight, in)
+		}
+	}
+	if err != nil {
+		return nil, head, err
+	}
+	return cut(ctx, a, c, in.Limit, in.Start, lists.Held(found, strings.HasPrefix(in.Sort, "-"), func(p *access.Policy) store.Cursor {
+		return store.Cursor{Text: key(p), ID: p.ID}
+	}))
+}
+
+// visible gives all policies that match and that are in sight.
+func (a *API) visible(ctx context.Context, sight httpapi.Sight, in *listIn) (found []*access.Policy, err error) {
 	state := cmp.Or(policy.State(in.State), policy.StateActive)
 	all, err := a.access.ListPolicies(ctx, in.AccountID, cmp.Or(in.IAMID, in.AccessGroupID), state)
 	if err != nil {
-		return nil, pageHead{}, err
+		return nil, err
 	}
-	key, err := a.sortKey(ctx, in)
-	if err != nil {
-		return nil, pageHead{}, err
-	}
-	var found []*access.Policy
 	for _, p := range all {
 		if !in.matches(p) {
 			continue
 		}
-		yes, err := c.May(ctx, "iam.policy.read", policy.ScopeOf(&p.Doc))
+		yes, err := sight.Sees(ctx, policy.ScopeOf(&p.Doc))
 		if err != nil {
-			return nil, pageHead{}, err
+			return nil, err
 		}
 		if yes {
 			found = append(found, p)
 		}
 	}
-	return cut(ctx, a, c, in.Limit, in.Start, lists.Held(found, strings.HasPrefix(in.Sort, "-"), func(p *access.Policy) store.Cursor {
-		return store.Cursor{Text: key(p), ID: p.ID}
-	}))
+	return found, nil
 }
 
 func (in *listIn) matches(p *access.Policy) bool {

@@ -50,6 +50,35 @@ func TestListsHoldOnlyWhatTheCallerMayRead(t *testing.T) {
 	}
 }
 
+// Who holds little is shown exactly what that covers.
+func TestANarrowGrantShowsWhatItCovers(t *testing.T) {
+	s := serve(t)
+	const one, many, names = "IBMid-ONE", "IBMid-MANY", "IBMid-NAMES"
+	s.Grant(one, "Viewer", "serviceName=kms", "serviceInstance=i1")
+	s.Grant(many, "Viewer", "serviceType=service")
+	var roles []string
+	for name, action := range map[string]string{"First": "kms.secrets.list", "Second": "kms.secrets.create"} {
+		roles = append(roles, s.Do(owner, "POST", "/v2/roles", role(name, "kms", action)).Want(201).Text("id"))
+	}
+	s.Grant(names, "Viewer", "serviceName=iam-access-management", "resourceType=customRole", "resource="+roles[1])
+	for _, on := range [][]string{{"serviceName=kms", "serviceInstance=i1"}, {"serviceName=kms", "serviceInstance=i2"}, {"serviceName=kms"}} {
+		s.Do(owner, "POST", "/v2/policies", v2("IBMid-A", "Viewer", on...)).Want(201)
+	}
+	for who, want := range map[string]int{owner: 6, one: 2, many: 5, names: 1, "IBMid-NOBODY": 0} {
+		for _, api := range []string{"/v1/policies", "/v2/policies"} {
+			if got := s.Do(who, "GET", api+"?account_id="+acct, nil).Want(200).Len("policies"); got != want {
+				t.Errorf("%s lists %d policies of %s, want %d", who, got, api, want)
+			}
+		}
+	}
+	for who, want := range map[string][]string{owner: roles, names: roles[1:], one: nil} {
+		got := s.Do(who, "GET", "/v2/roles?account_id="+acct, nil).Want(200).Each("custom_roles", "id")
+		if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+			t.Errorf("%s lists roles %v, want %v", who, got, want)
+		}
+	}
+}
+
 func TestPagesHoldEveryPolicyOnce(t *testing.T) {
 	s := serve(t)
 	for _, service := range []string{"kms", "watson", "project", "is", "compliance"} {

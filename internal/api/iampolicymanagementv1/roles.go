@@ -86,12 +86,16 @@ func (a *API) listRoles(ctx context.Context, c *httpapi.Call, in *listRolesIn, _
 	if in.AccountID == "" {
 		return out, nil
 	}
+	sight, err := c.Look(ctx, "iam-access-management.customRole.read", roleTarget(in.AccountID, ""))
+	if err != nil || sight.Nothing() {
+		return out, err
+	}
 	custom, err := a.access.CustomRolesAt(ctx, in.AccountID, in.place())
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range custom {
-		yes, err := c.May(ctx, "iam-access-management.customRole.read", roleTarget(r.Account, r.ID))
+		yes, err := sight.Sees(ctx, roleTarget(r.Account, r.ID))
 		if err != nil {
 			return nil, err
 		}
