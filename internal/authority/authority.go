@@ -251,10 +251,13 @@ func (a *Authority) decide(ctx context.Context, r *policy.Request) (policy.Decis
 }
 
 // asked completes a request and gives what is known of its account, nil when there
-// is none.
+// is none, or none for a stranger.
 func (a *Authority) asked(ctx context.Context, r *policy.Request) (*built, error) {
 	if err := a.Complete(ctx, r); err != nil {
 		return nil, err
+	}
+	if yes, err := a.stranger(ctx, r); yes || err != nil {
+		return nil, fault.Ignore(fault.NotFound, err)
 	}
 	b, err := a.latest(ctx, r.Resource.Account)
 	return b, fault.Ignore(fault.NotFound, err)
