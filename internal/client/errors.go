@@ -50,9 +50,14 @@ func (e *ServerError) NeedsLogin() bool {
 }
 
 // IsNotFound tells whether err is a server's 404.
-func IsNotFound(err error) bool {
+func IsNotFound(err error) bool { return answered(err, http.StatusNotFound) }
+
+// IsForbidden tells whether err is a server's 403.
+func IsForbidden(err error) bool { return answered(err, http.StatusForbidden) }
+
+func answered(err error, status int) bool {
 	var e *ServerError
-	return errors.As(err, &e) && e.Status == http.StatusNotFound
+	return errors.As(err, &e) && e.Status == status
 }
 
 // errorBody is the union of the error documents of the APIs: the token

@@ -12,6 +12,8 @@ import (
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // Sources are where settings come from. Empty ones are skipped.
@@ -174,8 +176,8 @@ func environment(environ []string, table []Setting) (*koanf.Koanf, Faults) {
 		}
 		s := byName[name]
 		if s == nil {
-			if near := nearest(name, names); near != "" {
-				faults = append(faults, fmt.Sprintf("%s (environment): there is no such setting; did you mean %s?", name, near))
+			if hint := didYouMean(name, names); hint != "" {
+				faults = append(faults, fmt.Sprintf("%s (environment): there is no such setting%s", name, hint))
 			}
 			continue
 		}
@@ -286,40 +288,8 @@ func scalars(v any, list bool) ([]string, bool) {
 }
 
 func didYouMean(name string, names []string) string {
-	if near := nearest(name, names); near != "" {
-		return "; did you mean " + near + "?"
+	if near := valid.Nearest(name, names); len(near) > 0 {
+		return "; did you mean " + near[0] + "?"
 	}
 	return ""
-}
-
-// nearest gives the name within two edits of a misspelt one, "" if none is.
-func nearest(name string, names []string) string {
-	best, at := "", 3
-	for _, n := range names {
-		if d := edits(name, n); d < at {
-			best, at = n, d
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			next := min(row[j+1]+1, row[j]+1, diagonal+cost)
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }

@@ -87,7 +87,7 @@ func Explain(s *Snapshot, r *Request) Explanation {
 	e := Explanation{Decision: Decide(s, r)}
 	var q query
 	if q.prepare(s, r) != 0 {
-		e.Nearest = gateWords(e.Decision.Reason, r)
+		e.Nearest = gateWords(s, e.Decision.Reason, r)
 		return e
 	}
 	q = q.telling(e.Decision)

@@ -4,22 +4,55 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kagiban/kagiban/internal/valid"
 )
 
 // maxNearest is how many candidates a denial puts into words: more is not read.
 const maxNearest = 3
 
 // gateWords explains answers for which no policy was looked at.
-func gateWords(reason Reason, r *Request) []string {
+func gateWords(s *Snapshot, reason Reason, r *Request) []string {
 	switch reason {
 	case ReasonOtherAccount:
 		return []string{fmt.Sprintf("The resource is in account %q, whose policies were not asked.", r.Resource.Account)}
 	case ReasonAccountState:
 		return []string{"The account is not active, so nothing in it is allowed."}
 	default:
-		return []string{fmt.Sprintf("No role can hold action %q on service %q: the catalogue does not list it there.", r.Action,
-			r.Resource.ServiceName)}
+		return []string{Misnamed(s, r.Action, &r.Resource)}
 	}
+}
+
+// Misnamed says that an action is none that can be asked about on a resource, and
+// which name may have been meant; "" when it can be. The answer is of the
+// catalogue alone, which everybody may read: not of roles or policies.
+func Misnamed(s *Snapshot, action string, r *Resource) string {
+	var q query
+	q.target.fill(s.catalog, r)
+	if q.act(action) {
+		return ""
+	}
+	text := fmt.Sprintf("No role can hold action %q on service %q: the catalogue does not list ", action, r.ServiceName)
+	v, known := s.catalog.services[r.ServiceName]
+	if r.ServiceName != "" && !known {
+		return text + "that service." + meant(r.ServiceName, s.catalog.names)
+	}
+	if v == nil {
+		v = s.catalog.fallback
+	}
+	var names []string
+	for _, a := range v.actions {
+		names = append(names, a.ID)
+	}
+	return text + "it there." + meant(action, names)
+}
+
+// meant ends what is said about a name that is not there.
+func meant(name string, names []string) string {
+	if near := valid.Nearest(name, names); len(near) > 0 {
+		return " Did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return " The roles of a service and their actions are listed under /v2/roles."
 }
 
 // partWords names the one of many services for which an answer is no, if somebody

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -23,6 +24,8 @@ type Explanation struct {
 	RoleID    string `json:"role_id,omitempty"`
 	GroupID   string `json:"access_group_id,omitempty"`
 	ControlID string `json:"action_control_id,omitempty"`
+	// Name is what the account calls the subject: absent for whom it does not know.
+	Name string `json:"name,omitempty"`
 	// Seq is the place in the account's event log that the answer is of.
 	Seq int64 `json:"seq"`
 	// MaxAge is how long the answer may be kept, in seconds.
@@ -135,7 +138,11 @@ func (a *API) explain(ctx context.Context, c *httpapi.Call, in *explainIn, _ htt
 	if err != nil {
 		return nil, err
 	}
-	return explanation(s, q, active && !q.expired), nil
+	out := explanation(s, q, active && !q.expired)
+	// Only what is of this account is looked at: who is in others stays untold.
+	who, err := a.access.Describe(ctx, q.Resource.Account, q.Subject.IAMID)
+	out.Name = cmp.Or(who.Name, who.Email)
+	return out, err
 }
 
 func explanation(s *policy.Snapshot, q *question, active bool) *Explanation {

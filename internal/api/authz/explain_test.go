@@ -104,6 +104,30 @@ func TestWhoCan(t *testing.T) {
 	}
 }
 
+// An action that no role can hold is a mistake of the one who asks, not one that
+// nobody may do; whoever may not ask learns nothing of it.
+func TestWhoCanTellsOfMisspeltNames(t *testing.T) {
+	s := serve(t)
+	for _, c := range []struct{ action, service, hint string }{
+		{"kms.secret.lsit", "kms", "Did you mean kms.secrets.list"},
+		{"nothing.like.it", "kms", "listed under /v2/roles"},
+		{"kms.secrets.list", "kmss", "Did you mean kms?"},
+	} {
+		body := m{"action": c.action, "resource": m{"crn": crn(c.service, "i1::")}}
+		a := s.Do(owner, "POST", "/v2/authz/who_can", body).Want(400)
+		if got := a.Text("errors.0.message"); a.Text("errors.0.code") != "unknown_action" || !strings.Contains(got, c.hint) {
+			t.Errorf("%s on %s: %s", c.action, c.service, a.Body)
+		}
+		s.Do(member, "POST", "/v2/authz/who_can", body).Want(403)
+		s.Do(apitest.OtherOwner+"@"+apitest.Other, "POST", "/v2/authz/who_can", body).Want(404)
+		body["subject"] = m{"attributes": m{"id": member}}
+		a = s.Do(owner, "POST", "/v2/authz/explain", body).Want(200)
+		if got := a.Text("nearest.0"); a.Text("reason") != "unknown_action" || !strings.Contains(got, c.hint) {
+			t.Errorf("explaining %s on %s: %s", c.action, c.service, a.Body)
+		}
+	}
+}
+
 // Names and states are the same whether users are read one by one or together.
 func TestWhoCanOfMany(t *testing.T) {
 	s := serve(t)

@@ -89,6 +89,12 @@ func (a *API) whoCan(ctx context.Context, _ *httpapi.Call, _ *whoCanIn, q *quest
 	if err != nil {
 		return nil, err
 	}
+	// "Nobody" would be taken for an answer about the action that was meant.
+	if bad := policy.Misnamed(s, q.Action, &q.Resource); bad != "" {
+		e := fault.Field("action", "%s", bad)
+		e.Code = "unknown_action"
+		return nil, e
+	}
 	out := &Grantees{Grantees: []Grantee{}, Seq: s.Seq()}
 	found := policy.WhoCan(s, q.Action, q.Resource, q.Environment)
 	names, err := a.peopleOf(ctx, s.Account(), len(found))

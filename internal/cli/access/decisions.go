@@ -71,6 +71,8 @@ func (q *questionFlags) question() (*question, error) {
 type explanation struct {
 	Permitted bool   `json:"permitted"`
 	Reason    string `json:"reason"`
+	Name      string `json:"name"`
+	Owner     bool   `json:"owner"`
 	PolicyID  string `json:"policy_id"`
 	RoleID    string `json:"role_id"`
 	GroupID   string `json:"access_group_id"`
@@ -112,14 +114,14 @@ func explainVerb() shell.Verb {
 	var subject string
 	var flags questionFlags
 	return shell.Verb{
-		Use:   "explain --action ACTION --resource CRN [--subject IAM_ID|ID|me]",
+		Use:   "explain --action ACTION --resource CRN [--subject IAM_ID|ID|NAME|me]",
 		Short: "Show why somebody may do something, or why not",
 		Long: "Asks for a decision and shows all that led to it: groups, policies, and for each policy what fits and what does not.\n" +
 			"Without --subject it is about you. About others you must be allowed to read the policies of the resource's service.",
 		Example: "kagiban iam explain --subject ServiceId-1234 --action kms.secrets.read --resource crn:v1:bluemix:public:kms:eu-de:a/ACCOUNT:INSTANCE::",
 		Output:  true,
 		Flags: func(f *pflag.FlagSet) {
-			f.StringVar(&subject, "subject", "me", "IAM ID of the one who asks, or ID of a service ID or trusted profile")
+			f.StringVar(&subject, "subject", "me", "IAM ID of the one who asks, or name or ID of a service ID or trusted profile")
 			flags.define(f)
 		},
 		Do: func(ctx context.Context, c *shell.Call, session *shell.Session) error {
@@ -127,27 +129,22 @@ func explainVerb() shell.Verb {
 			if err != nil {
 				return err
 			}
-			who := subjectID(session, subject)
+			who, err := subjectID(ctx, session, subject)
+			if err != nil {
+				return err
+			}
 			q.Subject = &attributes{map[string]string{"id": who}}
 			c.Progress("Explaining whether %s may do %s as %s", who, q.Action, session.User())
 			got, err := client.Post[explanation](ctx, session.API, "/v2/authz/explain", nil, q)
 			if err != nil {
 				return err
 			}
+			if who != session.Claims.IAMID && got.Value.unknown() {
+				return nobody(session, subject)
+			}
 			return c.Show(got, func() { explain(c, who, q, &got.Value) })
 		},
 	}
-}
-
-// subjectID gives the IAM ID of what a user wrote.
-func subjectID(session *shell.Session, text string) string {
-	switch {
-	case text == "me":
-		return session.Claims.IAMID
-	case strings.HasPrefix(text, "ServiceId-"), strings.HasPrefix(text, "Profile-"):
-		return "iam-" + text
-	}
-	return text
 }
 
 func explain(c *shell.Call, who string, q *question, e *explanation) {

@@ -88,15 +88,21 @@ func (k Kind[T]) Find(ctx context.Context, s *shell.Session, nameOrID string) (c
 		}
 		return object, err
 	}
-	query := k.scope(s)
-	if k.Named != nil {
-		k.Named(query, nameOrID)
-	}
-	list, err := k.All(ctx, s, query)
+	list, err := k.Like(ctx, s, nameOrID)
 	if err != nil {
 		return none, err
 	}
 	return k.Choose(list, nameOrID)
+}
+
+// Like lists the objects among which those with a name are: more, where the API
+// cannot narrow its list.
+func (k Kind[T]) Like(ctx context.Context, s *shell.Session, name string) ([]client.Object[T], error) {
+	query := k.scope(s)
+	if k.Named != nil {
+		k.Named(query, name)
+	}
+	return k.All(ctx, s, query)
 }
 
 // Get reads an object by its ID.
