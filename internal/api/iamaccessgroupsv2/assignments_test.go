@@ -1,25 +1,17 @@
 package iamaccessgroupsv2_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 
-	"github.com/kagiban/kagiban/internal/account"
 	"github.com/kagiban/kagiban/internal/enterprise"
-	"github.com/kagiban/kagiban/internal/store"
 )
 
 // What a template gave a group in a child account its assignment names, entry by
 // entry, and nothing that the child added of its own.
 func TestAVerboseAssignmentShowsMembersAndRulesThatWereMade(t *testing.T) {
 	s := serve(t)
-	ent := &enterprise.Enterprise{Meta: store.Meta{Account: acct, ID: "ffffffffffffffffffffffffffffffff", Name: "Enterprise"},
-		State: account.Active}
-	s.Update(func(ctx context.Context, tx store.Tx) error {
-		return enterprise.Enterprises.Create(ctx, tx, ent, store.Event{})
-	})
-	child := s.NewChild(ent.CRN(), enterprise.NewAccount{Name: "child", Owner: owner, Managed: true})
+	child := s.NewChild(found(s).CRN(), enterprise.NewAccount{Name: "child", Owner: owner, Managed: true})
 	s.Grant(member, "TemplateAdministrator TemplateAssignmentAdministrator", "service_group_id=IAM")
 	s.Grant(member, "Viewer", "serviceName=enterprise")
 	group := m{"name": "Auditors",

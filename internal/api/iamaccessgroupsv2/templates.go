@@ -129,10 +129,11 @@ type groupHead struct {
 	Description string `json:"description"`
 }
 
+// wireTemplate shows a version; its href is that of the template, whichever version it is.
 func (a *API) wireTemplate(c *httpapi.Call, t *template.Template, v *template.Version, group bool) (*templateOut, error) {
-	number := strconv.Itoa(v.Number)
-	out := &templateOut{ID: t.ID, Name: t.Name, Description: v.Description, AccountID: t.Account, Version: number, Committed: v.Committed,
-		References: templatewire.Shown(v), stamped: wireStamps(&v.Meta, c.Base+"/v1/group_templates/"+t.ID+"/versions/"+number)}
+	out := &templateOut{ID: t.ID, Name: t.Name, Description: v.Description, AccountID: t.Account,
+		Version: strconv.Itoa(v.Number), Committed: v.Committed,
+		References: templatewire.Shown(v), stamped: wireStamps(&v.Meta, c.Base+"/v1/group_templates/"+t.ID)}
 	var payload struct {
 		Group json.RawMessage `json:"group"`
 	}
