@@ -64,8 +64,8 @@ func TestWhatTheSDKCallsIsBuiltOrSaysThatItIsNot(t *testing.T) {
 		if c.State != httpapi.StateNotBuilt {
 			continue
 		}
-		op := w.find(c.Family, c.Operation)
-		got := w.send(w.owner+"@"+w.acct, request{op: op, path: wildcard.ReplaceAllString(op.Path, "x"), body: "{}"})
+		op := &httpapi.Operation{Method: c.Method}
+		got := w.send(w.owner+"@"+w.acct, request{op: op, path: wildcard.ReplaceAllString(c.Path, "x"), body: "{}"})
 		if got.status != http.StatusNotImplemented || !strings.Contains(got.body, c.Operation) {
 			t.Errorf("%s.%s: %d %s", c.Family, c.Operation, got.status, got.body)
 		}

@@ -3,13 +3,12 @@ package httpapi
 import (
 	_ "embed"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 )
 
 // sdkOperations lists what the official SDK can call; a test of the nested
-// module test/sdk may compare it with a newer SDK.
+// module test/sdk derives it from the SDK.
 //
 //go:embed sdk_operations.txt
 var sdkOperations string
@@ -41,9 +40,14 @@ const (
 // Cover compares a table with the official SDK: one entry for each operation of
 // either, by family and operation.
 func Cover(table []Operation) ([]Coverage, error) {
-	rows := map[string]*Operation{}
+	rows, unbuilt := map[string]*Operation{}, map[Coverage]bool{}
 	for i := range table {
-		rows[table[i].Family.Name+" "+table[i].ID] = &table[i]
+		if rows[table[i].Family.Name+" "+table[i].ID] = &table[i]; table[i].answersFor != nil {
+			delete(rows, table[i].Family.Name+" "+table[i].ID)
+		}
+		for _, c := range table[i].answersFor {
+			unbuilt[c] = true
+		}
 	}
 	out, err := ofSDK()
 	if err != nil {
@@ -51,7 +55,9 @@ func Cover(table []Operation) ([]Coverage, error) {
 	}
 	for i := range out {
 		c := &out[i]
-		if op := rows[c.Family+" "+c.Operation]; op != nil {
+		if unbuilt[*c] {
+			c.State = StateNotBuilt
+		} else if op := rows[c.Family+" "+c.Operation]; op != nil {
 			c.State = stateOf(op, *c)
 			delete(rows, c.Family+" "+c.Operation)
 		}
@@ -78,44 +84,6 @@ func ofSDK() (out []Coverage, err error) {
 		out = append(out, Coverage{f[0], f[1], f[2], f[3], StateAbsent})
 	}
 	return out, nil
-}
-
-// Unbuilt gives a row for every operation of the official SDK that a table
-// lacks, so that its caller learns what is missing instead of that nothing is
-// there. What cannot be told from another operation's path gets none.
-func Unbuilt(table []Operation) ([]Operation, error) {
-	all, err := Cover(table)
-	if err != nil {
-		return nil, err
-	}
-	families, routes := map[string]*Family{}, http.NewServeMux()
-	for i := range table {
-		families[table[i].Family.Name] = table[i].Family
-		for _, path := range table[i].paths() {
-			reserve(routes, table[i].Method+" "+path)
-		}
-	}
-	var out []Operation
-	for _, c := range all {
-		if c.State != StateAbsent || !reserve(routes, c.Method+" "+c.Path) {
-			continue
-		}
-		f := families[c.Family]
-		if f == nil {
-			f = &Family{Name: c.Family, Title: c.Family, WriteError: WriteErrors}
-			families[c.Family] = f
-		}
-		out = append(out, NotBuilt{ID: c.Operation, Method: c.Method, Path: c.Path, Status: http.StatusOK,
-			Self: "it does nothing for anybody"}.operation(f))
-	}
-	return out, nil
-}
-
-// reserve takes a route, unless it is in conflict with one that was taken.
-func reserve(routes *http.ServeMux, pattern string) (ok bool) {
-	defer func() { ok = recover() == nil }() // which is how ServeMux says so
-	routes.HandleFunc(pattern, func(http.ResponseWriter, *http.Request) {})
-	return true
 }
 
 func stateOf(op *Operation, c Coverage) State {

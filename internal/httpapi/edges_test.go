@@ -215,7 +215,60 @@ func TestWhatTheSDKCallsAndNobodyServesSaysSo(t *testing.T) {
 	if w := b.do("GET", "/v2/resource_groups", ""); w.Code != 200 {
 		t.Errorf("what is served: %d", w.Code)
 	}
+	// Two operations that are called alike, and two that only a name tells apart.
+	for path, names := range map[string][]string{
+		"/v1/billing-options":                  {"list_billing_options", "get_billing_options"},
+		"/api/v1/x/artifacts/y":                {"get_artifact"},
+		"/api/v1/notifications/x/preferences/": {"get_preferences"},
+	} {
+		if _, message := refused(t, b.do("GET", path, ""), 501); !strings.Contains(message, strings.Join(names, " or ")) {
+			t.Errorf("%s: %q does not name %v", path, message, names)
+		}
+	}
+	refused(t, b.do("GET", "/api/v1/x/y/z", ""), 404)
+	covered, err := httpapi.Cover(append(table, more...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range covered {
+		if want := httpapi.StateNotBuilt; c.State != want && c.Path != "/v2/resource_groups" {
+			t.Errorf("%s %s is %q, want %q", c.Family, c.Operation, c.State, want)
+		}
+	}
 	if again, err := httpapi.Unbuilt(append(table, more...)); err != nil || len(again) != 0 {
 		t.Errorf("%d are left, %v", len(again), err)
+	}
+}
+
+// Whatever a row leaves open, an operation of the SDK with a word in that place
+// takes nothing from it.
+func TestWhatNobodyServesTakesNoRequestFromWhatIsServed(t *testing.T) {
+	for pattern, requests := range map[string][]string{
+		"/v2/{thing}":                   {"/v2/catalog", "/v2/resource_groups"},
+		"/v3/tags/{name}":               {"/v3/tags/attach", "/v3/tags/detach"},
+		"/api/v1/{id}/{rest...}":        {"/api/v1/user/accounts/a/settings", "/api/v1/x/artifacts/y"},
+		"/case-management/v1/{list}":    {"/case-management/v1/cases"},
+		"/v1/apikeys/{id}":              {"/v1/apikeys/details"},
+		"/v1/accounts/{a}/{list}/{one}": {"/v1/accounts/a/settings/identity", "/v1/accounts/a/users/b"},
+	} {
+		var table []httpapi.Operation
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+			table = append(table, one(httpapi.Raw{ID: strings.ToLower(method) + "_mine", Method: method, Path: pattern, Status: 200,
+				Public: public, Serve: func(_ context.Context, c *httpapi.Call, w http.ResponseWriter, _ *http.Request) error {
+					return httpapi.WriteJSON(w, c, 200, struct{}{})
+				}}))
+		}
+		more, err := httpapi.Unbuilt(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newBench(t, nil, append(table, more...)...)
+		for _, path := range requests {
+			for _, op := range table {
+				if w := b.do(op.Method, path, "{}"); w.Code != 200 {
+					t.Errorf("%s %s of %s: %d %s", op.Method, path, pattern, w.Code, w.Body)
+				}
+			}
+		}
 	}
 }

@@ -43,6 +43,8 @@ type Operation struct {
 	// no credential changes it.
 	AnyOrigin bool
 
+	answersFor []Coverage // what a row of Unbuilt stands for
+
 	serve func(context.Context, *Router, *Call, http.ResponseWriter, *http.Request) error
 }
 

@@ -213,8 +213,12 @@ func (o NotBuilt) operation(f *Family) Operation {
 	return Operation{
 		ID: o.ID, Family: f, Method: o.Method, Path: o.Path, Success: o.Status, Access: Access{Action: o.Action, Self: o.Self, Public: o.Public},
 		serve: func(context.Context, *Router, *Call, http.ResponseWriter, *http.Request) error {
-			return &fault.Error{Kind: fault.NotBuilt, Code: "not_implemented",
-				Message: fmt.Sprintf("Operation %s is known to this server and not offered by this version.", o.ID)}
+			return notBuilt(o.ID)
 		},
 	}
+}
+
+func notBuilt(operation string) error {
+	return &fault.Error{Kind: fault.NotBuilt, Code: "not_implemented",
+		Message: fmt.Sprintf("Operation %s is known to this server and not offered by this version.", operation)}
 }
